@@ -1,0 +1,62 @@
+# The same steps as .ci/run. `make test` and `make demo` set up what they need: Python 3.11 or newer and the package index.
+.DELETE_ON_ERROR:
+.PHONY: setup demo test lint types imports bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links
+
+setup: $(VENV)/dev.stamp
+
+demo: $(VENV)/core.stamp
+	$(BIN)/dragoman demo
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n auto -ra $(PYTEST_ARGS)
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+imports: $(VENV)/dev.stamp
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m bench
+
+# The dev lock takes the core lock's versions, so that both may stand in one environment.
+lock: $(VENV)/dev.stamp
+	$(LOCK) --group build pyproject.toml --output-file requirements/core.txt
+	$(LOCK) --group build pyproject.toml --extra dev --extra connect --constraints requirements/core.txt \
+		--output-file requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) build dist dragoman-demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first interpreter that is new enough; a name that is only a launcher for a missing version does not count.
+$(BIN)/python:
+	@for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+		if "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "making $(VENV) with $$("$$name" --version)"; \
+			exec "$$name" -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "error: Dragoman needs Python 3.11 or newer, and python3 is $$(python3 --version 2>&1 || true)." >&2; \
+	echo "  next   install Python 3.11 or newer so that python3.11 (or newer) is found, then run make again" >&2; \
+	exit 1
+
+$(VENV)/core.stamp: requirements/core.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/core.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt requirements/core.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/core.stamp $@

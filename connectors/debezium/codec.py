@@ -1,0 +1,234 @@
+"""Wire values to values of the language: one reader for each type of the wire.
+
+A reader gets what JSON held (never null) and answers with a value, or raises `ValueError` or an `ArithmeticError`.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, a2b_hex, b2a_base64
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from hashlib import md5
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from connectors.debezium import numbers, times
+from connectors.debezium.wire import (
+    BASE64,
+    BASE64_URL,
+    BITS,
+    DECIMAL,
+    DECIMAL_DOUBLE,
+    DECIMAL_TEXT,
+    HEX,
+    VARIABLE_DECIMAL,
+    Wire,
+)
+from translators.schema import Kind
+from translators.values import Opaque, OutOfRange, Unavailable, Value
+
+Read: TypeAlias = Callable[[Any], Value]
+
+TOAST = Unavailable("toast")
+_CANONICAL = msgspec.json.Encoder(order="sorted", decimal_format="number")
+_TIME = "io.debezium.time."
+_CONNECT = "org.apache.kafka.connect.data."
+_BY_NAME: dict[str, tuple[Kind, Read]] = {
+    f"{_TIME}Date": ("date", times.day),
+    f"{_CONNECT}Date": ("date", times.day),
+    f"{_TIME}IsoDate": ("date", times.iso_day),
+    f"{_TIME}Timestamp": ("timestamp", times.timestamp(1_000)),
+    f"{_CONNECT}Timestamp": ("timestamp", times.timestamp(1_000)),
+    f"{_TIME}MicroTimestamp": ("timestamp", times.timestamp(1_000_000)),
+    f"{_TIME}NanoTimestamp": ("timestamp", times.timestamp(1_000_000_000)),
+    f"{_TIME}IsoTimestamp": ("timestamp", times.iso_timestamp),
+    f"{_TIME}ZonedTimestamp": ("timestamptz", times.zoned_timestamp),
+    f"{_TIME}Time": ("opaque", times.clock(1_000)),
+    f"{_CONNECT}Time": ("opaque", times.clock(1_000)),
+    f"{_TIME}MicroTime": ("opaque", times.clock(1_000_000)),
+    f"{_TIME}NanoTime": ("opaque", times.clock(1_000_000_000)),
+    f"{_TIME}IsoTime": ("opaque", times.iso_clock),
+    f"{_TIME}MicroDuration": ("opaque", times.duration(1_000_000)),
+    f"{_TIME}NanoDuration": ("opaque", times.duration(1_000_000_000)),
+    f"{_TIME}Interval": ("opaque", times.interval),
+    f"{_TIME}Year": ("integer", numbers.integer),
+    VARIABLE_DECIMAL: ("wide", numbers.variable_decimal),
+    DECIMAL_TEXT: ("wide", numbers.decimal_text),
+}
+_BY_TYPE: dict[str, tuple[Kind, Read]] = {
+    "int8": ("integer", numbers.integer),
+    "int16": ("integer", numbers.integer),
+    "int32": ("integer", numbers.integer),
+    "int64": ("integer", numbers.integer),
+    "float": ("float", numbers.single),
+    "double": ("float", numbers.double),
+    "boolean": ("boolean", numbers.boolean),
+}
+_TEXT_NAMES = {"", "io.debezium.data.Uuid", "io.debezium.data.Enum"}
+_SENT_IN_ARRAYS = {
+    # The elements for which the connector sends an array's placeholder; for all others it sends null.
+    ("string", ""), ("string", "io.debezium.data.Json"), ("string", "io.debezium.data.Uuid"), ("bytes", ""),
+    ("int32", ""), ("int64", ""), ("int32", f"{_TIME}Date"), ("int32", f"{_CONNECT}Date"),
+    ("string", f"{_TIME}IsoDate"), ("string", HEX), ("string", BASE64), ("string", BASE64_URL), ("any", ""),
+}  # fmt: skip
+
+
+class Placeholder:
+    """What the connector sends for a value that it does not have (TOAST), in all its disguises."""
+
+    def __init__(self, setting: str) -> None:
+        text = setting
+        if setting.startswith("hex:"):
+            text = bytes.fromhex(setting.removeprefix("hex:")).decode(errors="replace")
+        data = text.encode()
+        base64 = b2a_base64(data, newline=False).decode()
+        # Java's UUID.nameUUIDFromBytes: the MD5 of the bytes, with the version and variant bits of RFC 9562.
+        uuid = str(UUID(bytes=md5(data, usedforsecurity=False).digest(), version=3))
+        self.text = text
+        self.texts = frozenset((text, base64))
+        self.json = frozenset((text, f'{{"{text}":"{text}"}}'))
+        self.lists: tuple[list[Any], ...] = ([text], [base64], list(data), [uuid])
+        self.map = {text: text}
+
+
+def hides_null(wire: Wire) -> bool:
+    """Whether a null of this type may stand for a value that was not sent: arrays of most element types."""
+    return wire.type == "array" and (wire.items is None or (wire.items.type, wire.items.name) not in _SENT_IN_ARRAYS)
+
+
+def reader(wire: Wire, hidden: Placeholder) -> tuple[Kind, Read]:
+    """The reader of a wire type and the kind of value that it gives."""
+    if wire.name == DECIMAL:
+        return "decimal", numbers.fixed_decimal(wire.scale)
+    if wire.name == DECIMAL_DOUBLE:
+        return "wide", numbers.decimal_double(0)
+    if wire.name in _BY_NAME:
+        return _BY_NAME[wire.name]
+    if wire.type in _BY_TYPE:
+        return _BY_TYPE[wire.type]
+    if wire.type == "string":
+        return _string(wire, hidden)
+    if wire.type == "bytes":
+        return "opaque", _bits(wire.length) if wire.name == BITS else _binary(hidden.texts, _from_base64)
+    if wire.type == "array":
+        return "opaque", _array(None if wire.items is None else reader(wire.items, hidden)[1], hidden)
+    return "opaque", _any(hidden)
+
+
+def _string(wire: Wire, hidden: Placeholder) -> tuple[Kind, Read]:
+    if wire.name == HEX:
+        return "opaque", _binary(hidden.texts, a2b_hex)
+    if wire.name == BASE64:
+        return "opaque", _binary(hidden.texts, _from_base64)
+    if wire.name == BASE64_URL:
+        return "opaque", _binary(hidden.texts, _from_base64_url)
+    if wire.name in _TEXT_NAMES:
+        return "text", text_reader(hidden, padded=False)
+    return "opaque", _opaque_text(hidden)
+
+
+def text_reader(hidden: Placeholder, *, padded: bool) -> Read:
+    """Reads text; the trailing blanks of CHAR (`padded`) are no data."""
+    placeholder = hidden.text
+
+    def read(value: Any) -> Value:
+        if type(value) is not str:
+            raise ValueError("not a text")
+        if value == placeholder:
+            return TOAST
+        return value.rstrip(" ") if padded else value
+
+    return read
+
+
+def opaque_reader(read: Read) -> Read:
+    """Reads a value of a type that expressions cannot look into, as its text."""
+
+    def opaque(value: Any) -> Value:
+        found = read(value)
+        return found if isinstance(found, Opaque | Unavailable | OutOfRange) else Opaque(str(_plain(found)))
+
+    return opaque
+
+
+def _opaque_text(hidden: Placeholder) -> Read:
+    def read(value: Any) -> Value:
+        if type(value) is not str:
+            raise ValueError("not a text")
+        return TOAST if value in hidden.json else Opaque(value)
+
+    return read
+
+
+def _binary(placeholders: frozenset[str], decode: Callable[[str], bytes]) -> Read:
+    def read(value: Any) -> Value:
+        if type(value) is not str:
+            raise ValueError("not a text")
+        return TOAST if value in placeholders else Opaque(rf"\x{decode(value).hex()}")
+
+    return read
+
+
+def _from_base64(text: str) -> bytes:
+    return a2b_base64(text, strict_mode=True)
+
+
+def _from_base64_url(text: str) -> bytes:
+    padded = text + "=" * (-len(text) % 4)
+    return a2b_base64(padded.replace("-", "+").replace("_", "/"), strict_mode=True)
+
+
+def _bits(length: int) -> Read:
+    """Reads a bit string; Debezium's bytes begin with the lowest. Leading zeros of varying ones are lost on the way."""
+
+    def read(value: Any) -> Value:
+        if type(value) is not str:
+            raise ValueError("not a text")
+        return Opaque(f"{int.from_bytes(_from_base64(value), 'little'):0{length or 1}b}")
+
+    return read
+
+
+def _array(element: Read | None, hidden: Placeholder) -> Read:
+    def read(value: Any) -> Value:
+        if type(value) is not list:
+            raise ValueError("not an array")
+        if value in hidden.lists:
+            return TOAST
+        if element is None:
+            return Opaque(canonical(value))
+        return Opaque(canonical([None if item is None else _plain(element(item)) for item in value]))
+
+    return read
+
+
+def _any(hidden: Placeholder) -> Read:
+    def read(value: Any) -> Value:
+        if isinstance(value, str):
+            return TOAST if value in hidden.texts else Opaque(value)
+        if value == hidden.map or value in hidden.lists:
+            return TOAST
+        return Opaque(canonical(value))
+
+    return read
+
+
+def canonical(value: Any) -> str:
+    """JSON without blanks and with sorted keys."""
+    return _CANONICAL.encode(value).decode()
+
+
+def _plain(value: Value) -> Any:
+    """A value as JSON can hold it inside an array: decimals and dates as their texts."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Opaque | OutOfRange):
+        return value.text
+    if isinstance(value, Unavailable):
+        raise ValueError("a placeholder inside an array")  # noqa: TRY004  # an ill value, not an ill type
+    return value

@@ -1,0 +1,101 @@
+"""What a record of a Debezium feed can be, once it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from translators.change import Change, Coordinate
+from translators.problem import Problem
+
+Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """A record without a value: it lets compaction forget a key and says nothing that the delete before it did not."""
+
+    at: Coordinate
+
+
+class TransactionMark(msgspec.Struct, frozen=True, kw_only=True):
+    """The begin or end of a source transaction.
+
+    `transaction` is named as in `Change.transaction`; `position` is the log position of the mark, where its id holds one.
+    `counts` are the changes by table that the connector counted, on END only: a hint, wrong after a restart.
+    """
+
+    status: Literal["BEGIN", "END"]
+    transaction: str
+    position: int | None
+    counts: Mapping[str, int]
+    event_count: int | None
+    at: Coordinate
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """The connector lives; nothing about the source."""
+
+    at: Coordinate
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """What the connector says of itself: `aggregate_type` "Initial Snapshot", `type` "COMPLETED", and details."""
+
+    id: str
+    aggregate_type: str
+    type: str
+    data: Mapping[str, str | None]
+    at: Coordinate
+
+
+class Truncate(msgspec.Struct, frozen=True, kw_only=True):
+    """All rows of a table were removed at once; the fields are those of `Change`."""
+
+    table: str
+    position: int
+    transaction: str | None
+    committed_after: int | None
+    time: datetime | None
+    at: Coordinate
+
+
+class LogicalMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was written into the source's log; `transaction` is `None` for one outside of any transaction."""
+
+    prefix: str
+    content: bytes
+    position: int
+    transaction: str | None
+    time: datetime | None
+    at: Coordinate
+
+
+class SchemaChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """The source's tables were changed by the statement `ddl`."""
+
+    ddl: str | None
+    at: Coordinate
+
+
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that could not be read for sure; `table` is named where the record still said it."""
+
+    problem: Problem
+    at: Coordinate
+    table: str | None = None
+
+
+Decoded: TypeAlias = (
+    Change
+    | Tombstone
+    | TransactionMark
+    | Heartbeat
+    | Notification
+    | Truncate
+    | LogicalMessage
+    | SchemaChanged
+    | Unreadable
+)

@@ -1,0 +1,177 @@
+"""How a value stands on the wire: Connect type, semantic name and parameters, told by the record or by `schema.yaml`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from connectors.debezium.refusal import Refusal
+from translators.schema import Encoding
+
+DECIMAL = "org.apache.kafka.connect.data.Decimal"
+VARIABLE_DECIMAL = "io.debezium.data.VariableScaleDecimal"
+BITS = "io.debezium.data.Bits"
+HEX, BASE64, BASE64_URL = "binary.hex", "binary.base64", "binary.base64-url-safe"
+DECIMAL_TEXT = "decimal.text"
+DECIMAL_DOUBLE = "decimal.double"
+"""Names of our own, for what the wire shows as plain strings and doubles but a column's declared type tells apart."""
+
+MAX_SCALE = 20_000
+"""Beyond the scale of any database's numbers (PostgreSQL: 16,383), so that no few bytes stand for gigabytes of zeros."""
+MAX_BITS = 1_000_000
+_MAX_DEPTH = 20
+
+
+class Wire(msgspec.Struct, frozen=True):
+    """One type on the wire: `type` is Connect's (`any` where unknown), `name` the semantic name.
+
+    `scale` belongs to decimals, `length` to bits (0: as many as there are), `items` to arrays (and the values of maps),
+    `fields` to structs.
+    """
+
+    type: str
+    name: str = ""
+    scale: int = 0
+    length: int = 0
+    items: Wire | None = None
+    fields: tuple[tuple[str, Wire], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.type} ({self.name})" if self.name else self.type
+
+
+def parse_wire(schema: Any, depth: int = 0) -> Wire:
+    """The type that a Connect schema in JSON tells; `Refusal` if it is none."""
+    if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+        raise Refusal("record.bad-schema", "a type is no mapping, or nested too deeply")
+    kind, name = schema.get("type"), schema.get("name")
+    if not isinstance(kind, str) or not isinstance(name, str | None):
+        raise Refusal("record.bad-schema", "a type has no name")
+    inner = schema.get("items" if kind == "array" else "values") if kind in ("array", "map") else None
+    return Wire(
+        type=kind,
+        name=name or "",
+        scale=_parameter(schema, "scale", MAX_SCALE) if name == DECIMAL else 0,
+        length=_parameter(schema, "length", MAX_BITS) if name == BITS else 0,
+        items=None if inner is None else parse_wire(inner, depth + 1),
+        fields=_fields(schema, depth) if kind == "struct" else (),
+    )
+
+
+def _fields(schema: dict[str, Any], depth: int) -> tuple[tuple[str, Wire], ...]:
+    fields = schema.get("fields")
+    if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields):
+        raise Refusal("record.bad-schema", "a struct has no fields")
+    found = tuple((field.get("field"), parse_wire(field, depth + 1)) for field in fields)
+    if len({name for name, _ in found if isinstance(name, str)}) != len(found):
+        raise Refusal("record.bad-schema", "a field has no name of its own")
+    return found
+
+
+def _parameter(schema: dict[str, Any], key: str, limit: int) -> int:
+    parameters = schema.get("parameters")
+    text = parameters.get(key) if isinstance(parameters, dict) else None
+    if not isinstance(text, str) or not re.fullmatch(r"-?[0-9]{1,9}", text) or abs(int(text)) > limit:
+        raise Refusal("record.bad-schema", f"the {key} of a type is no number within its limits")
+    return int(text)
+
+
+_INTEGERS = {
+    "smallint": "int16", "int2": "int16", "smallserial": "int16",
+    "integer": "int32", "int": "int32", "int4": "int32", "serial": "int32",
+    "bigint": "int64", "int8": "int64", "bigserial": "int64", "oid": "int64",
+}  # fmt: skip
+_STRINGS = {
+    "char", "character", "bpchar", "varchar", "character varying", "text", "citext", "name", "enum", "inet", "cidr",
+    "macaddr", "macaddr8", "isbn", "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange",
+}  # fmt: skip
+_NAMED = {
+    "uuid": Wire("string", "io.debezium.data.Uuid"),
+    "json": Wire("string", "io.debezium.data.Json"),
+    "jsonb": Wire("string", "io.debezium.data.Json"),
+    "xml": Wire("string", "io.debezium.data.Xml"),
+    "ltree": Wire("string", "io.debezium.data.Ltree"),
+    "tsvector": Wire("string", "io.debezium.data.Tsvector"),
+    "real": Wire("float"),
+    "float4": Wire("float"),
+    "double": Wire("double"),
+    "double precision": Wire("double"),
+    "float": Wire("double"),
+    "float8": Wire("double"),
+    "boolean": Wire("boolean"),
+    "bool": Wire("boolean"),
+    "timestamptz": Wire("string", "io.debezium.time.ZonedTimestamp"),
+    "timestamp with time zone": Wire("string", "io.debezium.time.ZonedTimestamp"),
+    "timetz": Wire("string", "io.debezium.time.ZonedTime"),
+    "time with time zone": Wire("string", "io.debezium.time.ZonedTime"),
+    "interval": Wire("any", "io.debezium.time.Interval"),
+}
+_DATES = {"connect": "org.apache.kafka.connect.data.Date", "isostring": "io.debezium.time.IsoDate"}
+_BINARY = {
+    "bytes": Wire("bytes"),
+    "hex": Wire("string", HEX),
+    "base64": Wire("string", BASE64),
+    "base64-url-safe": Wire("string", BASE64_URL),
+}
+_NATIVE = re.compile(r"([a-z][a-z0-9_ ]*?)\s*(?:\((\d+)(?:\s*,\s*(\d+))?\))?((?:\[\])*)")
+
+
+def native_wire(native: str, encoding: Encoding) -> Wire:
+    """How a connector with these settings writes a column that the source declares so.
+
+    `any` where that cannot be told (extension types, `money`, whose scale is a setting).
+    """
+    match = _NATIVE.fullmatch(" ".join(native.lower().split()))
+    if match is None:
+        return Wire("any")
+    name, first, second, array = match[1], match[2], match[3], match[4]
+    if array:
+        inner = native_wire(native.strip().removesuffix("[]"), encoding)
+        return Wire("array", items=inner)
+    if name in _INTEGERS:
+        return Wire(_INTEGERS[name])
+    if name in _STRINGS:
+        return Wire("string")
+    if name in ("decimal", "numeric"):
+        return _decimal(first, second, encoding)
+    if name in ("bit", "bit varying", "varbit"):
+        return _bits(name, first)
+    if name in ("date", "time", "time without time zone", "timestamp", "timestamp without time zone", "datetime"):
+        return _temporal(name.split()[0], 6 if first is None else int(first), encoding.time)
+    if name == "bytea":
+        return _BINARY[encoding.binary]
+    return _NAMED.get(name, Wire("any"))
+
+
+def _decimal(precision: str | None, scale: str | None, encoding: Encoding) -> Wire:
+    if encoding.decimal == "string":
+        return Wire("string", DECIMAL_TEXT)
+    if encoding.decimal == "double":
+        return Wire("double", DECIMAL_DOUBLE)
+    if precision is None:
+        return Wire("struct", VARIABLE_DECIMAL)
+    return Wire("bytes", DECIMAL, scale=int(scale or 0))
+
+
+def _bits(name: str, length: str | None) -> Wire:
+    if name == "bit" and length in (None, "1"):
+        return Wire("boolean")
+    return Wire("bytes", BITS, length=min(int(length or 0), MAX_BITS) if name == "bit" else 0)
+
+
+def _temporal(name: str, precision: int, mode: str) -> Wire:
+    if name == "date":
+        return Wire("string" if mode == "isostring" else "int32", _DATES.get(mode, "io.debezium.time.Date"))
+    kind = "Time" if name == "time" else "Timestamp"
+    if mode == "isostring":
+        return Wire("string", f"io.debezium.time.Iso{kind}")
+    if mode == "connect":
+        return Wire("int32" if kind == "Time" else "int64", f"org.apache.kafka.connect.data.{kind}")
+    if mode == "nanoseconds":
+        return Wire("int64", f"io.debezium.time.Nano{kind}")
+    always_micro = mode == "microseconds" or (mode == "adaptive_time_microseconds" and kind == "Time")
+    if always_micro or precision > 3:
+        return Wire("int64", f"io.debezium.time.Micro{kind}")
+    return Wire("int32" if kind == "Time" else "int64", f"io.debezium.time.{kind}")

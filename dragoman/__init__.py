@@ -1,0 +1,28 @@
+"""The front door: the command, the adopter's project read and wired, and the names users import; may import all.
+
+The public names are fetched on first use, so that the command starts without paying for what it does not need.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from translators.contract import Contract, Promise, personal, sensitive
+
+__all__ = ["Contract", "Promise", "__version__", "personal", "sensitive"]
+
+__dragoman__ = True
+__version__ = "0.1.0"
+
+_HOMES = {name: "translators.contract" for name in ("Contract", "Promise", "personal", "sensitive")}
+
+
+def __getattr__(name: str) -> object:
+    """A public name from the module that it lives in; `AttributeError` for any other."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dragoman' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,322 @@
+"""One batch of one feed partition for one translator: what it read, what it will publish, what it will keep.
+
+A batch is built in memory by `pipeline.step` and written by `pipeline.publish`; until then nothing has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import orjson
+
+from pipeline.cloudevents import (
+    EventClass,
+    Producer,
+    StepFacts,
+    event_records,
+    state_record,
+    step_id,
+)
+from pipeline.log.port import Outgoing
+from pipeline.state.port import Save, StateStore, Stored, Waiting
+from translators.aggregate import apply, fresh, seen, touches_unseen
+from translators.change import Change
+from translators.outcome import Ignored, Loaded, Outcome, Parked, Rejected, Translated
+from translators.problem import Problem
+from translators.translator import Refused, Translation, Translator, translate
+
+
+class Batch:
+    """The unit of work. `waiting` are the keys that have waiting steps, kept up to date by the batch."""
+
+    def __init__(
+        self,
+        translator: Translator,
+        producer: Producer,
+        store: StateStore,
+        partition: int,
+        waiting: set[str],
+        dead_letters_topic: str,
+    ) -> None:
+        self.translator = translator
+        self.producer = producer
+        self.events: list[Outgoing] = []
+        self.states: list[Outgoing] = []
+        self.dead_letters: list[Outgoing] = []
+        self.save = Save(partition=partition)
+        self._store = store
+        self._waiting = waiting
+        self._letters_topic = dead_letters_topic
+        self._stored: dict[str, Stored] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return self.save == Save(partition=self.save.partition) and not (self.events or self.states)
+
+    def prefetch(self, keys: Iterable[str]) -> None:
+        """Read what is kept of these keys in one go."""
+        missing = [key for key in set(keys) if key not in self._stored]
+        if missing:
+            self._stored.update(self._store.load(missing))
+
+    def stored(self, key: str) -> Stored:
+        """What is kept of a key, with what this batch made of it."""
+        if key not in self._stored:
+            self.prefetch([key])
+        return self._stored.get(key) or Stored(partition=self.save.partition)
+
+    def keep(self, key: str, stored: Stored) -> None:
+        """Set what is kept of a key."""
+        self._stored[key] = stored
+        self.save.aggregates[key] = stored
+
+    def count(self, table: str, label: str, by: int = 1) -> None:
+        """Add to a count."""
+        counts = self.save.counts
+        counts[table, label] = counts.get((table, label), 0) + by
+
+    def load(self, key: str, change: Change) -> None:
+        """A snapshot row: it enters the state and is no news; its key is published when the partition is loaded."""
+        stored = self.stored(key)
+        if not fresh(stored.positions, [change]):
+            self.count(change.table, "repeat")
+            return
+        self.keep(
+            key,
+            msgspec.structs.replace(
+                stored,
+                rows=apply(stored.rows, [change]),
+                positions=seen(stored.positions, [change]),
+                loading=True,
+            ),
+        )
+        self.count(change.table, "loaded")
+
+    def step(self, key: str, changes: Sequence[Change], arrived: int) -> None:
+        """What one source transaction did to one aggregate: OLD, NEW, and what follows."""
+        stored = self.stored(key)
+        news = fresh(stored.positions, changes)
+        if len(news) < len(changes):
+            self._count_repeats(changes, news)
+        if not news:
+            return
+        facts = facts_of(key, stored.version + 1, news, self.save.partition, arrived)
+        if key in self._waiting:
+            outcome = self._park(facts, stored, news)
+        else:
+            outcome = self._take(facts, stored, news)
+        self.count_outcome(news, outcome)
+
+    def _take(self, facts: StepFacts, stored: Stored, news: Sequence[Change]) -> Outcome:
+        """A step that nothing waits before."""
+        rows = apply(stored.rows, news)
+        after = msgspec.structs.replace(
+            stored, rows=rows, positions=seen(stored.positions, news), version=facts.version, unmapped=None
+        )
+        try:
+            if self._is_unknown(stored, news):
+                return self.enter(facts, stored, after)
+            translation = translate(self.translator, stored.rows, rows)
+            self.publish(facts, msgspec.structs.replace(after, partial=False), translation, "live")
+        except Refused as refused:
+            return self._reject(facts, stored, news, refused.problem)
+        return Ignored(translation.ignored) if translation.ignored else Translated()
+
+    def _is_unknown(self, stored: Stored, news: Sequence[Change]) -> bool:
+        """Whether the rows before this step are not known, so that nothing can be said of what happened."""
+        if stored.partial:
+            return not any(c.table == self.translator.root and c.op == "c" for c in news)
+        return stored.unmapped is not None or touches_unseen(stored.rows, news)
+
+    def enter(self, facts: StepFacts, stored: Stored, after: Stored) -> Outcome:
+        """OLD is unknown: the rows enter the state, no event is evaluated.
+
+        The state is published only where all rows of the key are known: an aggregate without parts is its root row.
+        """
+        if self.translator.has_parts and stored.unmapped is None:
+            self.keep(facts.key, msgspec.structs.replace(after, partial=True))
+        else:
+            state = self.translator.state(after.rows)
+            self.publish(facts, after, Translation(state=state, changed=True), "snapshot")
+        return Loaded()
+
+    def publish(self, facts: StepFacts, after: Stored, translation: Translation, event_class: EventClass) -> None:
+        """Put a translated step's records and rows into the batch."""
+        try:
+            events = event_records(self.producer, facts, translation.events)
+            if translation.changed:
+                state = translation.state
+                record = state_record(self.producer, facts, self.translator.state_type, state, event_class)
+                self.states.append(record)
+                after = msgspec.structs.replace(after, published=state is not None)
+        except (TypeError, ValueError) as error:
+            raise Refused(_unencodable(error)) from error
+        self.events += events
+        for event in translation.events:
+            self.count("", f"event: {event.type}")
+        self.keep(facts.key, after)
+
+    def _reject(self, facts: StepFacts, stored: Stored, news: Sequence[Change], problem: Problem) -> Outcome:
+        letter = "dl-" + step_id(self.producer, facts, "dead-letter")[:12]
+        self._wait(facts, stored, news, letter, problem)
+        self.dead_letters.append(dead_letter_record(self, facts, news, letter, problem))
+        return Rejected(problem)
+
+    def _park(self, facts: StepFacts, stored: Stored, news: Sequence[Change]) -> Outcome:
+        letter = next((w.dead_letter for w in self.save.waiting if w.key == facts.key), None)
+        if letter is None:
+            letter = self._store.waiting(facts.key)[0].dead_letter
+        self._wait(facts, stored, news, letter, None)
+        return Parked(letter)
+
+    def _wait(
+        self, facts: StepFacts, stored: Stored, news: Sequence[Change], letter: str, problem: Problem | None
+    ) -> None:
+        """The step waits: its positions are kept (a repeat is a repeat), its rows are not applied."""
+        self.keep(
+            facts.key,
+            msgspec.structs.replace(stored, positions=seen(stored.positions, news), version=facts.version),
+        )
+        self.save.waiting.append(
+            Waiting(
+                key=facts.key,
+                partition=facts.feed_partition,
+                version=facts.version,
+                changes=tuple(news),
+                dead_letter=letter,
+                problem=problem,
+                first_seen=facts.arrived,
+                mapping_version=self.producer.mapping_version,
+            )
+        )
+        self._waiting.add(facts.key)
+
+    def reject_loaded(self, facts: StepFacts, stored: Stored, rows: Sequence[Change], problem: Problem) -> None:
+        """A loaded key whose state cannot be mapped: its snapshot rows wait like a rejected step."""
+        self.count_outcome(rows, Loaded(), -1)
+        emptied = msgspec.structs.replace(stored, rows={}, loading=False)
+        self.count_outcome(rows, self._reject(facts, emptied, rows, problem))
+
+    def still_waits(self, step: Waiting, problem: Problem) -> None:
+        """A step could not be released: it is the key's dead letter now, with the problem of today."""
+        facts = facts_of(step.key, step.version, step.changes, step.partition, step.first_seen)
+        letter = "dl-" + step_id(self.producer, facts, "dead-letter")[:12]
+        version = self.producer.mapping_version
+        if step.problem is None:
+            self.count_outcome(step.changes, Parked(letter), -1)
+            self.count_outcome(step.changes, Rejected(problem))
+            self.dead_letters.append(dead_letter_record(self, facts, step.changes, letter, problem))
+        self.save.waiting.append(
+            msgspec.structs.replace(step, dead_letter=letter, problem=problem, mapping_version=version)
+        )
+
+    def settle_waiting(self, step: Waiting, outcome: Outcome) -> None:
+        """A waiting step was applied: it waits no longer, and its changes are counted as what became of them."""
+        was = Parked(step.dead_letter) if step.problem is None else Rejected(step.problem)
+        self.count_outcome(step.changes, was, -1)
+        self.count_outcome(step.changes, outcome)
+        self.save.settled.append((step.key, step.version))
+
+    def unpark(self, key: str) -> None:
+        """No step of this key waits any longer."""
+        self._waiting.discard(key)
+
+    def _count_repeats(self, changes: Sequence[Change], news: Sequence[Change]) -> None:
+        kept = {id(change) for change in news}
+        for change in changes:
+            if id(change) not in kept:
+                self.count(change.table, "repeat")
+
+    def count_outcome(self, changes: Sequence[Change], outcome: Outcome, by: int = 1) -> None:
+        """Count what became of these changes (`by` -1 takes back what they were counted as)."""
+        label = label_of(outcome)
+        for change in changes:
+            self.count(change.table, label, by)
+
+
+def label_of(outcome: Outcome) -> str:
+    """The name under which an outcome is counted."""
+    match outcome:
+        case Ignored(reason):
+            return f"ignored: {reason}"
+        case Translated() | Loaded() | Rejected() | Parked():
+            return type(outcome).__name__.lower()
+
+
+def facts_of(key: str, version: int, news: Sequence[Change], partition: int, arrived: int) -> StepFacts:
+    """What a step is known by. `news` is in the source's order and not empty."""
+    first = min(news, key=lambda c: c.position)
+    return StepFacts(
+        key=key,
+        version=version,
+        transaction=first.transaction or "snapshot",
+        lowest=first.position,
+        position=news[-1].position,
+        first_row=f"{first.table}/{first.row_key}",
+        time=first.time,
+        feed_partition=partition,
+        arrived=arrived,
+    )
+
+
+def _unencodable(error: Exception) -> Problem:
+    return Problem(
+        code="value.not-json",
+        cause="semantic",
+        message=f"the data cannot be written as JSON: {error}",
+        hint="Look at the texts of this key: a lone surrogate or a number beyond 64 bits cannot be published.",
+    )
+
+
+def dead_letter_record(
+    batch: Batch, facts: StepFacts, news: Sequence[Change], letter: str, problem: Problem
+) -> Outgoing:
+    """The rejected step, whole, with its problem. Headers hold coordinates and codes, never values of rows."""
+    body = {
+        "id": letter,
+        "translator": batch.translator.name,
+        "owner": batch.translator.owner,
+        "key": facts.key,
+        "version": facts.version,
+        "transaction": facts.transaction,
+        "first_seen": facts.arrived,
+        "mapping_version": batch.producer.mapping_version,
+        "problem": msgspec.to_builtins(problem),
+        "changes": [_shown(change) for change in news],
+    }
+    at = news[0].at
+    headers = {
+        "dragoman_error_id": letter,
+        "dragoman_error_code": problem.code,
+        "dragoman_error_cause": problem.cause,
+        "dragoman_error_field": problem.field or "",
+        "dragoman_error_owner": batch.translator.owner,
+        "dragoman_error_first_seen": str(facts.arrived),
+        "dragoman_error_topic": at.topic,
+        "dragoman_error_partition": str(at.partition),
+        "dragoman_error_offset": str(at.offset),
+        "dragoman_mapping_version": batch.producer.mapping_version,
+        "dragoman_feed_partition": str(facts.feed_partition),
+    }
+    return Outgoing(
+        topic=batch._letters_topic,
+        timestamp=facts.arrived,
+        key=facts.key.encode(),
+        value=orjson.dumps(body, default=str),
+        headers=tuple((name, text.encode()) for name, text in headers.items()),
+    )
+
+
+def _shown(change: Change) -> dict[str, object]:
+    return {
+        "table": change.table,
+        "op": change.op,
+        "row_key": change.row_key,
+        "position": change.position,
+        "at": {"topic": change.at.topic, "partition": change.at.partition, "offset": change.at.offset},
+        "before": change.before,
+        "after": change.after,
+    }
+

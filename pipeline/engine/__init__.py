@@ -1,0 +1,1 @@
+"""What runs a pipeline: one process here, a group of workers elsewhere. The step is the same."""

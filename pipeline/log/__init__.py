@@ -1,0 +1,1 @@
+"""The log: topics, partitions, offsets and consumer groups, whoever keeps them."""

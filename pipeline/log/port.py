@@ -1,0 +1,143 @@
+"""What the pipeline asks of a log. The embedded log and Kafka both answer it; one contract suite runs on each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, Protocol
+
+import msgspec
+
+from translators.errors import DragomanError
+
+Headers = tuple[tuple[str, bytes | None], ...]
+TopicPartition = tuple[str, int]
+Kind = Literal["feed", "transaction", "heartbeat", "notification", "state", "events", "dead-letters", "control"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One record as it was read. `timestamp` is milliseconds since the epoch, as the appender gave it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """One record to append.
+
+    `partition` None means: by the key (all records of one key are on one partition). `offset` is set only by a source
+    that repeats a recording: the record keeps its offset, and one at or below the partition's last offset is skipped
+    as already there. Offsets may have gaps.
+    """
+
+    topic: str
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None
+    offset: int | None = None
+
+
+class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic as it should be. `compacted` topics keep the last record of each key; a null value is a tombstone."""
+
+    name: str
+    kind: Kind
+    partitions: int
+    compacted: bool = False
+
+
+class Log(Protocol):
+    """A durable, partitioned, append-only log with committed offsets per consumer group.
+
+    Every method may raise a `LogError`. Appends and commits are durable when the call returns and happen wholly or
+    not at all. Offsets start at 0 and only rise; an offset is "the next to read", so `end` of an empty partition is 0.
+    """
+
+    def create(self, topic: TopicSpec) -> None:
+        """Make sure that the topic exists. Safe to repeat; `topic.conflict` if it exists with another shape."""
+
+    def topics(self) -> Mapping[str, TopicSpec]:
+        """All topics by name."""
+
+    def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
+        """Append in order, all or nothing; the topic and partition of each record come back in the same order."""
+
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
+        """Up to `limit` records from `offset` on, in offset order; empty at the end. Never waits.
+
+        Reading below the first kept offset of a topic that is not compacted is `log.offset-expired`, not a jump.
+        """
+
+    def end(self, topic: str, partition: int) -> int:
+        """The high watermark: the offset that the next record will get at the earliest."""
+
+    def committed(self, group: str) -> Mapping[TopicPartition, int]:
+        """The group's committed offsets."""
+
+    def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Set the group's offsets, all or nothing. The caller may set them back (reading again)."""
+
+    def groups(self) -> list[str]:
+        """All groups that ever committed."""
+
+    def close(self) -> None:
+        """Give back what is held. Safe to repeat."""
+
+
+class LogError(DragomanError):
+    """The log {path} could not be used: {reason}."""
+
+    code: ClassVar[str] = "log.failed"
+    hint: ClassVar[str] = "Look at the reason; nothing was acknowledged that is not on disk. Run the command again."
+
+
+class LogCorrupt(LogError):
+    """The log {path} is damaged: {reason}."""
+
+    code = "log.corrupt"
+    hint = (
+        "Nothing was written. Restore the file from a copy, or set it aside and build it again from the feed: "
+        "ids and bytes will be the same."
+    )
+
+
+class LogInUse(LogError):
+    """The log {path} is being worked on by another worker (process {pid})."""
+
+    code = "log.in-use"
+    hint = "One worker at a time: wait for it or end it. Commands that only read or send control records work beside it."
+
+
+class DiskFull(LogError):
+    """There is no room left to write {path}."""
+
+    code = "disk.full"
+    hint = "Free some space and run the command again: it goes on where the last acknowledged batch ended."
+    transient = True
+
+
+class TopicUnknown(LogError):
+    """The log {path} has no topic {topic}."""
+
+    code = "log.topic-unknown"
+    hint = "Check the topic's name with `dragoman status`; topics are made by the first run."
+
+
+class TopicConflict(LogError):
+    """The topic {topic} exists with {found}, not with {wanted}."""
+
+    code = "log.topic-conflict"
+    hint = "Partition counts and compaction are for ever: set the project back, or start a new log."
+
+
+class OffsetExpired(LogError):
+    """Offset {offset} of {topic} {partition} is no longer kept; the first is {first}."""
+
+    code = "log.offset-expired"
+    hint = "What was between is lost to this reader. Reload from the source; the position is never moved by itself."

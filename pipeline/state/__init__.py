@@ -1,0 +1,1 @@
+"""Where state is kept: the port, and the stores that answer it."""

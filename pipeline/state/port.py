@@ -1,0 +1,149 @@
+"""What the pipeline keeps of its own: legacy rows by business key, waiting steps, counts, pins. One port, several stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Protocol
+
+import msgspec
+
+from translators.aggregate import Positions, Rows
+from translators.change import Change
+from translators.errors import DragomanError
+from translators.problem import Problem
+
+Count = tuple[str, str]
+"""(table, label); labels: read, repeat, late, translated, loaded, rejected, parked, `ignored: <reason>`, `event: <type>`."""
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of one business key.
+
+    `version` counts the key's steps and is kept when the key is deleted. `loading` marks rows of a snapshot whose state
+    is not published yet. `partial`: rows of this key were never seen. `unmapped`: its rows are known but no mapping of
+    them can be published (after a discard). `published` says whether the state stream holds a state (not a tombstone).
+    """
+
+    partition: int
+    rows: Rows = {}
+    positions: Positions = {}
+    version: int = 0
+    loading: bool = False
+    partial: bool = False
+    published: bool = False
+    unmapped: Problem | None = None
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """One parked step, whole. The first of a key is its dead letter and has a `problem`; the others wait behind it.
+
+    `version` is the step's own, given when it was read. `first_seen` is milliseconds since the epoch.
+    """
+
+    key: str
+    partition: int
+    version: int
+    changes: tuple[Change, ...]
+    dead_letter: str
+    problem: Problem | None
+    first_seen: int
+    mapping_version: str
+
+
+class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts of a translator that outlive a run. `generation` rises with each change of `mapping_version`."""
+
+    mapping_version: str
+    generation: int
+    source_epoch: int
+    state_epoch: int
+
+
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
+    """A command of the control topic and the feed position at which it is executed, now and in every repeat.
+
+    `result` is empty until it is executed; then it says what became of it.
+    """
+
+    command: int
+    partition: int
+    at: int
+    result: str = ""
+
+
+class Save(msgspec.Struct, kw_only=True):
+    """Everything that one batch of one feed partition changes, written wholly or not at all."""
+
+    partition: int
+    aggregates: dict[str, Stored] = {}
+    waiting: list[Waiting] = []
+    settled: list[tuple[str, int]] = []
+    """(key, version) of waiting steps that wait no longer."""
+    counts: dict[Count, int] = {}
+    pins: list[Pin] = []
+    live: bool | None = None
+    """True: the partition is loaded, from here on its changes are news."""
+
+
+class StateStore(Protocol):
+    """The state of one translator. One writer; readers may look at any time.
+
+    `save` is durable and atomic when it returns. Every method may raise a `StateError`.
+    """
+
+    def lifecycle(self) -> Lifecycle | None:
+        """What the last worker wrote, `None` for a new store."""
+
+    def begin(self, lifecycle: Lifecycle) -> None:
+        """Write the facts of this worker's life, before its first output."""
+
+    def load(self, keys: Sequence[str]) -> Mapping[str, Stored]:
+        """What is kept of these keys; unknown keys are absent."""
+
+    def save(self, save: Save) -> None:
+        """Apply one batch; counts are added to those kept."""
+
+    def loading(self, partition: int, limit: int) -> list[tuple[str, Stored]]:
+        """Up to `limit` keys of a partition that are marked `loading`, in key order."""
+
+    def is_live(self, partition: int) -> bool:
+        """Whether the partition is loaded."""
+
+    def waiting(self, key: str | None = None) -> list[Waiting]:
+        """The waiting steps of a key in order, or of all keys, in the order of first being seen."""
+
+    def waiting_keys(self) -> frozenset[str]:
+        """The keys that have waiting steps."""
+
+    def counts(self) -> Mapping[Count, int]:
+        """All counts since the state epoch began."""
+
+    def pins(self) -> list[Pin]:
+        """All pins by command."""
+
+    def scan(self) -> Iterator[tuple[str, Stored]]:
+        """Everything kept, in key order."""
+
+    def close(self) -> None:
+        """Give back what is held. Safe to repeat."""
+
+
+class StateError(DragomanError):
+    """The state {path} could not be used: {reason}."""
+
+    code: ClassVar[str] = "state.failed"
+    hint: ClassVar[str] = "Look at the reason and run again: nothing was committed that is not on disk."
+
+
+class StateCorrupt(StateError):
+    """The state {path} is damaged: {reason}."""
+
+    code = "state.corrupt"
+    hint = "Restore it from a copy, or remove it together with the log and build both again from the feed."
+
+
+class StateFormat(StateError):
+    """The state {path} has format {found}; this version reads up to {known}."""
+
+    code = "state.format-newer"
+    hint = "It was written by a newer Dragoman. Install that version or newer."

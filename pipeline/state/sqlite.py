@@ -1,0 +1,158 @@
+"""The state in one SQLite file for all translators of a project.
+
+Its tables are the changelog: where the log is embedded there is no topic that repeats them (that topic is for Kafka,
+where the new owner of a partition has no file). What `save` acknowledged is on disk, one save in one transaction, so
+that a killed process leaves each save whole or not at all.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pipeline.sqlite import FileKind, named_queries, open_database, transaction, translated
+from pipeline.state.codec import decode_stored, decode_waiting, encode_stored, encode_waiting
+from pipeline.state.port import (
+    Count,
+    Lifecycle,
+    Pin,
+    Save,
+    StateCorrupt,
+    StateError,
+    StateFormat,
+    Stored,
+    Waiting,
+)
+
+FORMAT = 1
+"""The format of the tables; the bodies in them have their own (`pipeline.state.codec.FORMAT`)."""
+
+KEYS_AT_ONCE = 500
+"""How many keys one statement loads or one page of a scan holds."""
+
+_SQL = Path(__file__).parent / "sql"
+_QUERIES = named_queries(_SQL / "queries.sql")
+_KIND = FileKind(
+    name="state",
+    application_id=0x44525354,
+    format=FORMAT,
+    schema=(_SQL / "schema.sql").read_text("utf-8"),
+    failed=StateError,
+    damaged=StateCorrupt,
+    newer=StateFormat,
+)
+
+_Row = tuple[object, ...]
+
+
+class SqliteState:
+    """A `StateStore` of one translator in the file `path`, which is made if it does not exist.
+
+    With `read_only` nothing is made or written; a writer may be at work meanwhile. Translators of other names in the
+    same file are not touched; their writers wait for each other. Not for use by several threads. Every method may raise
+    `StateError`, `StateCorrupt`, `StateFormat` or, where it writes, `DiskFull`.
+    """
+
+    def __init__(self, path: Path, translator: str, *, read_only: bool = False) -> None:
+        self.path = path
+        self.translator = translator
+        self._db = open_database(path, _KIND, read_only=read_only)
+
+    def lifecycle(self) -> Lifecycle | None:
+        """See the port."""
+        for mapping_version, generation, source_epoch, state_epoch in self._read("lifecycle"):
+            return Lifecycle(
+                mapping_version=mapping_version,
+                generation=generation,
+                source_epoch=source_epoch,
+                state_epoch=state_epoch,
+            )
+        return None
+
+    def begin(self, lifecycle: Lifecycle) -> None:
+        """See the port. Another state epoch is another life: everything kept of the one before is dropped with it."""
+        facts = (lifecycle.mapping_version, lifecycle.generation, lifecycle.source_epoch, lifecycle.state_epoch)
+        with translated(self.path, _KIND), transaction(self._db):
+            before = self.lifecycle()
+            if before is not None and before.state_epoch != lifecycle.state_epoch:
+                for kept in ("aggregates", "waiting", "counts", "pins", "live"):
+                    self._write(f"forget_{kept}", [()])
+            self._write("begin", [facts])
+
+    def load(self, keys: Sequence[str]) -> Mapping[str, Stored]:
+        """See the port."""
+        found: dict[str, Stored] = {}
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = keys[start : start + KEYS_AT_ONCE]
+            query = _QUERIES["load"].format(keys=", ".join("?" * len(some)))
+            with translated(self.path, _KIND):
+                rows = self._db.execute(query, (self.translator, *some)).fetchall()
+            for key, body in rows:
+                found[key] = decode_stored(body, self.path)
+        return found
+
+    def save(self, save: Save) -> None:
+        """See the port. A step that is both waiting and settled in one save waits no longer."""
+        aggregates = [
+            (key, stored.partition, stored.loading, encode_stored(stored)) for key, stored in save.aggregates.items()
+        ]
+        waiting = [(step.key, step.version, step.first_seen, encode_waiting(step)) for step in save.waiting]
+        with translated(self.path, _KIND), transaction(self._db):
+            self._write("keep", aggregates)
+            self._write("wait", waiting)
+            self._write("settle", save.settled)
+            self._write("count", [(*count, amount) for count, amount in save.counts.items()])
+            self._write("pin", [(pin.command, pin.partition, pin.at, pin.result) for pin in save.pins])
+            if save.live is not None:
+                self._write("set_live" if save.live else "unset_live", [(save.partition,)])
+
+    def loading(self, partition: int, limit: int) -> list[tuple[str, Stored]]:
+        """See the port."""
+        rows = self._read("loading", partition, limit)
+        return [(key, decode_stored(body, self.path)) for key, body in rows]
+
+    def is_live(self, partition: int) -> bool:
+        """See the port."""
+        return bool(self._read("is_live", partition))
+
+    def waiting(self, key: str | None = None) -> list[Waiting]:
+        """See the port."""
+        rows = self._read("waiting") if key is None else self._read("waiting_of_key", key)
+        return [decode_waiting(body, self.path) for (body,) in rows]
+
+    def waiting_keys(self) -> frozenset[str]:
+        """See the port."""
+        return frozenset(key for (key,) in self._read("waiting_keys"))
+
+    def counts(self) -> Mapping[Count, int]:
+        """See the port; by table and label."""
+        return {(subject, label): amount for subject, label, amount in self._read("counts")}
+
+    def pins(self) -> list[Pin]:
+        """See the port."""
+        rows = self._read("pins")
+        return [
+            Pin(command=command, partition=partition, at=at, result=result) for command, partition, at, result in rows
+        ]
+
+    def scan(self) -> Iterator[tuple[str, Stored]]:
+        """See the port. A page at a time: what is saved meanwhile is seen if it lies ahead, and saves never wait."""
+        rows = self._read("scan_first", KEYS_AT_ONCE)
+        while rows:
+            for key, body in rows:
+                yield key, decode_stored(body, self.path)
+            rows = self._read("scan_next", rows[-1][0], KEYS_AT_ONCE)
+
+    def close(self) -> None:
+        """See the port; a closed store refuses everything else."""
+        with translated(self.path, _KIND):
+            self._db.close()
+
+    def _read(self, query: str, *parameters: object) -> list[sqlite3.Row]:
+        with translated(self.path, _KIND):
+            return self._db.execute(_QUERIES[query], (self.translator, *parameters)).fetchall()
+
+    def _write(self, query: str, rows: Iterable[_Row]) -> None:
+        """Run a statement for each row, inside a transaction; the translator's name comes before each row's values."""
+        self._db.executemany(_QUERIES[query], [(self.translator, *row) for row in rows])

@@ -1,0 +1,346 @@
+"""One translator at work: reads its feed partitions, hands batches to `step`, writes them, obeys commands.
+
+Knows a log and a store, no engine: `turn` does what there is to do now and comes back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, Literal
+
+import msgspec
+
+from connectors.debezium.decode import Decoded, Decoder, Notification, TransactionMark
+from pipeline import control
+from pipeline.batch import Batch
+from pipeline.cloudevents import Producer
+from pipeline.control import CONTROL_TOPIC, Command
+from pipeline.failpoint import failpoint
+from pipeline.grouping import Grouping
+from pipeline.loading import publish_loaded
+from pipeline.log.port import Log, Record, TopicSpec
+from pipeline.parking import release
+from pipeline.publish import flush
+from pipeline.state.port import Lifecycle, Pin, Save, StateStore
+from pipeline.step import Arrived, settle, step
+from translators.change import Change
+from translators.errors import DragomanError
+from translators.translator import Translator
+
+BATCH = 1_000
+
+
+class Feed(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a translator's changes come from.
+
+    `transactions` is the topic of BEGIN and END; its ENDs prove a transaction over only if `exactly_once`: they are then
+    never readable before the rows. `begins` says how the feed begins: with an initial snapshot, or empty.
+    """
+
+    topic: str
+    transactions: str | None
+    notifications: str | None
+    begins: Literal["snapshot", "empty"]
+    exactly_once: bool
+
+
+class Curated(msgspec.Struct, frozen=True, kw_only=True):
+    """The topics that a translator writes."""
+
+    events: TopicSpec
+    state: TopicSpec
+    dead_letters: TopicSpec
+
+    @classmethod
+    def of(cls, translator: str, partitions: int) -> Curated:
+        """The topics of a translator, by convention."""
+        return cls(
+            events=TopicSpec(name=f"{translator}.events", kind="events", partitions=partitions),
+            state=TopicSpec(name=f"{translator}.state", kind="state", partitions=partitions, compacted=True),
+            dead_letters=TopicSpec(name=f"{translator}.dead-letters", kind="dead-letters", partitions=1),
+        )
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the worker publishes as: the project's namespace, the source and its epoch, the product's version."""
+
+    namespace: str
+    source: str
+    source_epoch: int
+    version: str
+
+
+def group_of(translator: str) -> str:
+    """The consumer group of a translator."""
+    return f"dragoman.{translator}"
+
+
+class TranslatorWorker:
+    """The worker of one translator. `begin` once, then `turn` as often as wanted; both may raise any coded error."""
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        store: StateStore,
+        translator: Translator,
+        decoder: Decoder,
+        feed: Feed,
+        identity: Identity,
+        batch_size: int = BATCH,
+        progress: Callable[[str, int], None] = lambda name, records: None,
+    ) -> None:
+        self.translator = translator
+        self.store = store
+        self._log = log
+        self._decoder = decoder
+        self._feed = feed
+        self._identity = identity
+        self._batch_size = batch_size
+        self._progress = progress
+        self._group = group_of(translator.name)
+        self._groupings: dict[int, Grouping] = {}
+        self._positions: dict[int, int] = {}
+        self._marks: dict[str, int] = {}
+        self._waiting: set[str] = set()
+        self._live: set[int] = set()
+        self._uncounted: dict[int, Counter[str]] = {}
+        self._pins: list[Pin] = []
+        self._commands: dict[int, Command] = {}
+        self._snapshot_completed = False
+        self._curated = Curated.of(translator.name, 1)
+        self._producer: Producer | None = None
+
+    def begin(self) -> None:
+        """Take over: make the topics, find the positions, raise the mapping generation if the mapping is another."""
+        partitions = self._log.topics()[self._feed.topic].partitions
+        self._curated = Curated.of(self.translator.name, partitions)
+        for topic in (self._curated.events, self._curated.state, self._curated.dead_letters, CONTROL_TOPIC):
+            self._log.create(topic)
+        lifecycle = next_life(self.store.lifecycle(), self.translator.version, self._identity.source_epoch)
+        self.store.begin(lifecycle)
+        self._producer = self._producer_of(lifecycle)
+        committed = self._log.committed(self._group)
+        for partition in range(partitions):
+            self._positions[partition] = committed.get((self._feed.topic, partition), 0)
+            self._groupings[partition] = Grouping()
+            if self._feed.begins == "empty" or self.store.is_live(partition):
+                self._live.add(partition)
+        for topic in filter(None, (self._feed.transactions, self._feed.notifications)):
+            self._marks[topic] = committed.get((topic, 0), 0)
+        self._waiting = set(self.store.waiting_keys())
+        self._pins = self.store.pins()
+
+    def turn(self) -> int:
+        """Read every partition up to the high watermark that it has now; the number of records read.
+
+        ENDs are read before the watermarks are asked, so that a transaction whose END is known is over on every
+        partition that was read up to its watermark.
+        """
+        self._pin_commands()
+        marks = dict(self._marks)
+        ended = self._read_ends(marks)
+        self._read_notifications(marks)
+        records = 0
+        for partition in self._positions:
+            records += self._read_partition(partition, self._log.end(self._feed.topic, partition))
+            self._idle(partition, ended)
+        if marks != self._marks:
+            self._marks = marks
+            self._log.commit(self._group, {(topic, 0): offset for topic, offset in marks.items()})
+        return records
+
+    @property
+    def in_flight(self) -> Counter[str]:
+        """Changes of open steps, by table."""
+        return sum((self._open_rows(partition) for partition in self._groupings), Counter())
+
+    @property
+    def loading(self) -> list[int]:
+        """The partitions that are not loaded yet."""
+        return [partition for partition in self._positions if partition not in self._live]
+
+    def _read_partition(self, partition: int, high: int) -> int:
+        records = 0
+        while True:
+            self._execute_pinned(partition)
+            position = self._positions[partition]
+            if position >= high:
+                return records
+            limit = min([high, *(p.at for p in self._pins if p.partition == partition and not p.result)])
+            batch = self._log.read(self._feed.topic, partition, position, min(self._batch_size, limit - position))
+            batch = [record for record in batch if record.offset < limit]
+            self._read_batch(partition, batch, limit)
+            records += len(batch)
+
+    def _read_batch(self, partition: int, records: Sequence[Record], limit: int) -> None:
+        """Decode and take one batch; cut before the first streamed row of a partition that is still loading."""
+        arrived = [(self._decode(record), record.timestamp) for record in records]
+        cut = self._first_streamed(partition, arrived)
+        if cut is not None:
+            self._take(partition, arrived[:cut], records[cut].offset)
+            self._go_live(partition)
+            arrived, records = arrived[cut:], records[cut:]
+        self._take(partition, arrived, records[-1].offset + 1 if records else limit)
+
+    def _take(self, partition: int, arrived: Sequence[Arrived], next_offset: int) -> None:
+        batch = self._batch(partition)
+        grouping = self._groupings[partition]
+        step(batch, grouping, arrived)
+        failpoint("batch.middle")
+        self._positions[partition] = next_offset
+        self._flush(batch)
+        self._progress(self.translator.name, len(arrived))
+
+    def _idle(self, partition: int, ended: set[str]) -> None:
+        """The partition was read up to its watermark: what had ended before is over, a completed snapshot is loaded."""
+        if self._snapshot_completed and partition not in self._live:
+            self._go_live(partition)
+        closed = self._groupings[partition].closed_by_ends(ended)
+        if closed:
+            batch = self._batch(partition)
+            settle(batch, closed)
+            self._flush(batch)
+
+    def _flush(self, batch: Batch) -> None:
+        """Write a batch. The offset is that of the first row of an open step, never beyond; open rows are not counted."""
+        partition = batch.save.partition
+        grouping = self._groupings[partition]
+        offset = self._positions[partition] if grouping.first_offset is None else grouping.first_offset
+        self._uncount_open(batch)
+        flush(self._log, self.store, self._group, batch, ((self._feed.topic, partition), offset))
+
+    def _uncount_open(self, batch: Batch) -> None:
+        """Rows of open steps are read again after a restart, so what is kept counts them only once their step is over."""
+        partition = batch.save.partition
+        before, now = self._uncounted.get(partition, {}), self._open_rows(partition)
+        for table in before.keys() | now.keys():
+            grown = now.get(table, 0) - before.get(table, 0)
+            if grown:
+                batch.count(table, "read", -grown)
+        self._uncounted[partition] = now
+
+    def _open_rows(self, partition: int) -> Counter[str]:
+        transactions = self._groupings[partition].open
+        return Counter(change.table for transaction in transactions for change in transaction.changes.values())
+
+    def _go_live(self, partition: int) -> None:
+        """The partition is loaded: publish the state of each loaded key once, then take its changes as news."""
+        while loaded := self.store.loading(partition, self._batch_size):
+            batch = self._batch(partition)
+            for key, stored in loaded:
+                publish_loaded(batch, self._feed.topic, key, stored)
+            flush(self._log, self.store, self._group, batch, None)
+            failpoint("loading.after-publish")
+        self.store.save(Save(partition=partition, live=True))
+        self._live.add(partition)
+
+    def _batch(self, partition: int) -> Batch:
+        assert self._producer is not None, "begin was not called"
+        letters = self._curated.dead_letters.name
+        return Batch(self.translator, self._producer, self.store, partition, self._waiting, letters)
+
+    def _decode(self, record: Record) -> Decoded:
+        return self._decoder.decode(
+            record.topic, record.partition, record.offset, record.key, record.value, record.headers
+        )
+
+    def _first_streamed(self, partition: int, arrived: Sequence[Arrived]) -> int | None:
+        """Where news begins in a partition that is still loading: all rows of its snapshot stand before."""
+        if partition in self._live:
+            return None
+        streamed = (i for i, (d, _) in enumerate(arrived) if isinstance(d, Change) and not d.is_snapshot)
+        return next(streamed, None)
+
+    def _read_new(self, topic: str | None, marks: dict[str, int]) -> Iterator[Decoded]:
+        """What came into a topic that every worker reads; `marks` moves along."""
+        if topic is None or topic not in self._log.topics():
+            return
+        high = self._log.end(topic, 0)
+        while marks[topic] < high:
+            records = self._log.read(topic, 0, marks[topic], self._batch_size)
+            for record in records:
+                yield self._decode(record)
+            marks[topic] = records[-1].offset + 1 if records else high
+
+    def _read_ends(self, marks: dict[str, int]) -> set[str]:
+        if not self._feed.exactly_once:
+            return set()
+        decoded = self._read_new(self._feed.transactions, marks)
+        return {mark.transaction for mark in decoded if isinstance(mark, TransactionMark) and mark.status == "END"}
+
+    def _read_notifications(self, marks: dict[str, int]) -> None:
+        for note in self._read_new(self._feed.notifications, marks):
+            if isinstance(note, Notification) and note.aggregate_type == "Initial Snapshot":
+                self._snapshot_completed |= note.type == "COMPLETED"
+
+    def _pin_commands(self) -> None:
+        """Write down, for each new command of this translator, the feed offset at which it is executed."""
+        pins = {pin.command for pin in self._pins}
+        after = max(pins, default=-1) + 1
+        while commands := control.read(self._log, after):
+            after = commands[-1].id + 1
+            for command in commands:
+                if command.translator == self.translator.name and command.id not in pins:
+                    self._pin(command)
+
+    def _pin(self, command: Command) -> None:
+        partition = command.partition if command.partition in self._positions else 0
+        pin = Pin(command=command.id, partition=partition, at=self._positions[partition])
+        self.store.save(Save(partition=partition, pins=[pin]))
+        failpoint("control.after-pin")
+        self._pins.append(pin)
+        self._commands[command.id] = command
+
+    def _execute_pinned(self, partition: int) -> None:
+        """Execute the commands that are pinned where this partition stands."""
+        for pin in [p for p in self._pins if p.partition == partition and not p.result]:
+            if pin.at <= self._positions[partition]:
+                self._execute(pin)
+
+    def _execute(self, pin: Pin) -> None:
+        command = self._commands.get(pin.command) or control.read(self._log, pin.command)[0]
+        waiting = self.store.waiting(command.key)
+        batch = self._batch(pin.partition)
+        if waiting:
+            result = str(release(batch, waiting, discard_first=command.action == "discard"))
+        else:
+            result = "nothing waits for this key"
+        done = msgspec.structs.replace(pin, result=result)
+        batch.save.pins.append(done)
+        flush(self._log, self.store, self._group, batch, None)
+        self._pins[self._pins.index(pin)] = done
+
+    def _producer_of(self, life: Lifecycle) -> Producer:
+        return Producer(
+            namespace=self._identity.namespace,
+            context=self.translator.context,
+            source=self._identity.source,
+            source_epoch=life.source_epoch,
+            translator=self.translator.name,
+            state_epoch=life.state_epoch,
+            generation=life.generation,
+            mapping_version=life.mapping_version,
+            producer_version=self._identity.version,
+            events_topic=self._curated.events.name,
+            state_topic=self._curated.state.name,
+        )
+
+
+def next_life(last: Lifecycle | None, mapping_version: str, source_epoch: int) -> Lifecycle:
+    """The facts of the worker that starts now: the generation rises whenever the mapping is another than last time."""
+    if last is None:
+        return Lifecycle(mapping_version=mapping_version, generation=1, source_epoch=source_epoch, state_epoch=1)
+    if last.source_epoch != source_epoch:
+        raise SourceEpochChanged(kept=last.source_epoch, wanted=source_epoch)
+    if last.mapping_version == mapping_version:
+        return last
+    return msgspec.structs.replace(last, mapping_version=mapping_version, generation=last.generation + 1)
+
+
+class SourceEpochChanged(DragomanError):
+    """The state was built from source epoch {kept}; the project says {wanted}."""
+
+    code: ClassVar[str] = "source.epoch-changed"
+    hint: ClassVar[str] = "Positions of two epochs do not compare. Start a new state and log, and load the source again."

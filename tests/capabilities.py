@@ -1,0 +1,44 @@
+"""What a machine may lack that a test needs: the only reasons for which a test may be skipped.
+
+A test calls `require("chromium")` and is skipped where the machine has none, with a reason that begins with `REASON`.
+Under `--no-skips` the run fails on every other skip, so what a machine could have run is never left out unnoticed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REASON = "not on this machine: "
+
+
+def chromium() -> str | None:
+    """The path of a Chromium on this machine, for `playwright`'s `executable_path`."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def _checkout() -> bool:
+    return shutil.which("git") is not None and (Path(__file__).parents[1] / ".git").exists()
+
+
+CAPABILITIES: dict[str, Callable[[], bool]] = {
+    "a git checkout": _checkout,
+    "chromium": lambda: chromium() is not None,
+    "an unprivileged user": lambda: os.geteuid() != 0,
+}
+
+
+def require(capability: str) -> None:
+    """Skip the running test where this machine lacks `capability`; KeyError for one that nobody has described."""
+    if not CAPABILITIES[capability]():
+        pytest.skip(REASON + capability)
+
+
+def is_lacking(reason: str) -> bool:
+    """Whether a skip's reason names a capability that this machine really lacks."""
+    probe = CAPABILITIES.get(reason.removeprefix(REASON)) if reason.startswith(REASON) else None
+    return probe is not None and not probe()

@@ -1,0 +1,59 @@
+"""What holds for all tests: the size of property tests, and `--no-skips`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+from tests.capabilities import REASON, is_lacking
+
+# The same examples on every run, few enough for each push; `--hypothesis-profile=thorough` looks for new ones.
+settings.register_profile("dragoman", max_examples=50, derandomize=True, database=None, deadline=None)
+settings.register_profile("thorough", max_examples=2_000, deadline=None)
+settings.load_profile("dragoman")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help=f"fail the run for each skip but those whose reason is '{REASON}...' and true here",
+    )
+
+
+class NoSkips:
+    """Collects the skips (and expected failures) that this machine could have run, and fails the run for them."""
+
+    def __init__(self) -> None:
+        self.refused: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._judge(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._judge(report)
+
+    def _judge(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if not report.skipped:
+            return
+        reason = (
+            report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else "expected to fail"
+        )
+        if not is_lacking(reason):
+            self.refused[report.nodeid] = reason
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if self.refused and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.refused:
+            terminalreporter.section("skipped, though this machine could have run them", red=True)
+        for nodeid, reason in self.refused.items():
+            terminalreporter.line(f"{nodeid}: {reason}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # With xdist the workers report to the controller: one judge, there.
+    if config.getoption("--no-skips") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(NoSkips(), "dragoman-no-skips")

@@ -1,0 +1,280 @@
+"""What every state store does, run on each; the one on disk is opened anew for every call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.state.memory import MemoryState
+from pipeline.state.port import Lifecycle, Pin, Save, StateStore, Stored, Waiting
+from pipeline.state.sqlite import SqliteState
+from tests.pipeline.state.strategies import KEYS
+from translators.change import Change, Coordinate
+from translators.problem import Problem
+
+State = Callable[[], StateStore]
+
+FIRST = Lifecycle(mapping_version="m1", generation=1, source_epoch=1, state_epoch=1)
+PROBLEM = Problem(code="code.unmapped", cause="semantic", message="code 'X' has no meaning")
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
+    """The store under test, asked for anew each time: what it says then is what it really kept."""
+    if request.param == "memory":
+        memory = MemoryState()
+        yield lambda: memory
+        return
+    opened: list[SqliteState] = []
+
+    def reopen() -> StateStore:
+        for store in opened:
+            store.close()
+        opened[:] = [SqliteState(tmp_path / "state.db", "policy")]
+        return opened[0]
+
+    yield reopen
+    for store in opened:
+        store.close()
+
+
+def aggregate(partition: int = 0, version: int = 1, **facts: Any) -> Stored:
+    """A key with one row whose amount is its version."""
+    rows: Any = {"polmst": {"P1": {"id": "P1", "amt": Decimal(version)}}}
+    return Stored(partition=partition, version=version, rows=rows, positions={"polmst": {"P1": version}}, **facts)
+
+
+def step(key: str, version: int, first_seen: int = 0, problem: Problem | None = None) -> Waiting:
+    """A waiting step of one change."""
+    change = Change(
+        table="polmst",
+        op="u",
+        row_key=key,
+        before=None,
+        after={"id": key},
+        position=version,
+        transaction="7",
+        committed_after=None,
+        time=None,
+        at=Coordinate("feed", 0, version),
+    )
+    return Waiting(
+        key=key,
+        partition=0,
+        version=version,
+        changes=(change,),
+        dead_letter="dl-1",
+        problem=problem,
+        first_seen=first_seen,
+        mapping_version="m1",
+    )
+
+
+def steps(waiting: list[Waiting]) -> list[tuple[str, int]]:
+    """Which steps these are."""
+    return [(one.key, one.version) for one in waiting]
+
+
+def test_a_new_store_knows_nothing(state: State) -> None:
+    assert state().lifecycle() is None
+    assert state().load(["P1"]) == {}
+    assert state().load([]) == {}
+    assert state().loading(0, 10) == []
+    assert not state().is_live(0)
+    assert state().waiting() == state().waiting("P1") == []
+    assert state().waiting_keys() == frozenset()
+    assert state().counts() == {}
+    assert state().pins() == []
+    assert list(state().scan()) == []
+
+
+def test_the_facts_of_the_last_life_are_kept(state: State) -> None:
+    state().begin(FIRST)
+    assert state().lifecycle() == FIRST
+    second = msgspec.structs.replace(FIRST, mapping_version="m2", generation=2)
+    state().begin(second)
+    assert state().lifecycle() == second
+
+
+def full(state: State) -> None:
+    """Something of everything."""
+    state().save(
+        Save(
+            partition=0,
+            aggregates={"P1": aggregate()},
+            waiting=[step("P2", 1)],
+            counts={("polmst", "read"): 1},
+            pins=[Pin(command=1, partition=0, at=2)],
+            live=True,
+        )
+    )
+
+
+def left(store: StateStore) -> list[bool]:
+    """Whether there is something of each."""
+    return [
+        bool(store.load(["P1"])),
+        bool(list(store.scan())),
+        bool(store.waiting()),
+        bool(store.waiting_keys()),
+        bool(store.counts()),
+        bool(store.pins()),
+        store.is_live(0),
+    ]
+
+
+def test_a_worker_of_the_same_epoch_goes_on_with_what_is_kept(state: State) -> None:
+    full(state)
+    state().begin(FIRST)
+    state().begin(msgspec.structs.replace(FIRST, generation=2, source_epoch=2))
+    assert left(state()) == [True] * 7
+
+
+def test_another_state_epoch_is_a_new_life(state: State) -> None:
+    state().begin(FIRST)
+    full(state)
+    state().save(Save(partition=0, aggregates={"P3": aggregate(loading=True)}))
+    state().begin(msgspec.structs.replace(FIRST, state_epoch=2))
+    assert left(state()) == [False] * 7
+    assert state().loading(0, 10) == []
+
+
+def test_what_was_saved_is_loaded(state: State) -> None:
+    state().save(Save(partition=0, aggregates={"P1": aggregate(), "P2": aggregate(version=7, published=True)}))
+    assert state().load(["P2", "P9", "P2"]) == {"P2": aggregate(version=7, published=True)}
+
+
+def test_the_later_save_counts(state: State) -> None:
+    state().save(Save(partition=0, aggregates={"P1": aggregate()}))
+    gone = Stored(partition=0, version=2, positions={"polmst": {"P1": 9}}, unmapped=PROBLEM)
+    state().save(Save(partition=0, aggregates={"P1": gone}))
+    assert state().load(["P1"]) == {"P1": gone}
+
+
+def test_many_keys_are_loaded_at_once(state: State) -> None:
+    kept = {f"P{number}": aggregate(version=number) for number in range(1_203)}
+    state().save(Save(partition=0, aggregates=kept))
+    assert state().load(list(kept)) == kept
+
+
+def test_every_text_is_a_key(state: State) -> None:
+    kept = {key: aggregate(version=number) for number, key in enumerate(KEYS)}
+    state().save(Save(partition=0, aggregates=kept, waiting=[step(key, 1) for key in KEYS]))
+    assert state().load(KEYS) == kept
+    assert state().waiting_keys() == frozenset(KEYS)
+
+
+def test_nothing_is_shared_with_the_caller(state: State) -> None:
+    kept = aggregate()
+    same = state()
+    same.save(Save(partition=0, aggregates={"P1": kept}))
+    kept.rows["polmst"]["P1"]["amt"] = Decimal(99)
+    same.load(["P1"])["P1"].rows["polmst"].clear()
+    assert same.load(["P1"]) == {"P1": aggregate()}
+
+
+def test_loading_keys_come_by_partition_in_key_order(state: State) -> None:
+    kept = {key: aggregate(partition=1, loading=True) for key in ("c", "a", "d", "b")}
+    other = {"aa": aggregate(partition=0, loading=True), "ab": aggregate(partition=1)}
+    state().save(Save(partition=1, aggregates={**kept, **other}))
+    assert state().loading(1, 3) == [(key, aggregate(partition=1, loading=True)) for key in ("a", "b", "c")]
+    state().save(Save(partition=1, aggregates={"a": aggregate(partition=1), "b": aggregate(partition=1)}))
+    assert [key for key, _ in state().loading(1, 9)] == ["c", "d"]
+    assert [key for key, _ in state().loading(0, 9)] == ["aa"]
+
+
+def test_a_partition_is_live_until_it_is_said_otherwise(state: State) -> None:
+    state().save(Save(partition=1, live=True))
+    state().save(Save(partition=1))
+    assert state().is_live(1)
+    assert not state().is_live(0)
+    state().save(Save(partition=1, live=True))
+    state().save(Save(partition=1, live=False))
+    assert not state().is_live(1)
+
+
+def test_waiting_steps_of_a_key_come_in_order_of_their_versions(state: State) -> None:
+    state().save(Save(partition=0, waiting=[step("P1", 10, 3), step("P1", 2, 9, PROBLEM), step("P2", 1)]))
+    assert state().waiting("P1") == [step("P1", 2, 9, PROBLEM), step("P1", 10, 3)]
+
+
+def test_all_waiting_steps_come_as_they_were_first_seen(state: State) -> None:
+    state().save(Save(partition=0, waiting=[step("P1", 1, 5), step("P3", 1, 4), step("P2", 10, 5), step("P2", 9, 5)]))
+    assert steps(state().waiting()) == [("P3", 1), ("P1", 1), ("P2", 9), ("P2", 10)]
+
+
+def test_a_settled_step_waits_no_longer(state: State) -> None:
+    state().save(Save(partition=0, waiting=[step("P1", 1), step("P1", 2), step("P2", 1)]))
+    state().save(Save(partition=0, settled=[("P1", 1), ("P2", 1), ("P9", 9)]))
+    assert steps(state().waiting()) == [("P1", 2)]
+    assert state().waiting_keys() == frozenset({"P1"})
+
+
+def test_a_step_that_was_parked_and_settled_in_one_batch_does_not_wait(state: State) -> None:
+    state().save(Save(partition=0, waiting=[step("P1", 1), step("P1", 2)], settled=[("P1", 1)]))
+    assert steps(state().waiting()) == [("P1", 2)]
+
+
+def test_a_step_that_waits_again_has_the_problem_of_today(state: State) -> None:
+    state().save(Save(partition=0, waiting=[step("P1", 1, 5)]))
+    state().save(Save(partition=0, waiting=[step("P1", 1, 5, PROBLEM)]))
+    assert state().waiting() == [step("P1", 1, 5, PROBLEM)]
+
+
+def test_counts_are_added(state: State) -> None:
+    state().save(Save(partition=0, counts={("polmst", "read"): 5, ("", "event: PolicyBound.v1"): 1}))
+    state().save(Save(partition=1, counts={("polmst", "read"): -2, ("covdtl", "read"): 0}))
+    expected = {("", "event: PolicyBound.v1"): 1, ("covdtl", "read"): 0, ("polmst", "read"): 3}
+    assert list(state().counts().items()) == list(expected.items())
+
+
+def test_pins_come_by_command_with_their_last_result(state: State) -> None:
+    state().save(Save(partition=0, pins=[Pin(command=10, partition=0, at=7), Pin(command=9, partition=1, at=3)]))
+    state().save(Save(partition=0, pins=[Pin(command=10, partition=0, at=7, result="done")]))
+    assert state().pins() == [
+        Pin(command=9, partition=1, at=3),
+        Pin(command=10, partition=0, at=7, result="done"),
+    ]
+
+
+def test_a_scan_is_in_key_order_over_all_pages(state: State) -> None:
+    keys = [*KEYS, *(f"P{number}" for number in range(1_100))]
+    state().save(Save(partition=0, aggregates={key: aggregate(version=len(key)) for key in keys}))
+    assert list(state().scan()) == [(key, aggregate(version=len(key))) for key in sorted(keys)]
+
+
+def test_saving_goes_on_while_somebody_scans(state: State) -> None:
+    same = state()
+    same.save(Save(partition=0, aggregates={f"P{number:04}": aggregate() for number in range(1_100)}))
+    seen = 0
+    for key, _ in same.scan():
+        same.save(Save(partition=0, aggregates={key: aggregate(version=2)}) if seen % 100 == 0 else Save(partition=0))
+        seen += 1
+    assert seen == 1_100
+
+
+def test_a_save_that_cannot_be_written_changes_nothing(state: State) -> None:
+    full(state)
+    before = (list(state().scan()), state().counts(), state().waiting())
+    bad: Any = {"polmst": {"P1": {"id": object()}}}
+    with pytest.raises(TypeError):
+        state().save(
+            Save(
+                partition=0,
+                aggregates={"P0": aggregate(), "P1": Stored(partition=0, rows=bad)},
+                settled=[("P2", 1)],
+                counts={("polmst", "read"): 1},
+            )
+        )
+    assert (list(state().scan()), state().counts(), state().waiting()) == before
+
+
+def test_closing_may_be_repeated(state: State) -> None:
+    store = state()
+    store.close()
+    store.close()

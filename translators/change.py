@@ -1,0 +1,60 @@
+"""One row change of the legacy database, decoded, and where it was read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from translators.values import Row
+
+Op = Literal["c", "u", "d", "r"]
+
+SNAPSHOT_POSITION = 0
+"""The position of every row of an initial snapshot: below all streamed rows, whatever their log position."""
+
+
+class Coordinate(msgspec.Struct, frozen=True):
+    """Where a record was read: topic, partition, offset."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.partition}:{self.offset:,}"
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One Debezium row change.
+
+    `table` is the name that `schema.yaml` uses. `row_key` is the canonical text of the row's primary key. `position`
+    orders the changes of one row within a source epoch (PostgreSQL: LSN; snapshot rows: `SNAPSHOT_POSITION`).
+    `transaction` is stable across repeats (PostgreSQL: the transaction id without the LSN); `None` on snapshot rows.
+    `committed_after` is the position of the last commit before this transaction, where the source says it.
+    `time` is the source's commit time (UTC), absent on snapshot rows. `flagged` names columns whose value is
+    `Unavailable` or `OutOfRange` in `after`.
+    """
+
+    table: str
+    op: Op
+    row_key: str
+    before: Row | None
+    after: Row | None
+    position: int
+    transaction: str | None
+    committed_after: int | None
+    time: datetime | None
+    at: Coordinate
+    flagged: tuple[str, ...] = ()
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether this row was read by a snapshot and is therefore no news."""
+        return self.op == "r"
+
+    @property
+    def identity(self) -> tuple[str, str | None, int, str, str]:
+        """What stays the same when a connector repeats this change: table, transaction, position, op, key."""
+        return (self.table, self.transaction, self.position, self.op, self.row_key)

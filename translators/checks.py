@@ -1,0 +1,56 @@
+"""What a contract demands of a value, as generated Python: only what the static types have not proven already."""
+
+from __future__ import annotations
+
+import re
+
+from translators.contract import Shape
+from translators.expression.python import Writer
+from translators.schema import Type
+
+
+def write_checks(writer: Writer, value: str, found: Type, shape: Shape) -> None:
+    """Write the checks of one field; each raises `ValueProblem` with a `contract.` code. `value` is a local variable."""
+    writer.namespace["broken"] = broken
+    if found.nullable and not shape.nullable:
+        _check(writer, f"{value} is None", "contract.null", "is null, the contract says it never is", value)
+    for condition, code, said in _conditions(writer, value, found, shape):
+        guard = f"{value} is not None and " if found.nullable and shape.nullable else ""
+        _check(writer, f"{guard}{condition}", code, said, value)
+
+
+def _check(writer: Writer, condition: str, code: str, said: str, value: str) -> None:
+    writer.line(f"if {condition}:")
+    with writer.indented():
+        writer.line(f"raise broken({code!r}, {said!r})")
+
+
+def _conditions(writer: Writer, value: str, found: Type, shape: Shape) -> list[tuple[str, str, str]]:
+    conditions = []
+    if shape.choices:
+        allowed = writer.constant(frozenset(shape.choices))
+        said = f"is none of {', '.join(shape.choices)}"
+        conditions.append((f"{value} not in {allowed}", "contract.choice", said))
+    if shape.max_length is not None and not 0 < found.length <= shape.max_length:
+        said = f"is longer than {shape.max_length} characters"
+        conditions.append((f"len({value}) > {shape.max_length}", "contract.too-long", said))
+    if shape.min_length:
+        said = f"is shorter than {shape.min_length} characters"
+        conditions.append((f"len({value}) < {shape.min_length}", "contract.too-short", said))
+    if shape.pattern is not None:
+        search = writer.constant(re.compile(shape.pattern).search)
+        conditions.append((f"{search}({value}) is None", "contract.pattern", f"does not fit {shape.pattern}"))
+    if shape.kind == "decimal" and shape.digits is not None:
+        whole = shape.digits - (shape.places or 0)
+        if found.precision - found.scale > whole:
+            bound = writer.constant(10**whole)
+            said = f"has more than {whole} digits before the point"
+            conditions.append((f"not -{bound} < {value} < {bound}", "contract.too-large", said))
+    return conditions
+
+
+def broken(code: str, said: str) -> Exception:
+    """The problem of a value that its contract does not allow."""
+    from translators.expression.runtime import ValueProblem
+
+    return ValueProblem(code, {"said": said})

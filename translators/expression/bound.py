@@ -1,0 +1,156 @@
+"""The typed tree: every part with its static type, names resolved, constants folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from translators.expression.errors import Span
+from translators.schema import Type
+
+
+class CodeTable(msgspec.Struct, frozen=True):
+    """A named code table of the mapping: legacy code to what it means."""
+
+    name: str
+    entries: Mapping[str, str]
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What an expression may name.
+
+    `table` and its `columns`: bare names resolve here. `outer`: tables of enclosing rows, as `table.column`. `parts`:
+    part tables, for SUM, COUNT, MIN and MAX only. `state`: state fields by dotted path, for OLD, NEW and CHANGED; `None`
+    where these are not allowed (outside events).
+    """
+
+    table: str
+    columns: Mapping[str, Type]
+    outer: Mapping[str, Mapping[str, Type]] = {}
+    parts: Mapping[str, Mapping[str, Type]] = {}
+    codes: Mapping[str, CodeTable] = {}
+    state: Mapping[str, Type] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One part of a typed tree."""
+
+    type: Type
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Bound):
+    """A value known before any row; `None` is NULL."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Bound):
+    """A column of the row, or of an enclosing row."""
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Bound):
+    """A state field of OLD or NEW, by its dotted path."""
+
+    side: Literal["OLD", "NEW"]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happened(Bound):
+    """CREATED or DELETED."""
+
+    what: Literal["CREATED", "DELETED"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed(Bound):
+    """CHANGED(paths), or CHANGED(*) where `paths` is `None`."""
+
+    paths: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Bound):
+    """SUM, COUNT, MIN or MAX over a column of a part, or COUNT of its rows (`column` is `None`)."""
+
+    function: str
+    part: str
+    column: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Local(Bound):
+    """A value that generated code already holds under a name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Bound):
+    """A function or operator of the catalogue. `data` is what the entry worked out at bind time.
+
+    `fails`: this call (not counting its arguments) can fail on a row in a way that lint refuses under AND, OR, BETWEEN.
+    `growth`: a bound on how many times longer than a column's text the result can be.
+    """
+
+    name: str
+    args: tuple[Bound, ...]
+    data: object = None
+    fails: bool = False
+    growth: int = 1
+
+
+def walk(bound: Bound) -> Iterator[Bound]:
+    """The part itself and all parts below it."""
+    yield bound
+    if isinstance(bound, Call):
+        for part in bound.args:
+            yield from walk(part)
+
+
+def sources(bound: Bound) -> frozenset[str]:
+    """Where the value comes from: `table.column`, `part.*` for COUNT(part), `OLD.path` and `NEW.path` for state fields."""
+    found: set[str] = set()
+    for part in walk(bound):
+        match part:
+            case Column():
+                found.add(f"{part.table}.{part.column}")
+            case Field():
+                found.add(f"{part.side}.{part.path}")
+            case Aggregate():
+                found.add(f"{part.part}.{part.column or '*'}")
+            case Changed():
+                paths = ("*",) if part.paths is None else part.paths
+                found.update(f"{side}.{path}" for path in paths for side in ("OLD", "NEW"))
+    return frozenset(found)
+
+
+def is_constant(bound: Bound) -> bool:
+    """Whether the value depends on no row."""
+    return isinstance(bound, Constant)
+
+
+def fallible(bound: Bound) -> bool:
+    """Whether some row can make this fail by its own value: a strict CAST, TO_DATE, a division, a CODE without default."""
+    return first_fallible(bound) is not None
+
+
+def first_fallible(bound: Bound) -> Call | None:
+    """The first part that makes it fallible."""
+    return next((part for part in walk(bound) if isinstance(part, Call) and part.fails), None)
+
+
+def growth(bound: Bound) -> int:
+    """How many times longer than a column's text this text can be, at most."""
+    return bound.growth if isinstance(bound, Call) else 1
