@@ -103,11 +103,8 @@ class Batch:
         if not news:
             return
         facts = facts_of(key, stored.version + 1, news, self.save.partition, arrived)
-        if key in self._waiting:
-            outcome = self._park(facts, stored, news)
-        else:
-            outcome = self._take(facts, stored, news)
-        self.count_outcome(news, outcome)
+        waits = key in self._waiting
+        self.count_outcome(news, self._park(facts, stored, news) if waits else self._take(facts, stored, news))
 
     def _take(self, facts: StepFacts, stored: Stored, news: Sequence[Change]) -> Outcome:
         """A step that nothing waits before."""
@@ -319,4 +316,3 @@ def _shown(change: Change) -> dict[str, object]:
         "before": change.before,
         "after": change.after,
     }
-

@@ -34,7 +34,9 @@ def send(log: Log, command: Command, now: int) -> int:
     before = log.end(CONTROL_TOPIC.name, 0)
     body = msgspec.json.encode(msgspec.structs.replace(command, id=-1))
     log.append([Outgoing(topic=CONTROL_TOPIC.name, partition=0, timestamp=now, key=command.key.encode(), value=body)])
-    sent = [c for c in read(log, before) if msgspec.structs.replace(c, id=-1) == msgspec.structs.replace(command, id=-1)]
+    sent = [
+        c for c in read(log, before) if msgspec.structs.replace(c, id=-1) == msgspec.structs.replace(command, id=-1)
+    ]
     return sent[0].id
 
 

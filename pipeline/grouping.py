@@ -56,11 +56,10 @@ class Grouping:
 
     def add(self, change: Change, offset: int, arrived: int) -> bool:
         """Put a streamed change into its transaction; false if an earlier pass already brought it."""
-        assert change.transaction is not None
-        transaction = self._open.get(change.transaction)
+        name = change.transaction or ""
+        transaction = self._open.get(name)
         if transaction is None:
-            transaction = Transaction(change.transaction, offset, arrived)
-            self._open[change.transaction] = transaction
+            transaction = self._open[name] = Transaction(name, offset, arrived)
         after = change.committed_after
         if after is not None and (transaction.committed_after is None or after > transaction.committed_after):
             transaction.committed_after = after

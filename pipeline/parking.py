@@ -87,4 +87,3 @@ def _discard(batch: Batch, step: Waiting) -> tuple[Outcome, Problem | None]:
         return Loaded(), refused.problem
     batch.publish(facts, after, Translation(state=state, changed=True), "live")
     return Loaded(), None
-

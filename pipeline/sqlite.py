@@ -16,7 +16,7 @@ from translators.errors import DragomanError
 BUSY_SECONDS = 30.0
 """How long a writer waits for another writer of the same file; readers never wait."""
 
-QUICK_CHECK_LIMIT = 16 * 1024 * 1024
+CHECK_LIMIT = 16 * 1024 * 1024
 """Files up to this size (bytes) are checked page by page before they are written; bigger ones where they are read."""
 
 _HEADER_BYTES = 100
@@ -25,7 +25,16 @@ _QUERY = re.compile(r"^-- :name (\w+)\n(.*?)(?=^-- :name |\Z)", re.MULTILINE | r
 # A write that finds no room is SQLITE_FULL only if the system said ENOSPC. Over a quota or a file size limit it
 # is one of the other two. A failing device shows at the fsync or when reading, which are not among them.
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# The statements are ours and constant: a table that is missing or a rule that is broken was not made by them.
+_DAMAGED = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+    }
+)
 
 
 class FileKind(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,8 +89,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind, read_on
         raise kind.newer(path=path, found=found, known=kind.format)
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
-        if path.stat().st_size <= QUICK_CHECK_LIMIT:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if path.stat().st_size <= CHECK_LIMIT:
+            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if verdict != "ok":
                 raise kind.damaged(path=path, reason=" ".join(str(verdict).split()))
 
@@ -131,9 +140,15 @@ def translated(path: Path, kind: FileKind) -> Iterator[None]:
     """Raise every error of SQLite from inside as `DiskFull`, `kind.damaged` or `kind.failed`."""
     try:
         yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", None)  # absent where Python itself refuses, as on a closed connection
-        if code in _NO_ROOM:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where SQLite's message quotes a damaged name
+        if getattr(error, "sqlite_errorcode", None) in _NO_ROOM:
             raise DiskFull(path=path) from error
-        named = kind.damaged if code is not None and code & 0xFF in _DAMAGED else kind.failed
-        raise named(path=path, reason=str(error)) from error
+        named = kind.damaged if _is_damage(error) else kind.failed
+        raise named(path=path, reason=" ".join(str(error).split())) from error
+
+
+def _is_damage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # from Python itself: a closed connection or another thread, or else text that is no UTF-8
+        return not isinstance(error, sqlite3.ProgrammingError)
+    return code & 0xFF in _DAMAGED

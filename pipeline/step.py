@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from connectors.debezium.decode import Decoded, Truncate, Unreadable
+from connectors.debezium.records import Decoded, Truncate, Unreadable
 from pipeline.batch import Batch
 from pipeline.grouping import Grouping, Transaction
 from translators.change import Change

@@ -11,7 +11,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from connectors.debezium.decode import Decoded, Decoder, Notification, TransactionMark
+from connectors.debezium.decode import Decoder
+from connectors.debezium.records import Decoded, Notification, TransactionMark
 from pipeline import control
 from pipeline.batch import Batch
 from pipeline.cloudevents import Producer
@@ -76,6 +77,13 @@ def group_of(translator: str) -> str:
     return f"dragoman.{translator}"
 
 
+def read_again(log: Log, translator: str, feed: Feed) -> None:
+    """Set a translator back to the beginning of its feed, markers included; no worker of it may be running."""
+    topics = log.topics()
+    names = [name for name in (feed.topic, feed.transactions, feed.notifications) if name in topics]
+    log.commit(group_of(translator), {(n, p): 0 for n in names if n for p in range(topics[n].partitions)})
+
+
 class TranslatorWorker:
     """The worker of one translator. `begin` once, then `turn` as often as wanted; both may raise any coded error."""
 
@@ -127,8 +135,8 @@ class TranslatorWorker:
             self._groupings[partition] = Grouping()
             if self._feed.begins == "empty" or self.store.is_live(partition):
                 self._live.add(partition)
-        for topic in filter(None, (self._feed.transactions, self._feed.notifications)):
-            self._marks[topic] = committed.get((topic, 0), 0)
+        for name in filter(None, (self._feed.transactions, self._feed.notifications)):
+            self._marks[name] = committed.get((name, 0), 0)
         self._waiting = set(self.store.waiting_keys())
         self._pins = self.store.pins()
 
@@ -214,9 +222,9 @@ class TranslatorWorker:
     def _uncount_open(self, batch: Batch) -> None:
         """Rows of open steps are read again after a restart, so what is kept counts them only once their step is over."""
         partition = batch.save.partition
-        before, now = self._uncounted.get(partition, {}), self._open_rows(partition)
+        before, now = self._uncounted.get(partition, Counter[str]()), self._open_rows(partition)
         for table in before.keys() | now.keys():
-            grown = now.get(table, 0) - before.get(table, 0)
+            grown = now[table] - before[table]
             if grown:
                 batch.count(table, "read", -grown)
         self._uncounted[partition] = now
@@ -237,7 +245,8 @@ class TranslatorWorker:
         self._live.add(partition)
 
     def _batch(self, partition: int) -> Batch:
-        assert self._producer is not None, "begin was not called"
+        if self._producer is None:
+            raise RuntimeError("begin was not called")
         letters = self._curated.dead_letters.name
         return Batch(self.translator, self._producer, self.store, partition, self._waiting, letters)
 
@@ -343,4 +352,6 @@ class SourceEpochChanged(DragomanError):
     """The state was built from source epoch {kept}; the project says {wanted}."""
 
     code: ClassVar[str] = "source.epoch-changed"
-    hint: ClassVar[str] = "Positions of two epochs do not compare. Start a new state and log, and load the source again."
+    hint: ClassVar[str] = (
+        "Positions of two epochs do not compare. Start a new state and log, and load the source again."
+    )

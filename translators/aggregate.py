@@ -33,12 +33,10 @@ def _order(change: Change) -> tuple[int, bool]:
 def seen(positions: Positions, changes: Sequence[Change]) -> Positions:
     """The positions after reading `changes` (in order), whether or not their rows were applied."""
     after = dict(positions)
+    for table in {change.table for change in changes}:
+        after[table] = dict(after.get(table, {}))
     for change in changes:
-        table = after.get(change.table)
-        if table is positions.get(change.table):
-            table = after[change.table] = dict(table or {})
-        assert table is not None
-        table[change.row_key] = change.position
+        after[change.table][change.row_key] = change.position
     return after
 
 

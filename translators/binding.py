@@ -135,10 +135,14 @@ class _Binder:
             return None
         promise = contract.promise
         if promise.kind != kind:
-            self._find("contract.kind", mark, f"{name} is the contract of an {promise.kind}, not of a {kind}", len(name))
+            self._find(
+                "contract.kind", mark, f"{name} is the contract of an {promise.kind}, not of a {kind}", len(name)
+            )
         if promise.context != self._mapping.context:
             said = f"{name} belongs to the context {promise.context}, this mapping to {self._mapping.context}"
-            self._find("contract.context", mark, said, len(name), "Only the context that owns a contract may publish it.")
+            self._find(
+                "contract.context", mark, said, len(name), "Only the context that owns a contract may publish it."
+            )
         return contract
 
     def _table(self, name: str, mark: Mark) -> Table | None:
@@ -190,7 +194,9 @@ class _Binder:
             if name not in shape:
                 place = node.scalar.mark if isinstance(node, Expression) else node.mark
                 said = f"{self._mapping.contract} has no field {path}{name}{did_you_mean(name, shape)}"
-                self._find("contract.field-unknown", place, said, hint="Map what the contract names, or extend the contract.")
+                self._find(
+                    "contract.field-unknown", place, said, hint="Map what the contract names, or extend the contract."
+                )
         bound = {n: self._field(nodes[n], s, scope, f"{path}{n}") for n, s in shape.items() if n in nodes}
         return {name: node for name, node in bound.items() if node is not None}
 
@@ -267,7 +273,9 @@ class _Binder:
             if name not in state:
                 if promised.required:
                     said = f"{rule.type} promises {name}, which neither the state nor this rule has"
-                    self._find("contract.field-missing", rule.mark, said, len(rule.type), f"Add `{name}:` under `fields:`.")
+                    self._find(
+                        "contract.field-missing", rule.mark, said, len(rule.type), f"Add `{name}:` under `fields:`."
+                    )
             elif state[name].kind != promised.kind:
                 said = f"{rule.type} says {name} is {promised.kind}, the state says {state[name].kind}"
                 self._find("contract.type", rule.mark, said, len(rule.type))
@@ -329,4 +337,7 @@ def _mismatch(found: Type, shape: Shape) -> tuple[str, str] | None:
         ("integer", "text"): "Write CAST(... AS TEXT).",
         ("text", "boolean"): "Write a comparison: ... = 'Y'.",
     }
-    return (f"the contract says {wanted}", fixes.get((found.kind, shape.kind), "Change the expression or the contract."))
+    return (
+        f"the contract says {wanted}",
+        fixes.get((found.kind, shape.kind), "Change the expression or the contract."),
+    )

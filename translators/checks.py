@@ -6,6 +6,7 @@ import re
 
 from translators.contract import Shape
 from translators.expression.python import Writer
+from translators.expression.runtime import ValueProblem
 from translators.schema import Type
 
 
@@ -13,15 +14,14 @@ def write_checks(writer: Writer, value: str, found: Type, shape: Shape) -> None:
     """Write the checks of one field; each raises `ValueProblem` with a `contract.` code. `value` is a local variable."""
     writer.namespace["broken"] = broken
     if found.nullable and not shape.nullable:
-        _check(writer, f"{value} is None", "contract.null", "is null, the contract says it never is", value)
+        _check(writer, f"{value} is None", "contract.null", "is null, the contract says it never is")
     for condition, code, said in _conditions(writer, value, found, shape):
         guard = f"{value} is not None and " if found.nullable and shape.nullable else ""
-        _check(writer, f"{guard}{condition}", code, said, value)
+        _check(writer, f"{guard}{condition}", code, said)
 
 
-def _check(writer: Writer, condition: str, code: str, said: str, value: str) -> None:
-    writer.line(f"if {condition}:")
-    with writer.indented():
+def _check(writer: Writer, condition: str, code: str, said: str) -> None:
+    with writer.block(f"if {condition}:"):
         writer.line(f"raise broken({code!r}, {said!r})")
 
 
@@ -49,8 +49,6 @@ def _conditions(writer: Writer, value: str, found: Type, shape: Shape) -> list[t
     return conditions
 
 
-def broken(code: str, said: str) -> Exception:
+def broken(code: str, said: str) -> ValueProblem:
     """The problem of a value that its contract does not allow."""
-    from translators.expression.runtime import ValueProblem
-
     return ValueProblem(code, {"said": said})

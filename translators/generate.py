@@ -1,19 +1,22 @@
 """The Python of one translator: two straight functions that a person can read, made from a bound mapping.
 
-    state(rows)                  -> the target state, None without a root row
-    events(old, new, old_rows, new_rows) -> (events, ignored)
+    state(rows)                           -> the target state, None without a root row
+    events(old, new, old_rows, new_rows)  -> (events, why nothing was said)
+
+Each column is read once, before the fields that need it; `at` numbers the field that is computed, for errors.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 
 from translators.binding import BoundEach, BoundEvent, BoundField, BoundMapping, BoundMembers, BoundNode
 from translators.checks import write_checks
 from translators.contract import Shape
+from translators.expression.bind import sources
 from translators.expression.bound import Bound
 from translators.expression.python import Emitter, Writer
 from translators.expression.runtime import ValueProblem
@@ -26,7 +29,7 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """Source and namespace of a translator's functions; `fields` are the computed fields by the number in `at`."""
+    """A translator's source and the namespace it runs in; `fields` are the computed fields by their number."""
 
     source: str
     namespace: dict[str, object]
@@ -39,50 +42,34 @@ def generate(bound: BoundMapping) -> Generated:
 
 
 @dataclass(slots=True)
-class _Columns:
-    """The columns of one row that code reads: each becomes one local variable, read once."""
-
-    table: str
-    row: str
-    prefix: str
-    used: dict[str, str] = field(default_factory=dict)
-
-    def name(self, column: str) -> str:
-        known = self.used.get(column)
-        if known is None:
-            word = column if _WORD.fullmatch(column) else f"column{len(self.used)}"
-            known = self.used[column] = f"{self.prefix}{word}"
-        return known
-
-
 class _Names:
-    """How the emitter spells what it reads."""
+    """How the emitter spells what it reads: columns and parts are local variables that were read before."""
 
-    created = "old is None"
-    deleted = "new is None"
-
-    def __init__(self, root: _Columns, part: _Columns | None, parts: dict[str, str]) -> None:
-        self._root = root
-        self._part = part
-        self._parts = parts
+    columns: dict[tuple[str, str], str] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
+    created: str = "(old is None)"
+    deleted: str = "(new is None)"
 
     def column(self, table: str, column: str) -> str:
-        row = self._part if self._part is not None and table == self._part.table else self._root
-        return row.name(column)
+        return self.columns[table, column]
 
     def part(self, table: str) -> str:
-        return self._parts.setdefault(table, f"rows_{table}" if _WORD.fullmatch(table) else f"rows_{len(self._parts)}")
+        return self.parts[table]
 
     def old(self, path: str) -> str:
-        return "o" + "".join(f"[{step!r}]" for step in path.split("."))
+        return "o" + _path(path)
 
     def new(self, path: str) -> str:
-        return "n" + "".join(f"[{step!r}]" for step in path.split("."))
+        return "n" + _path(path)
 
     def changed(self, paths: tuple[str, ...] | None) -> str:
         if paths is None:
             return "(old != new)"
         return "(" + " or ".join(f"{self.old(path)} != {self.new(path)}" for path in paths) + ")"
+
+    def within(self) -> _Names:
+        """The same names, to which those of an inner row are added."""
+        return _Names(dict(self.columns), self.parts)
 
 
 class _Generator:
@@ -99,200 +86,194 @@ class _Generator:
 
     def generated(self) -> Generated:
         self._state_function()
+        self._writer.line("")
         self._events_function()
-        return Generated("\n".join(self._writer.lines) + "\n", self._writer.namespace, tuple(self._fields))
+        return Generated(self._writer.source, self._writer.namespace, tuple(self._fields))
 
     def _state_function(self) -> None:
         writer, root = self._writer, self._bound.mapping.root
-        columns = _Columns(root, "row", "r_")
-        parts: dict[str, str] = {}
-        writer.line("def state(rows):")
-        with writer.indented():
+        with writer.block("def state(rows):"):
             writer.line(f"root = rows.get({root!r})")
-            writer.line("if not root:")
-            with writer.indented():
+            with writer.block("if not root:"):
                 writer.line("return None")
             writer.line("(row,) = root.values()")
-            writer.line("at = 0")
-            writer.line("try:")
-            with writer.indented():
-                begin = len(writer.lines)
-                text = self._members(self._bound.fields, columns, None, parts)
-                writer.line(f"return {text}")
-                self._read_first(begin, [columns], parts, "rows")
-            self._on_problem("state_refused(at, problem)")
+            writer.line("at = -1")
+            with writer.block("try:"):
+                names = _Names()
+                self._read(_sources(self._bound.fields.values()), root, "row", names)
+                self._read_parts(self._bound.fields.values(), names)
+                writer.line(f"return {self._members(self._bound.fields, names)}")
+            self._on_problem("state_refused")
 
     def _on_problem(self, refused: str) -> None:
-        self._writer.line("except ValueProblem as problem:")
-        with self._writer.indented():
-            self._writer.line(f"raise {refused} from problem")
+        with self._writer.block("except ValueProblem as problem:"):
+            self._writer.line(f"raise {refused}(at, problem) from problem")
 
-    def _members(
-        self, nodes: MappingType[str, BoundNode], root: _Columns, part: _Columns | None, parts: dict[str, str]
-    ) -> str:
+    def _read(self, used: Iterable[str], table: str, row: str, names: _Names) -> None:
+        """Read the columns of one row, each once."""
+        wanted = sorted(name.removeprefix(f"{table}.") for name in used if name.startswith(f"{table}."))
+        for column in wanted:
+            if (table, column) in names.columns or column == "*":
+                continue
+            word = column if _WORD.fullmatch(column) else f"column{len(names.columns)}"
+            name = f"{row}_{word}"
+            names.columns[table, column] = name
+            self._writer.line(f"{name} = {row}[{column!r}]")
+            if may_be_unusable(self._bound.schema, table, column):
+                with self._writer.block(f"if {name}.__class__ in SENTINELS:"):
+                    self._writer.line(f"raise unusable({table + '.' + column!r}, {name})")
+
+    def _read_parts(self, nodes: Iterable[BoundNode], names: _Names) -> None:
+        """Put the rows of every part that is needed into order, once."""
+        nodes = list(nodes)
+        used = {name.split(".", 1)[0] for name in _sources(nodes)} | set(_eaches(nodes))
+        for table in sorted(used & self._bound.mapping.parts.keys()):
+            name = f"rows_{table}" if _WORD.fullmatch(table) else f"rows_{len(names.parts)}"
+            names.parts[table] = name
+            ordered = ordering(self._bound.mapping.parts[table].order)
+            self._writer.line(f"{name} = {self._writer.constant(ordered)}(rows.get({table!r}))")
+
+    def _members(self, nodes: MappingType[str, BoundNode], names: _Names) -> str:
         """The text of a dict display; the lines that compute its values are written before."""
-        items = [f"{name!r}: {self._node(node, root, part, parts)}" for name, node in nodes.items()]
-        return "{" + ", ".join(items) + "}"
+        return "{" + ", ".join([f"{name!r}: {self._node(node, names)}" for name, node in nodes.items()]) + "}"
 
-    def _node(self, node: BoundNode, root: _Columns, part: _Columns | None, parts: dict[str, str]) -> str:
+    def _node(self, node: BoundNode, names: _Names) -> str:
         match node:
             case BoundField():
-                self._writer.line(f"at = {len(self._fields)}")
-                return self._field(node, _Names(root, part, parts))
+                return self._field(node, names)
             case BoundMembers():
-                return self._members(node.fields, root, part, parts)
+                return self._members(node.fields, names)
             case BoundEach():
-                return self._each(node, root, parts)
+                return self._each(node, names)
 
     def _field(self, node: BoundField, names: _Names) -> str:
         """One computed field: its value, and what its contract demands of it."""
+        writer = self._writer
+        writer.line(f"at = {len(self._fields)}")
         self._fields.append(node)
-        text = Emitter(self._writer, names).value(node.bound)
-        value = self._writer.temp()
-        self._writer.line(f"{value} = {text}")
-        write_checks(self._writer, value, node.bound.type, node.shape)
+        text = Emitter(writer, names).value(node.bound)
+        value = writer.temp()
+        writer.line(f"{value} = {text}")
+        write_checks(writer, value, node.bound.type, node.shape)
         return value
 
-    def _each(self, node: BoundEach, root: _Columns, parts: dict[str, str]) -> str:
+    def _each(self, node: BoundEach, names: _Names) -> str:
         writer = self._writer
         found, row = writer.temp(), writer.temp()
         writer.line(f"{found} = []")
-        rows = _Names(root, None, parts).part(node.table)
-        writer.line(f"for {row} in {rows}:")
-        with writer.indented():
-            columns = _Columns(node.table, row, "p_")
-            begin = len(writer.lines)
-            text = self._members(node.fields, root, columns, parts)
-            writer.line(f"{found}.append({text})")
-            self._read_first(begin, [columns], {}, "")
+        with writer.block(f"for {row} in {names.parts[node.table]}:"):
+            inner = names.within()
+            self._read(_sources(node.fields.values()), node.table, row, inner)
+            writer.line(f"{found}.append({self._members(node.fields, inner)})")
         return found
-
-    def _read_first(self, begin: int, rows: list[_Columns], parts: dict[str, str], source: str) -> None:
-        """Put the reads of columns and parts before the lines that use them: each is read once."""
-        writer = self._writer
-        body = writer.lines[begin:]
-        del writer.lines[begin:]
-        for columns in rows:
-            for column, name in columns.used.items():
-                writer.line(f"{name} = {columns.row}[{column!r}]")
-                self._guard(columns.table, column, name)
-        for table, name in parts.items():
-            writer.line(f"{name} = {writer.constant(self._ordered(table))}({source}.get({table!r}))")
-        writer.lines.extend(body)
-
-    def _guard(self, table: str, column: str, name: str) -> None:
-        """A value that the source did not send, or that the language has no room for, never enters an expression."""
-        if may_be_unusable(self._bound.schema, table, column):
-            self._writer.line(f"if {name}.__class__ in SENTINELS:")
-            with self._writer.indented():
-                self._writer.line(f"raise unusable({table + '.' + column!r}, {name})")
-
-    def _ordered(self, table: str) -> Callable[[MappingType[str, Row] | None], list[Row]]:
-        """Sorts the rows of a part by the mapping's order, then by row key, so that a repeat gives the same list."""
-        order = self._bound.mapping.parts[table].order
-
-        def by_order(item: tuple[str, Row]) -> tuple[object, ...]:
-            return (*((item[1][c] is None, item[1][c]) for c in order), item[0])
-
-        def ordered(rows: MappingType[str, Row] | None) -> list[Row]:
-            if not rows:
-                return []
-            return [row for _, row in sorted(rows.items(), key=by_order)] if len(rows) > 1 else list(rows.values())
-
-        return ordered
 
     def _events_function(self) -> None:
         writer = self._writer
-        writer.line("")
-        writer.line("def events(old, new, old_rows, new_rows):")
-        with writer.indented():
+        with writer.block("def events(old, new, old_rows, new_rows):"):
             writer.line("o = NULLS if old is None else old")
             writer.line("n = NULLS if new is None else new")
             writer.line("source = o if new is None else n")
             writer.line("found = []")
             writer.line("at = -1")
-            writer.line("try:")
-            with writer.indented():
-                self._ignore_rules()
+            with writer.block("try:"):
+                for rule in self._bound.ignore:
+                    with writer.block(f"if {self._condition(rule.when)}:"):
+                        writer.line(f"return (), {rule.reason!r}")
                 for event in self._bound.events:
-                    self._event(event)
-            self._on_problem("event_refused(at, problem)")
+                    with writer.block(f"if {self._condition(event.when)}:"):
+                        self._event(event)
+            self._on_problem("event_refused")
             writer.line("return tuple(found), None")
 
-    def _ignore_rules(self) -> None:
-        for rule in self._bound.ignore:
-            self._writer.line(f"if {self._condition(rule.when)}:")
-            with self._writer.indented():
-                self._writer.line(f"return (), {rule.reason!r}")
-
     def _condition(self, when: Bound) -> str:
-        """The text that is true if a condition is TRUE; columns in it are those of the row after, or last before."""
-        writer = self._writer
-        columns, parts = _Columns(self._bound.mapping.root, "row", "r_"), dict[str, str]()
-        begin = len(writer.lines)
-        text = Emitter(writer, _Names(columns, None, parts)).is_true(when)
-        self._event_rows(begin, columns, parts)
-        return text
+        return Emitter(self._writer, self._event_names([when])).is_true(when)
 
-    def _event_rows(self, begin: int, columns: _Columns, parts: dict[str, str]) -> None:
-        writer = self._writer
-        if not columns.used and not parts:
-            return
-        body = writer.lines[begin:]
-        del writer.lines[begin:]
-        writer.line("rows = old_rows if new is None else new_rows")
-        if columns.used:
-            writer.line(f"(row,) = rows[{columns.table!r}].values()")
-        inner = len(writer.lines)
-        writer.lines.extend(body)
-        self._read_first(inner, [columns], parts, "rows")
+    def _event_names(self, expressions: Iterable[Bound]) -> _Names:
+        """Names for expressions over the rows after the step, or before it where nothing is left."""
+        root, names = self._bound.mapping.root, _Names()
+        used = {name for bound in expressions for name in sources(bound) if not name.startswith(("OLD.", "NEW."))}
+        if used:
+            self._writer.line("rows = old_rows if new is None else new_rows")
+            self._writer.line(f"(row,) = rows[{root!r}].values()")
+            self._read(used, root, "row", names)
+            for table in sorted({name.split(".", 1)[0] for name in used} & self._bound.mapping.parts.keys()):
+                ordered = self._writer.constant(ordering(self._bound.mapping.parts[table].order))
+                names.parts[table] = f"rows_{len(names.parts)}"
+                self._writer.line(f"{names.parts[table]} = {ordered}(rows.get({table!r}))")
+        return names
 
     def _event(self, event: BoundEvent) -> None:
-        writer = self._writer
-        writer.line(f"if {self._condition(event.when)}:")
-        with writer.indented():
-            columns, parts = _Columns(self._bound.mapping.root, "row", "r_"), dict[str, str]()
-            begin = len(writer.lines)
-            names = _Names(columns, None, parts)
-            items = []
-            for name, shape in event.shape.items():
-                text = self._event_field(event, name, shape, names)
-                if text is not None:
-                    items.append(f"{name!r}: {text}")
-            writer.line(f"found.append(Event({event.type!r}, {{{', '.join(items)}}}))")
-            self._event_rows(begin, columns, parts)
+        names = self._event_names([node.bound for node in event.fields.values()])
+        fields = {name: self._event_field(event, name, shape, names) for name, shape in event.shape.items()}
+        data = ", ".join(f"{name!r}: {text}" for name, text in fields.items() if text is not None)
+        self._writer.line(f"found.append(Event({event.type!r}, {{{data}}}))")
 
     def _event_field(self, event: BoundEvent, name: str, shape: Shape, names: _Names) -> str | None:
         """One field of an event: computed here, or taken from the state and held against the event's own contract."""
         if name in event.fields:
-            self._writer.line(f"at = {len(self._fields)}")
             return self._field(event.fields[name], names)
-        state = self._bound.shape.get(name)
-        if state is None or name not in self._bound.fields:
+        if name not in self._bound.fields:
             return None
-        text = f"source[{name!r}]"
-        return text if state == shape else self._narrowed(text, name, state, shape)
+        return self._taken(f"source[{name!r}]", name, self._bound.shape[name], shape)
 
-    def _narrowed(self, text: str, path: str, state: Shape, shape: Shape) -> str:
-        """A state value for an event whose contract says less, or demands more, of it."""
-        if shape.kind == "object":
-            members = {m: f"{text}[{m!r}]" for m in shape.fields if m in state.fields}
-            items = [
-                f"{m!r}: {t if state.fields[m] == shape.fields[m] else self._narrowed(t, f'{path}.{m}', state.fields[m], shape.fields[m])}"
-                for m, t in members.items()
-            ]
-            return "{" + ", ".join(items) + "}"
+    def _taken(self, text: str, path: str, state: Shape, shape: Shape) -> str:
+        """A state value for an event; where the event's contract says less, or demands more, it is cut or checked."""
+        if state == shape:
+            return text
         if shape.kind == "list":
-            kept = [m for m in shape.fields if m in state.fields]
-            return f"[{{{', '.join(f'{m!r}: x[{m!r}]' for m in kept)}}} for x in {text}]"
+            kept = [f"{m!r}: x[{m!r}]" for m in shape.fields if m in state.fields]
+            return f"[{{{', '.join(kept)}}} for x in {text}]"
+        if shape.kind == "object":
+            members = [m for m in shape.fields if m in state.fields]
+            taken = {m: self._taken(f"{text}[{m!r}]", f"{path}.{m}", state.fields[m], shape.fields[m]) for m in members}
+            return "{" + ", ".join(f"{m!r}: {t}" for m, t in taken.items()) + "}"
         value = self._writer.temp()
         self._writer.line(f"{value} = {text}")
         write_checks(self._writer, value, self._bound.state_types[path], shape)
         return value
 
 
+def _leaves(nodes: Iterable[BoundNode]) -> Iterator[BoundField]:
+    for node in nodes:
+        if isinstance(node, BoundField):
+            yield node
+        else:
+            yield from _leaves(node.fields.values())
+
+
+def _sources(nodes: Iterable[BoundNode]) -> set[str]:
+    return {name for leaf in _leaves(nodes) for name in sources(leaf.bound)}
+
+
+def _eaches(nodes: Iterable[BoundNode]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, BoundEach):
+            yield node.table
+        if isinstance(node, BoundEach | BoundMembers):
+            yield from _eaches(node.fields.values())
+
+
+def _path(path: str) -> str:
+    return "".join(f"[{step!r}]" for step in path.split("."))
+
+
+def ordering(columns: tuple[str, ...]) -> Callable[[MappingType[str, Row] | None], list[Row]]:
+    """Sorts the rows of a part by these columns, nulls last, then by row key: a repeat gives the same list."""
+
+    def by_order(item: tuple[str, Row]) -> tuple[object, ...]:
+        key, row = item
+        return (*[(row[column] is None, row[column]) for column in columns], key)
+
+    def ordered(rows: MappingType[str, Row] | None) -> list[Row]:
+        if not rows:
+            return []
+        return [row for _, row in sorted(rows.items(), key=by_order)] if len(rows) > 1 else list(rows.values())
+
+    return ordered
+
+
 def may_be_unusable(schema: LegacySchema, table: str, column: str) -> bool:
-    """Whether a column of this source can arrive as unavailable or out of the language's range at all."""
+    """Whether a column of this source can arrive as unavailable, or out of the language's range, at all."""
     if schema.connector == "sqlite":
         return False
     kind = schema.tables[table].columns[column].kind
@@ -302,14 +283,14 @@ def may_be_unusable(schema: LegacySchema, table: str, column: str) -> bool:
 
 
 def _nulls(types: MappingType[str, Type]) -> dict[str, object]:
-    """The state of a thing that does not exist, as OLD and NEW see it: every field null, objects there with null members."""
+    """The state of a thing that does not exist, as OLD and NEW see it: all fields null, objects with null members."""
     nulls: dict[str, object] = {}
-    for path, found in types.items():
+    for path, found in sorted(types.items()):
         *above, last = path.split(".")
         level = nulls
         for step in above:
             inner = level[step]
-            assert isinstance(inner, dict)
+            assert isinstance(inner, dict)  # noqa: S101 - the path above a member is an object, and sorts before it
             level = inner
         level[last] = {} if found.kind == "object" else None
     return nulls

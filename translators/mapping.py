@@ -220,7 +220,9 @@ class _Reader:
 
     def text(self, node: YamlNode, what: str, empty: bool = False) -> str:
         if not isinstance(node, YamlScalar):
-            raise self.wrong(f"{what} is no text", node.mark, "Write it on one line; quote it if it holds `: ` or a comma.")
+            raise self.wrong(
+                f"{what} is no text", node.mark, "Write it on one line; quote it if it holds `: ` or a comma."
+            )
         if not node.text and not empty:
             fix = "A comma inside { } ends a value, and ` #` begins a comment: quote the text or use block style."
             raise self.wrong(f"{what} is empty", node.mark, fix)

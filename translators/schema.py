@@ -9,7 +9,18 @@ from typing import Literal
 import msgspec
 
 Kind = Literal[
-    "integer", "decimal", "wide", "float", "text", "date", "timestamp", "timestamptz", "boolean", "opaque", "object", "list"
+    "integer",
+    "decimal",
+    "wide",
+    "float",
+    "text",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "boolean",
+    "opaque",
+    "object",
+    "list",
 ]
 
 
@@ -53,7 +64,9 @@ class Encoding(msgspec.Struct, frozen=True, kw_only=True):
     """How the connector was told to write values that plain JSON cannot tell apart (Debezium's handling modes)."""
 
     decimal: Literal["precise", "string", "double", "numeric"] = "precise"
-    time: Literal["adaptive", "adaptive_time_microseconds", "connect", "isostring", "microseconds", "nanoseconds"] = "adaptive"
+    time: Literal["adaptive", "adaptive_time_microseconds", "connect", "isostring", "microseconds", "nanoseconds"] = (
+        "adaptive"
+    )
     binary: Literal["bytes", "base64", "base64-url-safe", "hex"] = "bytes"
     unavailable: str = "__debezium_unavailable_value"
 
@@ -68,7 +81,9 @@ class LegacySchema(msgspec.Struct, frozen=True, kw_only=True):
     tables: Mapping[str, Table]
 
 
-_TYPE = re.compile(r"(?P<name>[a-z][a-z0-9 ]*[a-z0-9]|[a-z])\s*(?:\((?P<a>\d+)(?:\s*,\s*(?P<b>\d+))?\))?(?P<array>(\[\])*)")
+_TYPE = re.compile(
+    r"(?P<name>[a-z][a-z0-9 ]*[a-z0-9]|[a-z])\s*(?:\((?P<a>\d+)(?:\s*,\s*(?P<b>\d+))?\))?(?P<array>(\[\])*)"
+)
 _INTEGERS = {"smallint", "integer", "int", "bigint", "int2", "int4", "int8", "smallserial", "serial", "bigserial"}
 _TEXTS = {"varchar", "character varying", "text", "uuid", "inet", "cidr", "macaddr", "citext", "name", "enum"}
 _FLOATS = {"real", "double precision", "double", "float", "float4", "float8"}

@@ -29,7 +29,22 @@ class Opaque(msgspec.Struct, frozen=True):
     text: str
 
 
-Value = str | int | float | bool | Decimal | date | datetime | time | timedelta | bytes | Opaque | Unavailable | OutOfRange | None
+Value = (
+    str
+    | int
+    | float
+    | bool
+    | Decimal
+    | date
+    | datetime
+    | time
+    | timedelta
+    | bytes
+    | Opaque
+    | Unavailable
+    | OutOfRange
+    | None
+)
 Row = dict[str, Value]
 
 

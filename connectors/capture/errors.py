@@ -84,9 +84,7 @@ class RowUnreadable(CaptureError):
     """A row of table {table} in {database} cannot be passed on (change {position}): {reason}."""
 
     code = "capture.row-unreadable"
-    hint = (
-        "Correct the row in the legacy database; if a change already holds it, take a new snapshot behind it."
-    )
+    hint = "Correct the row in the legacy database; if a change already holds it, take a new snapshot behind it."
 
 
 @contextmanager

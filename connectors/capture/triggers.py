@@ -1,7 +1,8 @@
 """The triggers: made from the schema, installed into the legacy database, and compared with what is there.
 
 An image of a row is a JSON array: the storage class of each column (`i` integer, `r` real, `t` text, `b` blob,
-`n` null), then objects of column -> value. Blobs are hex and reals 17 digits, both as text: nothing is rounded.
+`n` null), then objects of column -> value. Blobs are hex and reals 21 digits, both as text: 17 as SQLite prints them
+do not always give the same number back.
 
 What is not seen: a row that REPLACE removes because of a unique index that is partial or over an expression (while
 `recursive_triggers` is off). A trigger of the legacy itself that changes the row which fired it may be told in either
@@ -139,7 +140,7 @@ def _image(prefix: str, columns: Sequence[str]) -> str:
     kinds = " || ".join(f"substr(typeof({n}), 1, 1)" for n in names)
     values = [
         f"'{column.replace(chr(39), chr(39) * 2)}', CASE typeof({n}) WHEN 'blob' THEN hex({n}) "
-        f"WHEN 'real' THEN printf('%!.17g', {n}) ELSE {n} END"
+        f"WHEN 'real' THEN printf('%!.20e', {n}) ELSE {n} END"
         for column, n in zip(columns, names, strict=True)
     ]
     chunks = [values[i : i + _OBJECT_COLUMNS] for i in range(0, len(values), _OBJECT_COLUMNS)]

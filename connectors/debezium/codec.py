@@ -21,7 +21,6 @@ from connectors.debezium.wire import (
     BASE64_URL,
     BITS,
     DECIMAL,
-    DECIMAL_DOUBLE,
     DECIMAL_TEXT,
     HEX,
     VARIABLE_DECIMAL,
@@ -76,6 +75,10 @@ _SENT_IN_ARRAYS = {
 }  # fmt: skip
 
 
+class NulInText(ValueError):
+    """A text holds U+0000, which JSON can write and no text column can store."""
+
+
 class Placeholder:
     """What the connector sends for a value that it does not have (TOAST), in all its disguises."""
 
@@ -103,8 +106,6 @@ def reader(wire: Wire, hidden: Placeholder) -> tuple[Kind, Read]:
     """The reader of a wire type and the kind of value that it gives."""
     if wire.name == DECIMAL:
         return "decimal", numbers.fixed_decimal(wire.scale)
-    if wire.name == DECIMAL_DOUBLE:
-        return "wide", numbers.decimal_double(0)
     if wire.name in _BY_NAME:
         return _BY_NAME[wire.name]
     if wire.type in _BY_TYPE:
@@ -139,6 +140,8 @@ def text_reader(hidden: Placeholder, *, padded: bool) -> Read:
             raise ValueError("not a text")
         if value == placeholder:
             return TOAST
+        if "\0" in value:
+            raise NulInText
         return value.rstrip(" ") if padded else value
 
     return read
@@ -149,7 +152,10 @@ def opaque_reader(read: Read) -> Read:
 
     def opaque(value: Any) -> Value:
         found = read(value)
-        return found if isinstance(found, Opaque | Unavailable | OutOfRange) else Opaque(str(_plain(found)))
+        if isinstance(found, Opaque | Unavailable | OutOfRange):
+            return found
+        plain = _plain(found)
+        return Opaque(plain if isinstance(plain, str) else canonical(plain))
 
     return opaque
 
@@ -158,9 +164,15 @@ def _opaque_text(hidden: Placeholder) -> Read:
     def read(value: Any) -> Value:
         if type(value) is not str:
             raise ValueError("not a text")
-        return TOAST if value in hidden.json else Opaque(value)
+        return TOAST if value in hidden.json else Opaque(_clean(value))
 
     return read
+
+
+def _clean(text: str) -> str:
+    if "\0" in text:
+        raise NulInText
+    return text
 
 
 def _binary(placeholders: frozenset[str], decode: Callable[[str], bytes]) -> Read:
@@ -208,12 +220,19 @@ def _array(element: Read | None, hidden: Placeholder) -> Read:
 def _any(hidden: Placeholder) -> Read:
     def read(value: Any) -> Value:
         if isinstance(value, str):
-            return TOAST if value in hidden.texts else Opaque(value)
+            return TOAST if value in hidden.texts else Opaque(_clean(value))
         if value == hidden.map or value in hidden.lists:
             return TOAST
         return Opaque(canonical(value))
 
     return read
+
+
+def message_content(text: str, binary: str) -> bytes:
+    """The bytes of a log message, as `binary.handling.mode` writes them; `ValueError` if they are not so."""
+    if binary == "hex":
+        return a2b_hex(text)
+    return _from_base64_url(text) if binary == "base64-url-safe" else _from_base64(text)
 
 
 def canonical(value: Any) -> str:

@@ -22,6 +22,8 @@ _EXACT = Context(
 )
 _PLAIN = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _SPECIAL = {"NaN", "NAN", "Infinity", "-Infinity", "POSITIVE_INFINITY", "NEGATIVE_INFINITY"}
+_SHORT = 24
+"""Longer texts than these are not kept, so that the cache of amounts stays small."""
 _FLOAT_DIGITS = 15
 """A decimal of so many digits survives the way through a double and back by its shortest text."""
 
@@ -179,9 +181,12 @@ def declared_unscaled(precision: int, scale: int) -> Callable[[Any], Any]:
     general = declared_decimal(fixed_decimal(scale), precision, scale)
 
     def convert(value: Any) -> Any:
-        if type(value) is not str or len(value) > _MAX_BYTES:
-            return general(value)
-        number = int.from_bytes(a2b_base64(value, strict_mode=True), "big", signed=True)
+        return short(value) if type(value) is str and len(value) <= _SHORT else general(value)
+
+    # Old and new rows, and rows beside each other, mostly hold the same amounts.
+    @lru_cache(maxsize=4096)
+    def short(text: str) -> Decimal:
+        number = int.from_bytes(a2b_base64(text, strict_mode=True), "big", signed=True)
         if -limit < number < limit:
             return _EXACT.scaleb(Decimal(number), -scale)
         raise ValueError("more digits than the column has")

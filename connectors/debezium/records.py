@@ -15,7 +15,7 @@ Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 
 
 class Tombstone(msgspec.Struct, frozen=True):
-    """A record without a value: it lets compaction forget a key and says nothing that the delete before it did not."""
+    """A record without a value: it lets compaction forget a key, and says no more than the delete before it did."""
 
     at: Coordinate
 
@@ -23,8 +23,8 @@ class Tombstone(msgspec.Struct, frozen=True):
 class TransactionMark(msgspec.Struct, frozen=True, kw_only=True):
     """The begin or end of a source transaction.
 
-    `transaction` is named as in `Change.transaction`; `position` is the log position of the mark, where its id holds one.
-    `counts` are the changes by table that the connector counted, on END only: a hint, wrong after a restart.
+    `transaction` is named as in `Change.transaction`; `position` is the log position of the mark, where its id holds
+    one. `counts` are the changes by table that the connector counted, on END only: a hint, wrong after a restart.
     """
 
     status: Literal["BEGIN", "END"]

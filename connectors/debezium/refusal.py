@@ -95,7 +95,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "record.type-mismatch": (
         "column {column} is {what}",
-        "Make schema.yaml agree with the source, or set decimal.handling.mode=precise and time.precision.mode=adaptive.",
+        "Make schema.yaml agree with the source; decimals need decimal.handling.mode precise or string.",
     ),
     "record.unknown-op": (
         "the record's op is none of c, u, d, r, t, m",
@@ -129,6 +129,7 @@ class Refusal(Exception):
         self.code = code
         self.what = what
         self.column = column
+        self.table: str | None = None
 
     def problem(self, table: str | None) -> Problem:
         """The reason as a value, for a record of this table."""

@@ -60,8 +60,8 @@ def iso_day(value: Any) -> date | OutOfRange:
 def timestamp(per_second: int) -> Callable[[Any], datetime | OutOfRange]:
     """Reads a wall clock without a zone, counted from 1970 in thousandths, millionths or billionths of a second."""
 
-    def convert(value: Any) -> datetime | OutOfRange:
-        number = _whole(value)
+    @lru_cache(maxsize=4096)
+    def moment(number: int) -> datetime | OutOfRange:
         micros, rest = divmod(number * _MICRO, per_second)
         if rest or number in _INFINITE:
             return OutOfRange(_INFINITE.get(number, str(number)))
@@ -70,7 +70,7 @@ def timestamp(per_second: int) -> Callable[[Any], datetime | OutOfRange]:
         except OverflowError:
             return OutOfRange(str(number))
 
-    return convert
+    return lambda value: moment(_whole(value))
 
 
 def iso_timestamp(value: Any) -> datetime | OutOfRange:

@@ -1,4 +1,4 @@
-"""How a value stands on the wire: Connect type, semantic name and parameters, told by the record or by `schema.yaml`."""
+"""How a value stands on the wire: Connect type, semantic name and parameters, as the record or `schema.yaml` tells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DECIMAL_DOUBLE = "decimal.double"
 """Names of our own, for what the wire shows as plain strings and doubles but a column's declared type tells apart."""
 
 MAX_SCALE = 20_000
-"""Beyond the scale of any database's numbers (PostgreSQL: 16,383), so that no few bytes stand for gigabytes of zeros."""
+"""Beyond the scale of any database's numbers (PostgreSQL: 16,383): few bytes must not mean gigabytes of zeros."""
 MAX_BITS = 1_000_000
 _MAX_DEPTH = 20
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from connectors.capture import Captured, SqliteCapture
 from pipeline.failpoint import failpoint
 from pipeline.log.port import Log, Outgoing, TopicSpec
-from pipeline.log.recording import Encoding, ingest
+from pipeline.log.recording import Encoding, ingest, read_recording
 
 POSITION_TOPIC = "dragoman.capture"
 """The name under which a capture's own position is committed: (POSITION_TOPIC, 0) of the group `capture.<source>`."""
@@ -35,9 +35,10 @@ class RecordingSource:
         """Append what the log does not have yet; nothing after the first time."""
         if self._done:
             return 0
-        counts = ingest(self._path, self._encoding, self._log, notification_topic=self._notification_topic)
+        recording = read_recording(self._path, self._encoding)
+        done = ingest(recording, self._log, notification=self._notification_topic)
         self._done = True
-        return counts.appended
+        return done.appended.total()
 
 
 class CaptureSource:
@@ -66,11 +67,9 @@ class CaptureSource:
 
     def _snapshot(self) -> int:
         """All rows, then the notification that this was all. A snapshot cut by a crash is appended again, whole."""
-        appended = 0
-        position = 0
-        for records, position in self._capture.snapshot():
-            appended += self._append_only(records)
-        self._commit(position)
+        snapshot = self._capture.snapshot()
+        appended = sum(self._append_only(records) for records in snapshot)
+        self._commit(snapshot.position)
         return appended
 
     def _append(self, records: Sequence[Captured], position: int) -> int:

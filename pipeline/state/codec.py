@@ -1,9 +1,9 @@
-"""What is kept, as bytes: a format version (1 byte), CRC-32 of the rest (4 bytes, big-endian), one MessagePack array.
+"""What is kept, as bytes: a format version (1 byte), a CRC-32 (4 bytes, big-endian), one MessagePack array.
 
 Values that MessagePack has no type for are extensions, one code per type, so that what is read back has the very type
 that was written. Everything keeps its order: rows and columns come back as they were, and equal values in equal order
-are equal bytes. The checksum is there because SQLite notices a damaged page, but not a flipped bit inside a value, and
-a wrong OLD would be published as news.
+are equal bytes. The checksum is over the business key and the array: SQLite notices a damaged page, but not a flipped
+bit in a value or a row found under another key, and a wrong OLD would be published as news.
 
 A number or a `Decimal` of any size fits, and so does text with lone surrogates. An offset is kept, its zone's name
 and `fold` are not: at a fixed offset they say nothing.
@@ -73,16 +73,17 @@ _FROM_EXTENSION: dict[int, Callable[[bytes], object]] = {
 
 _NATIVE = frozenset({str, int, float, bool, bytes, type(None)})
 
-def encode_stored(stored: Stored) -> bytes:
-    """The bytes of what is kept of a key. `TypeError` if a row holds anything that is no `Value`."""
+
+def encode_stored(key: str, stored: Stored) -> bytes:
+    """The bytes of what is kept of `key`. `TypeError` if a row holds anything that is no `Value`."""
     rows = {table: {row_key: _to_row(row) for row_key, row in rows.items()} for table, rows in stored.rows.items()}
     flags = (stored.loading, stored.partial, stored.published)
-    return _seal([stored.partition, stored.version, flags, rows, stored.positions, _to_problem(stored.unmapped)])
+    return _seal([stored.partition, stored.version, flags, rows, stored.positions, _to_problem(stored.unmapped)], key)
 
 
-def decode_stored(data: bytes, path: object) -> Stored:
-    """What `encode_stored` was given. `path` names the store in `StateFormat` and `StateCorrupt`."""
-    partition, version, (loading, partial, published), rows, positions, unmapped = _unseal(data, path)
+def decode_stored(key: str, data: bytes, path: object) -> Stored:
+    """What `encode_stored` was given with this key. `path` names the store in `StateFormat` and `StateCorrupt`."""
+    partition, version, (loading, partial, published), rows, positions, unmapped = _unseal(data, path, key)
     return Stored(
         partition=partition,
         rows=rows,
@@ -107,13 +108,14 @@ def encode_waiting(waiting: Waiting) -> bytes:
             _to_problem(waiting.problem),
             waiting.first_seen,
             waiting.mapping_version,
-        ]
+        ],
+        "",
     )
 
 
 def decode_waiting(data: bytes, path: object) -> Waiting:
     """What `encode_waiting` was given. `path` names the store in `StateFormat` and `StateCorrupt`."""
-    key, partition, version, changes, dead_letter, problem, first_seen, mapping_version = _unseal(data, path)
+    key, partition, version, changes, dead_letter, problem, first_seen, mapping_version = _unseal(data, path, "")
     return Waiting(
         key=key,
         partition=partition,
@@ -126,21 +128,21 @@ def decode_waiting(data: bytes, path: object) -> Waiting:
     )
 
 
-def _seal(body: list[Any]) -> bytes:
+def _seal(body: list[Any], key: str) -> bytes:
     try:
         packed = _pack(body)
     except (OverflowError, UnicodeEncodeError):
         packed = _pack(_beyond(body))
-    return b"%c%b%b" % (FORMAT, crc32(packed).to_bytes(4, "big"), packed)
+    return b"%c%b%b" % (FORMAT, crc32(packed, crc32(_to_text(key))).to_bytes(4, "big"), packed)
 
 
-def _unseal(data: bytes, path: object) -> Any:
-    if len(data) < _HEADER or data[0] == 0:
+def _unseal(data: bytes, path: object, key: str) -> Any:
+    if type(data) is not bytes or len(data) < _HEADER or data[0] == 0:  # a damaged file may give a number
         raise StateCorrupt(path=path, reason="a record has no header")
     if data[0] > FORMAT:
         raise StateFormat(path=path, found=data[0], known=FORMAT)
     packed = data[_HEADER:]
-    if crc32(packed) != int.from_bytes(data[1:_HEADER], "big"):
+    if crc32(packed, crc32(_to_text(key))) != int.from_bytes(data[1:_HEADER], "big"):
         raise StateCorrupt(path=path, reason="a record is not what was written (its checksum is wrong)")
     return _unpack(packed)
 

@@ -45,7 +45,7 @@ class MemoryState:
     def save(self, save: Save) -> None:
         """See the port. A step that is both waiting and settled in one save waits no longer."""
         # Encoded before anything is changed: a value that cannot be kept leaves the state as it was.
-        aggregates = {key: encode_stored(stored) for key, stored in save.aggregates.items()}
+        aggregates = {key: encode_stored(key, stored) for key, stored in save.aggregates.items()}
         waiting = {(step.key, step.version): (step.first_seen, encode_waiting(step)) for step in save.waiting}
         self._aggregates.update(aggregates)
         for key, stored in save.aggregates.items():
@@ -99,7 +99,7 @@ class MemoryState:
         """See the port; what is kept stays with the object."""
 
     def _stored(self, key: str) -> Stored:
-        return decode_stored(self._aggregates[key], _PATH)
+        return decode_stored(key, self._aggregates[key], _PATH)
 
     def _first_seen(self, place: tuple[str, int]) -> tuple[int, str, int]:
         return (self._waiting[place][0], *place)

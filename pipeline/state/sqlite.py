@@ -89,13 +89,14 @@ class SqliteState:
             with translated(self.path, _KIND):
                 rows = self._db.execute(query, (self.translator, *some)).fetchall()
             for key, body in rows:
-                found[key] = decode_stored(body, self.path)
+                found[key] = decode_stored(key, body, self.path)
         return found
 
     def save(self, save: Save) -> None:
         """See the port. A step that is both waiting and settled in one save waits no longer."""
         aggregates = [
-            (key, stored.partition, stored.loading, encode_stored(stored)) for key, stored in save.aggregates.items()
+            (key, stored.partition, stored.loading, encode_stored(key, stored))
+            for key, stored in save.aggregates.items()
         ]
         waiting = [(step.key, step.version, step.first_seen, encode_waiting(step)) for step in save.waiting]
         with translated(self.path, _KIND), transaction(self._db):
@@ -110,7 +111,7 @@ class SqliteState:
     def loading(self, partition: int, limit: int) -> list[tuple[str, Stored]]:
         """See the port."""
         rows = self._read("loading", partition, limit)
-        return [(key, decode_stored(body, self.path)) for key, body in rows]
+        return [(key, decode_stored(key, body, self.path)) for key, body in rows]
 
     def is_live(self, partition: int) -> bool:
         """See the port."""
@@ -141,7 +142,7 @@ class SqliteState:
         rows = self._read("scan_first", KEYS_AT_ONCE)
         while rows:
             for key, body in rows:
-                yield key, decode_stored(body, self.path)
+                yield key, decode_stored(key, body, self.path)
             rows = self._read("scan_next", rows[-1][0], KEYS_AT_ONCE)
 
     def close(self) -> None:

@@ -87,8 +87,26 @@ class Arguments:
         return Call(types.nullable(kind, null), self.span, self.name, parts, data, fails, factor)
 
 
+EXAMPLE_COLUMNS = {
+    **dict.fromkeys(("a", "b"), Type("boolean")),
+    **dict.fromkeys(("n", "m"), Type("integer")),
+    "d": Type("decimal", 9, 2),
+    "e": Type("decimal", 18, 4),
+    "f": Type("float"),
+    "w": Type("wide"),
+    **dict.fromkeys(("s", "t"), Type("text")),
+    **dict.fromkeys(("day", "day2"), Type("date")),
+    "ts": Type("timestamp"),
+    "tz": Type("timestamptz"),
+}
+"""The columns that examples may read. A part of the same columns is called `part`."""
+
+EXAMPLE_CODES = {"A": "active", "C": "cancelled"}
+"""The code table `status` of the examples."""
+
+
 class Example(msgspec.Struct, frozen=True):
-    """An expression and its value. `given` holds the columns, the parts (lists of rows), OLD and NEW that it reads."""
+    """An expression and its value. `given` holds the columns that are not NULL; `part` (rows), OLD and NEW (states)."""
 
     text: str
     value: object
@@ -113,7 +131,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One function or operator: what it means, how it is typed, and what each engine is given for it.
 
     `nulls`: `strict` (NULL in, NULL out) or what it does instead. `errors`: the codes that a row can meet. `arity`: the
-    least and the most arguments. `bind` checks the arguments and gives the typed call.
+    least and the most arguments. `bind` checks the arguments and gives the typed call; with `takes_names` these are not
+    values: `Arguments.data` holds the nodes as they were parsed.
     """
 
     name: str
@@ -126,6 +145,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     nulls: str = "strict"
     errors: tuple[str, ...] = ()
     written: Literal["function", "operator"] = "function"
+    takes_names: bool = False
 
 
 def d(text: str) -> Decimal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from translators.expression import runtime, types
@@ -26,7 +25,8 @@ def decided(args: Arguments, what: str) -> None:
             raise FallibleCondition(culprit.span, what=culprit.name, operator=what, fix=fix)
 
 
-def _no_null(args: Arguments) -> None:
+def no_null(args: Arguments) -> None:
+    """Refuses a bare NULL in a comparison."""
     for part in args.args:
         if part.type == types.UNTYPED:
             fix = "Write IS NULL, IS NOT NULL or IS NOT DISTINCT FROM."
@@ -34,7 +34,7 @@ def _no_null(args: Arguments) -> None:
 
 
 def _compare(args: Arguments) -> Bound:
-    _no_null(args)
+    no_null(args)
     types.common_type(args.args, f"The comparison {args.name}")
     return args.call(types.BOOLEAN)
 
@@ -132,7 +132,10 @@ def _is(args: Arguments) -> Bound:
 
 
 def _is_null(emitter: Emitter, call: Call) -> str:
-    return f"({emitter.value(call.args[0])} is {'not ' if call.data else ''}None)"
+    part = call.args[0]
+    if isinstance(part, Constant):
+        return repr((part.value is None) is not bool(call.data))
+    return f"({emitter.value(part)} is {'not ' if call.data else ''}None)"
 
 
 def _is_boolean(emitter: Emitter, call: Call) -> str:
@@ -156,7 +159,7 @@ def _are_distinct(emitter: Emitter, call: Call) -> str:
 
 
 def _between(args: Arguments) -> Bound:
-    _no_null(args)
+    no_null(args)
     types.common_type(args.args, "BETWEEN")
     decided(args, "BETWEEN")
     return args.call(types.BOOLEAN, data=args.data)
@@ -193,20 +196,20 @@ def _in(args: Arguments) -> Bound:
     for part in args.args[1:]:
         if not isinstance(part, Constant) or part.value is None:
             raise args.wrong("its items must be constants, and not NULL", "Write several comparisons joined by OR.", part)
-    _no_null(args)
+    no_null(args)
     types.common_type(args.args, "IN")
     values = frozenset(part.value for part in args.args[1:] if isinstance(part, Constant))
-    return replace(args.call(types.BOOLEAN, data=(bool(args.data), values)))
+    return args.call(types.BOOLEAN, data=(bool(args.data), values))
 
 
 def _members(emitter: Emitter, call: Call, *, inside: bool) -> str:
     negated, values = call.data  # type: ignore[misc]
-    guards, text = emitter.plan(call.args[0])
-    listed = emitter.use(values)
-    if inside is not negated:
-        tests = guards.tests and isinstance(call.args[0], Call)
-        return f"({guards.present()} and {text} in {listed})" if tests else f"({emitter.value(call.args[0])} in {listed})"
-    return f"({guards.present()} and {text} not in {listed})" if guards.tests else f"({text} not in {listed})"
+    part, listed = call.args[0], emitter.use(values)
+    if inside is not negated and not isinstance(part, Call):
+        return f"({emitter.leaf(part)} in {listed})"
+    guards, text = emitter.plan(part)
+    member = f"{text} {'in' if inside is not negated else 'not in'} {listed}"
+    return f"({guards.present()} and {member})" if guards.tests else f"({member})"
 
 
 def _in_value(emitter: Emitter, call: Call) -> str:
@@ -224,96 +227,6 @@ def _in_false(emitter: Emitter, call: Call) -> str:
     return _members(emitter, call, inside=False)
 
 
-def _case(args: Arguments) -> Bound:
-    """CASE: `data` is (has an operand, has an ELSE); the arguments are [operand], then pairs, then [else]."""
-    operand, otherwise = args.data  # type: ignore[misc]
-    parts = args.args[1:] if operand else args.args
-    if not otherwise:
-        parts = (*parts, Constant(types.UNTYPED, args.span, None))
-    conditions = parts[:-1:2]
-    for condition in conditions:
-        if operand:
-            _no_null(Arguments("=", args.span, (args.args[0], condition), args.scope))
-            types.common_type((args.args[0], condition), "CASE")
-        elif condition.type.kind != "boolean":
-            raise TypeMismatch(condition.span, what=f"WHEN takes a condition, not {types.name(condition.type)}.", fix="Compare it with something.")
-    results, kind = types.unify((*parts[1::2], parts[-1]), "CASE")
-    pairs = [part for pair in zip(conditions, results, strict=False) for part in pair]
-    whole = (*((args.args[0],) if operand else ()), *pairs, results[-1])
-    return args.call(kind, whole, data=operand, nullable=kind.nullable)
-
-
-def _arms(emitter: Emitter, call: Call, how: str) -> str:
-    """CASE with each result written by the emitter's method `how`."""
-    write = {"value": emitter.value, "is_true": emitter.is_true, "is_false": emitter.is_false}[how]
-    parts, prefix = call.args, ""
-    local: Bound | None = None
-    if call.data:
-        local, prefix = emitter.let(parts[0])
-        parts = parts[1:]
-    text = ""
-    for condition, result in zip(parts[:-1:2], parts[1::2], strict=True):
-        if local is not None:
-            null = local.type.nullable or condition.type.nullable
-            condition = Call(types.nullable(types.BOOLEAN, null), call.span, "=", (local, condition))
-        text += f"{write(result)} if {emitter.is_true(condition)} else "
-    body = f"({text}{write(parts[-1])})"
-    return f"({body} if {prefix} else None)" if prefix else body
-
-
-def _case_value(emitter: Emitter, call: Call) -> str:
-    return _arms(emitter, call, "value")
-
-
-def _case_true(emitter: Emitter, call: Call) -> str:
-    return _arms(emitter, call, "is_true")
-
-
-def _case_false(emitter: Emitter, call: Call) -> str:
-    return _arms(emitter, call, "is_false")
-
-
-def _coalesce(args: Arguments) -> Bound:
-    parts, kind = types.unify(args.args, "COALESCE")
-    return args.call(kind, parts, nullable=all(part.type.nullable for part in parts))
-
-
-def _first_present(emitter: Emitter, call: Call) -> str:
-    text = ""
-    for part in call.args[:-1]:
-        guards, present = emitter.plan(part)
-        if not guards.tests:
-            return f"({text}{present})"
-        text += f"{present} if {guards.present()} else "
-    return f"({text}{emitter.value(call.args[-1])})"
-
-
-def _nullif(args: Arguments) -> Bound:
-    left, right = args.args
-    if right.type == types.UNTYPED or left.type == types.UNTYPED:
-        raise Refused(args.span, what="NULLIF with NULL", fix="Write the first argument alone.")
-    types.common_type(args.args, "NULLIF")
-    return args.call(left.type, nullable=True)
-
-
-def _unless_equal(emitter: Emitter, call: Call) -> str:
-    guards = emitter.guards(call.args[0])
-    text = emitter.nullif(call, guards)
-    return f"(None if {guards.null()} else {text})"
-
-
-def _extreme(args: Arguments) -> Bound:
-    parts, kind = types.unify(args.args, args.name)
-    return args.call(kind, parts, nullable=all(part.type.nullable for part in parts))
-
-
-def _pick(emitter: Emitter, call: Call) -> str:
-    texts = ", ".join(emitter.value(part) for part in call.args)
-    if not any(part.type.nullable for part in call.args):
-        return f"{'max' if call.name == 'GREATEST' else 'min'}({texts})"
-    return f"{emitter.use(runtime.greatest if call.name == 'GREATEST' else runtime.least)}({texts})"
-
-
 _CONDITION = Python(value=_three_valued, is_true=_both, is_false=_either_false)
 _MANY = 400
 
@@ -321,13 +234,13 @@ ENTRIES = (
     _comparison(
         "=",
         "Equal. Text is equal only letter by letter, blanks and case included.",
-        (Example("x = 'a'", True, {"x": "a"}), Example("x = 'a'", False, {"x": "a "}), Example("1 = 1.00", True)),
+        (Example("s = 'a'", True, {"s": "a"}), Example("s = 'a'", False, {"s": "a "}), Example("1 = 1.00", True)),
     ),
-    _comparison("<>", "Not equal; also written !=.", (Example("x <> 2", True, {"x": 1}), Example("x != 1", False, {"x": 1}))),
-    _comparison("<", "Less. Text is ordered by code point.", (Example("'Z' < 'a'", True), Example("x < 1.5", True, {"x": 1}))),
-    _comparison("<=", "Less or equal.", (Example("x <= 1", True, {"x": 1}),)),
-    _comparison(">", "Greater.", (Example("x > 1", False, {"x": 1}),)),
-    _comparison(">=", "Greater or equal.", (Example("x >= 1", True, {"x": 1}),)),
+    _comparison("<>", "Not equal; also written !=.", (Example("n <> 2", True, {"n": 1}), Example("n != 1", False, {"n": 1}))),
+    _comparison("<", "Less. Text is ordered by code point.", (Example("'Z' < 'a'", True), Example("n < 1.5", True, {"n": 1}))),
+    _comparison("<=", "Less or equal.", (Example("n <= 1", True, {"n": 1}),)),
+    _comparison(">", "Greater.", (Example("n > 1", False, {"n": 1}),)),
+    _comparison(">=", "Greater or equal.", (Example("n >= 1", True, {"n": 1}),)),
     Entry(
         name="AND",
         signature="a AND b ...",
@@ -371,7 +284,7 @@ ENTRIES = (
         name="IS NULL",
         signature="x IS [NOT] NULL",
         meaning="Whether there is no value. The empty text is a value.",
-        examples=(Example("x IS NULL", False, {"x": ""}), Example("x IS NOT NULL", False, {"x": None})),
+        examples=(Example("s IS NULL", False, {"s": ""}), Example("s IS NOT NULL", False, {"s": None})),
         bind=_is,
         python=Python(value=_is_null),
         nulls="never NULL",
@@ -399,9 +312,9 @@ ENTRIES = (
         signature="a IS [NOT] DISTINCT FROM b",
         meaning="Whether two values differ, NULL being a value like any other.",
         examples=(
-            Example("a IS DISTINCT FROM b", True, {"a": None, "b": 1}),
-            Example("a IS DISTINCT FROM b", False, {"a": "x", "b": "x"}),
-            Example("a IS NOT DISTINCT FROM b", False, {"a": None, "b": 1}),
+            Example("n IS DISTINCT FROM m", True, {"m": 1}),
+            Example("s IS DISTINCT FROM t", False, {"s": "x", "t": "x"}),
+            Example("n IS NOT DISTINCT FROM m", False, {"m": 1}),
         ),
         bind=_distinct,
         python=Python(value=_are_distinct),
@@ -414,9 +327,9 @@ ENTRIES = (
         signature="x [NOT] BETWEEN low AND high",
         meaning="x >= low AND x <= high.",
         examples=(
-            Example("x BETWEEN 1 AND 3", True, {"x": 3}),
-            Example("x NOT BETWEEN 1 AND 3", False, {"x": 3}),
-            Example("x BETWEEN y AND 3", False, {"x": 4, "y": None}),
+            Example("n BETWEEN 1 AND 3", True, {"n": 3}),
+            Example("n NOT BETWEEN 1 AND 3", False, {"n": 3}),
+            Example("n BETWEEN m AND 3", False, {"n": 4, "m": None}),
         ),
         bind=_between,
         python=Python(value=_between_value, is_true=_between_true, is_false=_between_false),
@@ -429,70 +342,13 @@ ENTRIES = (
         signature="x [NOT] IN (constant, ...)",
         meaning="Whether x is one of the constants.",
         examples=(
-            Example("x IN ('A', 'B')", True, {"x": "A"}),
-            Example("x NOT IN (1, 2)", True, {"x": 3}),
-            Example("x NOT IN (1, 2)", None, {"x": None}),
+            Example("s IN ('A', 'B')", True, {"s": "A"}),
+            Example("n NOT IN (1, 2)", True, {"n": 3}),
+            Example("n NOT IN (1, 2)", None, {"n": None}),
         ),
         bind=_in,
         python=Python(value=_in_value, is_true=_in_true, is_false=_in_false),
         arity=(2, _MANY),
         written="operator",
-    ),
-    Entry(
-        name="CASE",
-        signature="CASE WHEN condition THEN x ... [ELSE y] END, CASE a WHEN b THEN x ... [ELSE y] END",
-        meaning="The result of the first WHEN that is TRUE (or equal); nothing after it is computed. NULL without ELSE.",
-        examples=(
-            Example("CASE WHEN x > 1 THEN 'many' ELSE 'one' END", "many", {"x": 2}),
-            Example("CASE x WHEN 'A' THEN 1 WHEN 'B' THEN 2.50 END", runtime.Decimal("1.00"), {"x": "A"}),
-            Example("CASE x WHEN 'A' THEN 1 END", None, {"x": None}),
-        ),
-        bind=_case,
-        python=Python(value=_case_value, is_true=_case_true, is_false=_case_false),
-        arity=(2, _MANY),
-        nulls="lazy",
-        written="operator",
-    ),
-    Entry(
-        name="COALESCE",
-        signature="COALESCE(a, b, ...)",
-        meaning="The first that is not NULL; nothing after it is computed.",
-        examples=(
-            Example("COALESCE(a, b, 'none')", "none", {"a": None, "b": None}) if False else Example("COALESCE(a, 0)", runtime.Decimal("0.00"), {"a": None, "b": None}),
-        ),
-        bind=_coalesce,
-        python=Python(value=_first_present),
-        arity=(2, _MANY),
-        nulls="lazy",
-    ),
-    Entry(
-        name="NULLIF",
-        signature="NULLIF(a, b)",
-        meaning="NULL if a = b, else a. Says aloud what a legacy filler means: NULLIF(eff_dt, '00000000').",
-        examples=(Example("NULLIF(x, '')", None, {"x": ""}), Example("NULLIF(x, '')", "a", {"x": "a"})),
-        bind=_nullif,
-        python=Python(value=_unless_equal),
-        arity=(2, 2),
-        nulls="NULL if equal",
-    ),
-    Entry(
-        name="GREATEST",
-        signature="GREATEST(a, b, ...)",
-        meaning="The greatest; NULLs do not count.",
-        examples=(Example("GREATEST(a, b)", 2, {"a": 2, "b": None}), Example("GREATEST('a', 'B')", "a")),
-        bind=_extreme,
-        python=Python(value=_pick),
-        arity=(2, _MANY),
-        nulls="ignored",
-    ),
-    Entry(
-        name="LEAST",
-        signature="LEAST(a, b, ...)",
-        meaning="The least; NULLs do not count.",
-        examples=(Example("LEAST(a, b)", 1, {"a": 2, "b": 1}),),
-        bind=_extreme,
-        python=Python(value=_pick),
-        arity=(2, _MANY),
-        nulls="ignored",
     ),
 )

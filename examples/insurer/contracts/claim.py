@@ -215,8 +215,8 @@ class ClaimRejected(Contract):
 
     claimNumber: ClaimNumber
     policyNumber: PolicyNumber
-    closedOn: date | None
-    reason: RejectReason | None
+    closedOn: date
+    reason: RejectReason
 
 
 class ClaimSettled(Contract):
@@ -250,6 +250,6 @@ class ClaimSettled(Contract):
 
     claimNumber: ClaimNumber
     policyNumber: PolicyNumber
-    closedOn: date | None
+    closedOn: date
     acceptedAmount: Annotated[Decimal, Field(max_digits=38, decimal_places=2)]
-    settledAmount: Annotated[Decimal, Field(max_digits=11, decimal_places=2)] | None
+    settledAmount: Annotated[Decimal, Field(max_digits=11, decimal_places=2)]

@@ -107,7 +107,7 @@ class ClaimPaymentAuthorized(Instruction, Contract):
     )
 
     method: Literal["bank transfer", "cheque"]
-    authorizedOn: date | None
+    authorizedOn: date
 
 
 class ClaimPaymentIssued(Instruction, Contract):
@@ -131,7 +131,7 @@ class ClaimPaymentIssued(Instruction, Contract):
     )
 
     method: Literal["bank transfer", "cheque"]
-    issuedOn: date | None
+    issuedOn: date
 
 
 class ClaimPaymentReversed(Instruction, Contract):
@@ -154,5 +154,5 @@ class ClaimPaymentReversed(Instruction, Contract):
         examples=({**EXAMPLE, "reversedOn": "2026-09-10", "reason": "returned by the bank"},),
     )
 
-    reversedOn: date | None
-    reason: ReverseReason | None
+    reversedOn: date
+    reason: ReverseReason

@@ -142,12 +142,15 @@ class PolicyBound(Terms, Contract):
         business_key=("policyNumber",),
         status="active",
         visibility="public",
-        invariants=(*INVARIANTS, "effectiveFrom IS NOT NULL"),
+        invariants=(*INVARIANTS, "effectiveTo > effectiveFrom"),
         times={"time": COMMITTED, "effectiveFrom": "first day in force", "effectiveTo": "last day in force"},
         retention="400 days",
         lag_objective="60 s",
         examples=(EXAMPLE,),
     )
+
+    effectiveFrom: date
+    effectiveTo: date
 
 
 class PolicyEndorsed(Terms, Contract):
@@ -224,5 +227,5 @@ class PolicyCancelled(Contract):
     policyNumber: PolicyNumber
     status: Status
     holderNumber: int = personal()
-    cancelledOn: date | None
-    reason: CancelReason | None
+    cancelledOn: date
+    reason: CancelReason

@@ -9,24 +9,22 @@ import random
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+from .writer import PRODUCTS, USERS, Pool, Writer, cents, day, decimal, premium, stamp, transaction
 
 Clock = Callable[[], datetime]
 
-NO_DATE = "00000000"
 OPENED = datetime(2026, 1, 2, 6, 0, tzinfo=UTC)
 """When the stock of old data was loaded."""
 
 UNKNOWN_STATUS = "SU"
 """The code that nobody told the integration team of: suspended."""
 
-_PRODUCTS = {"HOME": ("FIRE", "WATR", "GLAS"), "MOTO": ("TPLI", "COLL", "GLAS"), "LIAB": ("TPLI",), "HHLD": ("FIRE", "THFT")}
-_LOSSES = {"FIRE": "FIR", "WATR": "WTR", "THFT": "THF", "GLAS": "STM", "TPLI": "ACC", "COLL": "ACC"}
-_ITEMS = ("Parquet", "Bicycle", "Skylight", "Küche, 2. Stock", "Ordinateur", "Fence 日本 style", "")
 _NAMES = ("Weber", "Klein", "Müller", "Ødegård", "O'Brien", "Nowak", "Şahin", "Rossi")
-_USERS = ("MWEBER", "JKLEIN", "ANOWAK", "BATCH")
 
 
 def build(connection: sqlite3.Connection) -> None:
@@ -52,149 +50,7 @@ def steady_clock(start: datetime, step: timedelta) -> Clock:
     return tick
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection, at: datetime, user: str, code: str) -> Iterator[None]:
-    """One transaction of the application: its marker row first, then what the caller writes; undone if that raises."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.execute(
-            "INSERT INTO txlog (tx_ts, usr_id, trn_cd) VALUES (?, ?, ?)",
-            (at.isoformat(timespec="microseconds").replace("+00:00", "Z"), user.ljust(8), code.ljust(4)),
-        )
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def day(at: date) -> str:
-    """A day as the legacy writes it."""
-    return at.strftime("%Y%m%d")
-
-
-def stamp(at: datetime) -> str:
-    """A moment as the legacy writes it."""
-    return at.strftime("%Y%m%d%H%M%S")
-
-
-def decimal(cents: int) -> str:
-    """An amount of cents as a decimal with two places."""
-    return f"{cents // 100}.{cents % 100:02d}"
-
-
-def cents(amount: str | None) -> int:
-    """The cents of a decimal with two places; none is nothing."""
-    return 0 if amount is None else int(amount.replace(".", ""))
-
-
-def _premium(shares: int, discount: str | None) -> int:
-    """The premium in cents: what the coverages cost, less the discount in per cent."""
-    return shares * (10_000 - cents(discount)) // 10_000
-
-
-class _Writer:
-    """Writes rows as the application's modules do; the caller opens the transaction."""
-
-    def __init__(self, connection: sqlite3.Connection, dice: random.Random) -> None:
-        self.connection = connection
-        self.dice = dice
-
-    def insert(self, table: str, *values: object) -> None:
-        """One row, all columns in order."""
-        marks = ", ".join("?" * len(values))
-        self.connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608 (table names are ours)
-
-    def policy(self, pol_no: str, status: str, party: int, at: datetime, since: date | None) -> None:
-        """A policy with one to three coverages. A quote has no dates yet."""
-        product = self.dice.choice(list(_PRODUCTS))
-        discount = self.dice.choice([None, "0.00", "5.00", "12.50"])
-        kinds = _PRODUCTS[product][: self.dice.randint(1, 3)]
-        shares = [self.dice.randrange(2_000, 90_000) for _ in kinds]
-        until = None if since is None else since + timedelta(days=364)
-        cancelled = status == "C" and since is not None
-        self.insert(
-            "polmst",
-            pol_no,
-            product,
-            status.ljust(2),
-            party,
-            self.dice.choice([f"AG{self.dice.randrange(20):04d}", " " * 6, None]),
-            NO_DATE if since is None else day(since),
-            NO_DATE if until is None else day(until),
-            day(since + timedelta(days=90)) if cancelled and since is not None else NO_DATE,
-            self.dice.choice(["01", "02", "03", "09"]) if cancelled else self.dice.choice(["  ", None]),
-            _premium(sum(shares), discount),
-            "EUR",
-            self.dice.choice("MQA"),
-            discount,
-            self.dice.choice(_USERS).ljust(8),
-            stamp(at),
-            stamp(at),
-        )
-        for number, (kind, share) in enumerate(zip(kinds, shares, strict=True), start=1):
-            self.coverage(pol_no, number, kind, share, at)
-
-    def coverage(self, pol_no: str, number: int, kind: str, share: int, at: datetime) -> None:
-        """One coverage that costs `share` cents a year."""
-        sum_insured = self.dice.randrange(100, 50_000) * 10_000
-        deductible = self.dice.choice([None, "150.00", "300.00", "1000.00"])
-        self.insert("covdtl", pol_no, number, kind, sum_insured, deductible, share, stamp(at))
-
-    def claim(self, clm_no: str, pol_no: str, status: str, at: datetime) -> list[int]:
-        """A claim with one to five lines; the claimed cents of each. A claim that is not new has accepted lines."""
-        kind = self.dice.choice(list(_LOSSES))
-        amounts = [self.dice.randrange(5_000, 400_000) for _ in range(self.dice.randint(1, 5))]
-        lost = at.date() - timedelta(days=self.dice.randrange(1, 20))
-        closed = status in ("RJ", "ST")
-        accepted = status in ("AC", "ST")
-        self.insert(
-            "clmhdr",
-            clm_no,
-            pol_no,
-            status,
-            _LOSSES[kind],
-            day(lost),
-            day(at.date()),
-            day(at.date()) if closed else NO_DATE,
-            self.dice.choice([None, "", "Pipe burst overnight", "Sturmschäden am Dach  ", "Vélo volé « à la gare »"]),
-            0 if closed else sum(amounts),
-            decimal(sum(amounts)) if status == "ST" else None,
-            "EUR",
-            self.dice.choice(["10", "20", "30", "99"]) if status == "RJ" else self.dice.choice(["  ", None]),
-            self.dice.choice([*(user.ljust(8) for user in _USERS), " " * 8, None]),
-            stamp(at),
-        )
-        for number, amount in enumerate(amounts, start=1):
-            shown = decimal(amount)
-            self.insert("clmlin", clm_no, number, kind, self.dice.choice(_ITEMS), shown, shown if accepted else None)
-        return amounts
-
-    def payment(self, clm_no: str, party: int, amount: int, status: str, at: datetime) -> int:
-        """The next payment of a claim; its number."""
-        sql = "SELECT coalesce(max(pay_seq), 0) + 1 FROM clmpay WHERE clm_no = ?"
-        number: int = self.connection.execute(sql, (clm_no,)).fetchone()[0]
-        by_bank = self.dice.random() < 0.8
-        account = f"DE{self.dice.randrange(100):02d} 5001 0517 {self.dice.randrange(10_000):04d} 0000 00"
-        self.insert(
-            "clmpay",
-            clm_no,
-            number,
-            party,
-            status,
-            decimal(amount),
-            "EUR",
-            "BT" if by_bank else "CQ",
-            account if by_bank else None,
-            day(at.date()),
-            day(at.date()) if status == "I" else NO_DATE,
-            NO_DATE,
-            "  ",
-        )
-        return number
-
-
-class _Load(_Writer):
+class _Load(Writer):
     """The stock of old data."""
 
     def run(self, policies: int, claims: int) -> None:
@@ -219,25 +75,245 @@ class _Load(_Writer):
             self.payment(clm_no, 100_000, sum(amounts), "I", OPENED)
 
 
-class _Pool:
-    """Keys to draw from at random, in constant time and in the same order each time."""
+class Application(Writer):
+    """The insurer's programs. Takes the database as it finds it; `clock` gives each transaction's time (UTC)."""
 
-    def __init__(self, dice: random.Random, keys: list[str]) -> None:
-        self._dice = dice
-        self._keys = keys
+    _MIX: tuple[tuple[str, int], ...] = (
+        ("quote", 14),
+        ("bind", 14),
+        ("endorse", 14),
+        ("change_coverage", 11),
+        ("edit_back_and_forth", 3),
+        ("cancel", 4),
+        ("lapse", 2),
+        ("drop_quote", 1),
+        ("amend_suspended", 1),
+        ("register_claim", 12),
+        ("fast_track_claim", 2),
+        ("accept_claim", 9),
+        ("reject_claim", 3),
+        ("settle_claim", 7),
+        ("issue_payment", 8),
+        ("reverse_payment", 2),
+        ("move_party", 2),
+        ("give_up", 1),
+    )
 
-    def __len__(self) -> int:
-        return len(self._keys)
+    def __init__(self, connection: sqlite3.Connection, seed: int, clock: Clock) -> None:
+        super().__init__(connection, random.Random(seed))
+        self.clock = clock
+        policies = "SELECT pol_no FROM polmst WHERE trim(pol_sts) = ? ORDER BY pol_no"
+        claims = "SELECT clm_no FROM clmhdr WHERE clm_sts = ? ORDER BY clm_no"
+        payments = "SELECT clm_no || pay_seq FROM clmpay WHERE pay_sts = ? ORDER BY clm_no, pay_seq"
+        self.quoted, self.active, self.suspended = (self._pool(policies, s) for s in ("Q", "A", UNKNOWN_STATUS))
+        self.registered, self.accepted = (self._pool(claims, s) for s in ("RG", "AC"))
+        self.authorized, self.issued = (self._pool(payments, s) for s in ("A", "I"))
+        self.policies: int = self._one("SELECT coalesce(max(substr(pol_no, 2)), 0) + 0 FROM polmst")
+        self.claims: int = self._one("SELECT coalesce(max(substr(clm_no, 2)), 0) + 0 FROM clmhdr")
+        self.parties: tuple[int, int] = connection.execute("SELECT min(pty_no), max(pty_no) FROM ptymst").fetchone()
 
-    def add(self, key: str) -> None:
-        self._keys.append(key)
+    def run(self, transactions: int) -> Counter[str]:
+        """Do `transactions` transactions, drawn from what the data allow; how often each kind was done."""
+        done: Counter[str] = Counter()
+        names, weights = zip(*self._MIX, strict=True)
+        needs = {
+            "bind": self.quoted, "drop_quote": self.quoted, "endorse": self.active, "change_coverage": self.active,
+            "edit_back_and_forth": self.active, "cancel": self.active, "lapse": self.active,
+            "amend_suspended": self.suspended, "register_claim": self.active, "fast_track_claim": self.active,
+            "accept_claim": self.registered, "reject_claim": self.registered, "settle_claim": self.accepted,
+            "issue_payment": self.authorized, "reverse_payment": self.issued,
+        }  # fmt: skip
+        while done.total() < transactions:
+            name = self.dice.choices(names, weights)[0]
+            if name not in needs or len(needs[name]):
+                getattr(self, f"_{name}")(self.clock())
+                done[name] += 1
+        return done
 
-    def pick(self) -> str:
-        """One key, which stays."""
-        return self._dice.choice(self._keys)
+    def nightly_job(self) -> int:
+        """The nightly recalculation: touches every policy in one transaction, and changes nothing that matters."""
+        at = self.clock()
+        with transaction(self.connection, at, "BATCH", "RCLC"):
+            return self.connection.execute("UPDATE polmst SET rct_ts = ?", (stamp(at),)).rowcount
 
-    def take(self) -> str:
-        """One key, which leaves."""
-        at = self._dice.randrange(len(self._keys))
-        self._keys[at], self._keys[-1] = self._keys[-1], self._keys[at]
-        return self._keys.pop()
+    def unmapped_code(self, policies: int) -> list[str]:
+        """Suspend some policies in force: a status that no mapping knows. The policies' numbers."""
+        taken = [self.active.take() for _ in range(min(policies, len(self.active)))]
+        for pol_no in taken:
+            self._update_policy("SUSP", self.clock(), pol_no, pol_sts=UNKNOWN_STATUS)
+            self.suspended.add(pol_no)
+        return [pol_no.strip() for pol_no in taken]
+
+    def _quote(self, at: datetime) -> None:
+        self.policies += 1
+        pol_no = f"P{self.policies:08d}".ljust(10)
+        with self._transaction(at, "QUOT"):
+            self.policy(pol_no, "Q", self._party(), at, None)
+        self.quoted.add(pol_no)
+
+    def _bind(self, at: datetime) -> None:
+        pol_no, since = self.quoted.take(), at.date() + timedelta(days=self.dice.randrange(30))
+        self._update_policy(
+            "BIND", at, pol_no, pol_sts="A ", eff_dt=day(since), exp_dt=day(since + timedelta(days=364))
+        )
+        self.active.add(pol_no)
+
+    def _endorse(self, at: datetime) -> None:
+        self._reprice(at, "ENDO", self.active.pick())
+
+    def _amend_suspended(self, at: datetime) -> None:
+        self._reprice(at, "ENDO", self.suspended.pick())
+
+    def _reprice(self, at: datetime, code: str, pol_no: str) -> None:
+        old = self._one("SELECT dsc_pct FROM polmst WHERE pol_no = ?", pol_no)
+        discount = self.dice.choice([d for d in ("2.50", "7.50", "15.00") if d != old])
+        self._update_policy(code, at, pol_no, dsc_pct=discount, prem_amt=premium(self._shares(pol_no), discount))
+
+    def _change_coverage(self, at: datetime) -> None:
+        pol_no = self.active.pick()
+        rows = self.connection.execute("SELECT cov_seq, cov_cd FROM covdtl WHERE pol_no = ?", (pol_no,)).fetchall()
+        product = self._one("SELECT trim(prd_cd) FROM polmst WHERE pol_no = ?", pol_no)
+        missing = [kind for kind in PRODUCTS[str(product)] if kind not in {kind for _, kind in rows}]
+        with self._transaction(at, "COVC"):
+            if missing:
+                number = max(number for number, _ in rows) + 1
+                self.coverage(pol_no, number, missing[0], self.dice.randrange(2_000, 90_000), at)
+            elif len(rows) > 1 and self.dice.random() < 0.4:
+                self.connection.execute("DELETE FROM covdtl WHERE pol_no = ? AND cov_seq = ?", (pol_no, rows[-1][0]))
+            else:
+                sql = "UPDATE covdtl SET sum_ins = sum_ins * 2, cov_prm = cov_prm + 500, upd_ts = ? WHERE pol_no = ?"
+                self.connection.execute(sql, (stamp(at), pol_no))
+            discount = self._one("SELECT dsc_pct FROM polmst WHERE pol_no = ?", pol_no)
+            self._set_policy(at, pol_no, prem_amt=premium(self._shares(pol_no), discount))
+
+    def _edit_back_and_forth(self, at: datetime) -> None:
+        """Somebody cancels the wrong policy and takes it back before saving: the transaction changes nothing."""
+        pol_no = self.active.pick()
+        with self._transaction(at, "EDIT"):
+            self._set_policy(at, pol_no, pol_sts="C ")
+            self._set_policy(at, pol_no, pol_sts="A ")
+
+    def _cancel(self, at: datetime) -> None:
+        reason = self.dice.choice(["01", "02", "03", "09"])
+        self._update_policy("CANC", at, self.active.take(), pol_sts="C ", cxl_dt=day(at.date()), cxl_rsn=reason)
+
+    def _lapse(self, at: datetime) -> None:
+        self._update_policy("LAPS", at, self.active.take(), pol_sts="L ")
+
+    def _drop_quote(self, at: datetime) -> None:
+        pol_no = self.quoted.take()
+        with self._transaction(at, "DROP"):
+            self.connection.execute("DELETE FROM covdtl WHERE pol_no = ?", (pol_no,))
+            self.connection.execute("DELETE FROM polmst WHERE pol_no = ?", (pol_no,))
+
+    def _register_claim(self, at: datetime) -> None:
+        with self._transaction(at, "CLRG"):
+            self.registered.add(self._new_claim("RG", at))
+
+    def _fast_track_claim(self, at: datetime) -> None:
+        with self._transaction(at, "CLFT"):
+            self.accepted.add(self._new_claim("AC", at))
+
+    def _new_claim(self, status: str, at: datetime) -> str:
+        self.claims += 1
+        clm_no = f"C{self.claims:07d}".ljust(12)
+        self.claim(clm_no, self.active.pick(), status, at)
+        return clm_no
+
+    def _accept_claim(self, at: datetime) -> None:
+        """Each line is accepted whole or not at all, at least one is; now and then half is paid at once."""
+        clm_no = self.registered.take()
+        sql = "SELECT lin_no, clm_amt FROM clmlin WHERE clm_no = ? ORDER BY lin_no"
+        lines = self.connection.execute(sql, (clm_no,)).fetchall()
+        taken = [line for line in lines if self.dice.random() < 0.8] or lines[:1]
+        with self._transaction(at, "CLAC"):
+            for number, amount in taken:
+                sql = "UPDATE clmlin SET acc_amt = ? WHERE clm_no = ? AND lin_no = ?"
+                self.connection.execute(sql, (amount, clm_no, number))
+            total = sum(cents(amount) for _, amount in taken)
+            self._set_claim(at, clm_no, clm_sts="AC", rsv_amt=total)
+            if self.dice.random() < 0.3:
+                self._authorize(clm_no, total // 2, at)
+        self.accepted.add(clm_no)
+
+    def _reject_claim(self, at: datetime) -> None:
+        with self._transaction(at, "CLRJ"):
+            reason = self.dice.choice(["10", "20", "30", "99"])
+            clm_no = self.registered.take()
+            self._set_claim(at, clm_no, clm_sts="RJ", rsv_amt=0, cls_dt=day(at.date()), rej_rsn=reason)
+
+    def _settle_claim(self, at: datetime) -> None:
+        """The claim's screen closes the claim and writes the payment of what is still owed, in one transaction."""
+        clm_no = self.accepted.take()
+        accepted = self._sum("SELECT acc_amt FROM clmlin WHERE clm_no = ?", clm_no)
+        owed = accepted - self._sum("SELECT pay_amt FROM clmpay WHERE clm_no = ? AND pay_sts <> 'R'", clm_no)
+        with self._transaction(at, "CLST"):
+            self._set_claim(at, clm_no, clm_sts="ST", rsv_amt=0, set_amt=decimal(accepted), cls_dt=day(at.date()))
+            if owed:
+                self._authorize(clm_no, owed, at)
+
+    def _issue_payment(self, at: datetime) -> None:
+        payment = self.authorized.take()
+        self._update_payment("PYIS", at, payment, pay_sts="I", iss_dt=day(at.date()))
+        self.issued.add(payment)
+
+    def _reverse_payment(self, at: datetime) -> None:
+        reason = self.dice.choice(["B1", "D1", "E1"])
+        self._update_payment("PYRV", at, self.issued.take(), pay_sts="R", rev_dt=day(at.date()), rev_rsn=reason)
+
+    def _move_party(self, at: datetime) -> None:
+        with self._transaction(at, "PTMV"):
+            sql = "UPDATE ptymst SET pst_cd = ? WHERE pty_no = ?"
+            self.connection.execute(sql, (f"{self.dice.randrange(99_999):05d}".ljust(10), self._party()))
+
+    def _give_up(self, at: datetime) -> None:
+        """A clerk fills in a quote and closes the screen: nothing of it is ever committed."""
+        with suppress(_GivenUp), self._transaction(at, "QUOT"):
+            self.policy("P99999999 ", "Q", self._party(), at, None)
+            raise _GivenUp
+
+    def _authorize(self, clm_no: str, amount: int, at: datetime) -> None:
+        self.authorized.add(f"{clm_no}{self.payment(clm_no, self._party(), amount, 'A', at)}")
+
+    def _update_policy(self, code: str, at: datetime, pol_no: str, **columns: object) -> None:
+        with self._transaction(at, code):
+            self._set_policy(at, pol_no, **columns)
+
+    def _set_policy(self, at: datetime, pol_no: str, **columns: object) -> None:
+        user = self.dice.choice(USERS).ljust(8)
+        self._set("polmst", "pol_no = ?", (pol_no,), {**columns, "upd_usr": user, "upd_ts": stamp(at)})
+
+    def _set_claim(self, at: datetime, clm_no: str, **columns: object) -> None:
+        self._set("clmhdr", "clm_no = ?", (clm_no,), {**columns, "upd_ts": stamp(at)})
+
+    def _update_payment(self, code: str, at: datetime, payment: str, **columns: object) -> None:
+        with self._transaction(at, code):
+            self._set("clmpay", "clm_no = ? AND pay_seq = ?", (payment[:12], int(payment[12:])), columns)
+
+    def _set(self, table: str, where: str, key: tuple[object, ...], columns: dict[str, object]) -> None:
+        changes = ", ".join(f"{column} = ?" for column in columns)
+        self.connection.execute(f"UPDATE {table} SET {changes} WHERE {where}", (*columns.values(), *key))  # noqa: S608
+
+    @contextmanager
+    def _transaction(self, at: datetime, code: str) -> Iterator[None]:
+        with transaction(self.connection, at, self.dice.choice(USERS), code):
+            yield
+
+    def _party(self) -> int:
+        return self.dice.randint(*self.parties)
+
+    def _shares(self, pol_no: str) -> int:
+        return int(self._one("SELECT sum(cov_prm) FROM covdtl WHERE pol_no = ?", pol_no))
+
+    def _sum(self, sql: str, key: str) -> int:
+        return sum(cents(amount) for (amount,) in self.connection.execute(sql, (key,)))
+
+    def _one(self, sql: str, *key: object) -> Any:
+        return self.connection.execute(sql, key).fetchone()[0]
+
+    def _pool(self, sql: str, status: str) -> Pool:
+        return Pool(self.dice, [key for (key,) in self.connection.execute(sql, (status,))])
+
+
+class _GivenUp(Exception):
+    """The clerk closed the screen."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -22,12 +22,14 @@ def batch(number: int) -> list[Outgoing]:
     """Batch `number`: 1 to 40 records on both partitions, each of which names the batch, its place and its length."""
     size = number * 7 % 40 + 1
     return [
-        Outgoing(topic="feed", timestamp=number, key=b"%d" % place, value=b"%d %d %d" % (number, place, size) + b"." * 300)
+        Outgoing(
+            topic="feed", timestamp=number, key=b"%d" % place, value=b"%d %d %d" % (number, place, size) + b"." * 300
+        )
         for place in range(size)
     ]
 
 
-def append_for_ever(path: Path, first: int = 0) -> Iterator[int]:
+def append_for_ever(path: Path, first: int = 0) -> Generator[int, None, None]:
     """Append batch after batch; each number comes out once its append was acknowledged."""
     with closing(EmbeddedLog(path, worker=True)) as log:
         log.create(FEED)
@@ -45,6 +47,12 @@ def tell(path: Path, first: int) -> None:
             print(number, flush=True)
     except DragomanError as error:
         print(error.code, flush=True)
+
+
+def tell_when_asked(path: Path) -> None:
+    """One batch for each line that comes in."""
+    for _, number in zip(sys.stdin, append_for_ever(path), strict=False):
+        print(number, flush=True)
 
 
 def hold(path: Path) -> None:
@@ -76,6 +84,8 @@ def main() -> None:
         case "append-with-limit":
             resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE_LIMIT, FILE_SIZE_LIMIT))
             tell(path, 0)
+        case "append-when-asked":
+            tell_when_asked(path)
         case "hold":
             hold(path)
         case "open-as-nobody":

@@ -52,11 +52,19 @@ class LogContract:
     def test_a_record_is_read_as_it_was_appended(self, log: KeepingLog) -> None:
         log.create(FEED)
         headers = (("ce_id", b"1"), ("none", None), ("ce_id", b""), ("é", b"\x00\xff"))
-        sent = Outgoing(topic="feed", timestamp=1795166837212, key=b"\x00k", value=b"\xff", headers=headers, partition=2)
+        sent = Outgoing(
+            topic="feed", timestamp=1795166837212, key=b"\x00k", value=b"\xff", headers=headers, partition=2
+        )
         assert log.append([sent]) == [("feed", 2)]
         assert log.read("feed", 2, 0, 10) == [
             Record(
-                topic="feed", partition=2, offset=0, timestamp=1795166837212, key=b"\x00k", value=b"\xff", headers=headers
+                topic="feed",
+                partition=2,
+                offset=0,
+                timestamp=1795166837212,
+                key=b"\x00k",
+                value=b"\xff",
+                headers=headers,
             )
         ]
 
@@ -97,10 +105,14 @@ class LogContract:
         assert {partition for _, partition in first} == {0, 1, 2}
 
     def test_the_partition_of_a_key_is_its_crc_32(self, log: KeepingLog) -> None:
-        """Known answers (the check value of CRC-32/ISO-HDLC is 0xCBF43926): the layout of existing logs hangs on them."""
+        """Known answers (the check value of CRC-32 is 0xCBF43926): the layout of existing logs hangs on them."""
         log.create(TopicSpec(name="wide", kind="feed", partitions=1000))
         keys = [b"123456789", b"", None]
-        assert log.append([outgoing("wide", key) for key in keys]) == [("wide", 0xCBF43926 % 1000), ("wide", 0), ("wide", 0)]
+        assert log.append([outgoing("wide", key) for key in keys]) == [
+            ("wide", 0xCBF43926 % 1000),
+            ("wide", 0),
+            ("wide", 0),
+        ]
 
     def test_a_given_offset_is_kept_and_gaps_stay(self, log: KeepingLog) -> None:
         log.create(FEED)

@@ -45,14 +45,16 @@ def test_every_legal_name_may_be_passed_when_nothing_is_armed() -> None:
 
 
 def test_an_unknown_name_is_refused_when_armed_and_when_passed() -> None:
-    with pytest.raises(FailpointUnknown, match="'state.after-comit'"):
+    with pytest.raises(FailpointUnknown, match=r"'state\.after-comit'"):
         arm("state.after-comit:1")
     with pytest.raises(FailpointUnknown) as caught:
         failpoint("state.after-comit")
     assert "state.after-commit" in caught.value.advice
 
 
-@pytest.mark.parametrize("text", ["", "batch.middle", "batch.middle:", "batch.middle:0", "batch.middle:-1", "batch.middle:x", ":1x"])
+@pytest.mark.parametrize(
+    "text", ["", "batch.middle", "batch.middle:", "batch.middle:0", "batch.middle:-1", "batch.middle:x", ":1x"]
+)
 def test_what_says_no_passage_is_malformed(text: str) -> None:
     with pytest.raises(FailpointMalformed) as caught:
         arm(text)

@@ -109,30 +109,36 @@ def test_readers_and_control_commands_work_beside_a_worker(tmp_path: Path) -> No
     control = TopicSpec(name="control", kind="control", partitions=1)
     with closing(EmbeddedLog(path)) as beside:
         beside.create(control)
-        with child("append", path, 0) as worker:
+        beside.create(FEED)
+        with child("append-when-asked", path) as worker:
+            assert worker.stdin is not None
             assert worker.stdout is not None
-            worker.stdout.readline()
-            for number in range(30):
+            for number in range(20):
+                worker.stdin.write("\n" * 5)
+                worker.stdin.flush()
                 beside.append([Outgoing(topic="control", timestamp=number, key=None, value=b"%d" % number)])
-                assert worker.poll() is None
-                # Each read is one moment, two reads are two: what the second shows above the first may be half of a batch.
+                # Each read is one moment, two reads are two: above what the first showed, batches may be halves.
                 found, newest = batches(path)
                 assert_whole({number: places for number, places in found.items() if number <= newest})
-            before = beside.end("feed", 0)
-            said = [int(worker.stdout.readline()) for _ in range(20)]
-            assert beside.end("feed", 0) > before
-            assert said == list(range(1, 21))
-        assert [record.value for record in beside.read("control", 0, 0, 99)] == [b"%d" % n for n in range(30)]
+                assert [int(worker.stdout.readline()) for _ in range(5)] == list(range(number * 5, number * 5 + 5))
+        found, newest = batches(path)
+        assert_whole(found)
+        assert newest == 99
+        assert [record.value for record in beside.read("control", 0, 0, 99)] == [b"%d" % n for n in range(20)]
 
 
 def test_a_reader_that_closes_leaves_the_locks_of_its_process_alone(tmp_path: Path) -> None:
-    """POSIX locks go when *any* descriptor of the file is closed: another process would then take away the log's files."""
+    """POSIX locks go when *any* descriptor of the file is closed; another process would then remove the log's files."""
     path = tmp_path / "log.db"
     with closing(EmbeddedLog(path, worker=True)) as log:
         log.create(FEED)
         EmbeddedLog(path).close()
         subprocess.run(
-            [sys.executable, "-c", f"import sqlite3; sqlite3.connect({str(path)!r}).execute('SELECT * FROM topics').close()"],
+            [
+                sys.executable,
+                "-c",
+                f"import sqlite3; sqlite3.connect({str(path)!r}).execute('SELECT * FROM topics').close()",
+            ],
             check=True,
         )
         assert Path(f"{path}-wal").exists()

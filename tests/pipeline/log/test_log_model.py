@@ -1,4 +1,4 @@
-"""Random work on the embedded log and the log in memory, against a model in plain Python that shares no code with them."""
+"""Random work on the embedded log and the log in memory, against a plain model that shares no code with them."""
 
 from __future__ import annotations
 
@@ -151,7 +151,9 @@ class LogMachine(RuleBasedStateMachine):
                 for number in range(PARTITIONS):
                     place = (topic, number)
                     found = log.read(topic, number, self.model.first[place], 1000)
-                    assert [(r.offset, r.timestamp, r.key, r.value, r.headers) for r in found] == self.model.stored[place]
+                    assert [(r.offset, r.timestamp, r.key, r.value, r.headers) for r in found] == self.model.stored[
+                        place
+                    ]
                     assert log.end(topic, number) == self.model.end[place]
             assert {group: dict(log.committed(group)) for group in log.groups()} == self.model.commits
 

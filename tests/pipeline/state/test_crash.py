@@ -1,4 +1,4 @@
-"""A worker killed in the middle of its saves: each save is there wholly or not at all, and every acknowledged one is."""
+"""A worker killed in the middle of its saves: each save is there wholly or not at all, each acknowledged one is."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +18,9 @@ from pipeline.state.port import Lifecycle, Pin, Save, StateCorrupt, StateError, 
 from pipeline.state.sqlite import SqliteState
 from tests.pipeline.state.processes import run, start
 
-KEPT = {f"P{number:04}": Stored(partition=0, version=number, rows={"t": {"1": {"c": "x" * 90}}}) for number in range(900)}
+KEPT = {
+    f"P{number:04}": Stored(partition=0, version=number, rows={"t": {"1": {"c": "x" * 90}}}) for number in range(900)
+}
 
 
 @pytest.fixture
@@ -35,8 +38,8 @@ def kept(path: Path) -> Path:
 
 @pytest.fixture
 def elsewhere() -> Iterator[Path]:
-    """A folder that any user can reach."""
-    with TemporaryDirectory(dir="/tmp") as folder:  # noqa: S108 - pytest's own folders are closed to other users
+    """A folder that any user can reach; those of pytest are closed to others."""
+    with TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
@@ -130,13 +133,27 @@ def test_another_database_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("size", [1, 60, 99, 100, 2_000, 4_096, 5_000, 40_960, -4_096, -1])
+@pytest.mark.parametrize("size", [1, 60, 99, 100, 2_000, 4_096, 5_000, 40_960, -4_096])
 def test_a_cut_file_is_damaged_and_never_empty(kept: Path, size: int) -> None:
     whole = kept.read_bytes()
     kept.write_bytes(whole[:size])
     with pytest.raises(StateCorrupt):
         SqliteState(kept, "policy")
     assert kept.read_bytes() == whole[:size]
+
+
+def test_a_flipped_bit_never_makes_another_state(kept: Path) -> None:
+    whole, chance, refused = kept.read_bytes(), random.Random(3), 0
+    for _ in range(100):
+        data = bytearray(whole)
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        kept.write_bytes(data)
+        try:
+            with closing(SqliteState(kept, "policy")) as store:
+                assert store.load(list(KEPT)) == KEPT == dict(store.scan())
+        except StateError:
+            refused += 1
+    assert refused > 50
 
 
 def test_a_page_of_noise_is_found_at_open(kept: Path) -> None:
@@ -148,12 +165,21 @@ def test_a_page_of_noise_is_found_at_open(kept: Path) -> None:
 
 
 def test_a_big_file_is_checked_where_it_is_read(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "QUICK_CHECK_LIMIT", 0)
-    data = kept.read_bytes()
-    at = data.index(b"x" * 90)
-    kept.write_bytes(data[: at + 5] + b"y" + data[at + 6 :])
-    with closing(SqliteState(kept, "policy")) as store, pytest.raises(StateCorrupt, match="checksum"):
-        list(store.scan())
+    monkeypatch.setattr(files, "CHECK_LIMIT", 0)
+    with closing(sqlite3.connect(kept)) as other:
+        other.execute(
+            "UPDATE aggregate SET body = (SELECT body FROM aggregate WHERE key = 'P0002') WHERE key = 'P0001'"
+        )
+        other.execute("UPDATE aggregate SET body = 7 WHERE key = 'P0003'")
+        other.execute("INSERT INTO waiting VALUES ('policy', CAST(x'50ff' AS TEXT), 1, 1, x'01')")
+        other.commit()
+    with closing(SqliteState(kept, "policy")) as store:
+        for key in ("P0001", "P0003"):
+            with pytest.raises(StateCorrupt):
+                store.load([key])
+        with pytest.raises(StateCorrupt, match="UTF-8"):
+            store.waiting_keys()
+        assert store.load(["P0002"]) == {"P0002": KEPT["P0002"]}
 
 
 def test_a_closed_store_refuses(kept: Path) -> None:

@@ -1,0 +1,89 @@
+"""The project's settings: made once, in the entry point, from `dragoman.yaml` and the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar
+
+from dragoman.forms import Environment, Form, read_text
+from translators.errors import DragomanError
+
+FILE = "dragoman.yaml"
+FAILPOINT = "DRAGOMAN_FAILPOINT"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^@\s]*@")
+
+
+class NoProject(DragomanError):
+    """{folder} is no project: it has no dragoman.yaml."""
+
+    code: ClassVar[str] = "project.not-found"
+    hint: ClassVar[str] = "Go to the project's folder, or name it with --project. `dragoman demo` makes one to look at."
+
+
+class NameUnusable(DragomanError):
+    """{what} {name!r} is no name: letters, digits, `_` and `-`, beginning with a letter or a digit."""
+
+    code: ClassVar[str] = "project.name-unusable"
+    hint: ClassVar[str] = "Names become topics and files: choose another one."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `dragoman.yaml` says. Paths are absolute; `environment` fills in the other files of the project.
+
+    `places` is where each name stands in the file (`source`, `translators`), for errors about what it names.
+    """
+
+    folder: Path
+    project: str
+    namespace: str
+    translators: tuple[str, ...]
+    source: str
+    log: Path
+    state: Path
+    environment: Environment
+    places: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        shown = (f"{f.name}={masked(repr(getattr(self, f.name)))}" for f in fields(self) if f.name != "places")
+        return f"Settings({', '.join(shown)})"
+
+    def database(self, text: str) -> str:
+        """What a consumer's `database` means: a URL as it is, a path as a SQLite file of the project."""
+        return text if "://" in text else f"sqlite:///{self.folder / text}"
+
+
+def masked(text: str) -> str:
+    """The text with the passwords of URLs hidden."""
+    return _PASSWORD.sub(r"\1:***@", text)
+
+
+def read_settings(folder: Path, variables: Mapping[str, str]) -> Settings:
+    """The settings of the project in a folder; any `DragomanError` of the file, with its place."""
+    folder = folder.resolve()
+    path = folder / FILE
+    if not path.exists():
+        raise NoProject(folder=folder)
+    environment = Environment(variables)
+    form = Form.of(read_text(path, FILE, ""), FILE, environment)
+    form.only(("project", "namespace", "translators", "source", "log", "state"))
+    translators = form.names("translators")
+    for name in (*translators, form.text("source")):
+        if not _NAME.fullmatch(name):
+            raise NameUnusable(what="The text", name=name, where=f"{FILE}")
+    return Settings(
+        folder=folder,
+        project=form.text("project"),
+        namespace=form.text("namespace"),
+        translators=translators,
+        source=form.text("source"),
+        log=folder / form.text("log"),
+        state=folder / form.text("state"),
+        environment=environment,
+        places={key: form.where(key) for key in ("translators", "source")},
+    )

@@ -1,0 +1,1 @@
+"""Projections: state streams into the tables of any database, declared and not coded."""

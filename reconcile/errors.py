@@ -1,0 +1,42 @@
+"""Why a comparison could not be carried through. Each makes a run incomplete, never clean."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from translators.errors import DragomanError
+
+
+class ReconcileError(DragomanError):
+    """The comparison could not be carried through: {reason}."""
+
+    code: ClassVar[str] = "reconcile.failed"
+    hint: ClassVar[str] = "Look at the reason and run the check again; nothing was changed on either side."
+
+
+class SideUnreadable(ReconcileError):
+    """The {side} side could not be read: {reason}."""
+
+    code = "reconcile.side-unreadable"
+    hint = "Correct what the reason names and run the check again; nothing was changed on either side."
+
+
+class SideUnsorted(ReconcileError):
+    """The {side} side is not in strict key order: {key} stands behind {before}."""
+
+    code = "reconcile.side-unsorted"
+    hint = "Key columns have to be whole numbers or text, compared by code point, and no two keys may be the same."
+
+
+class SideEmpty(ReconcileError):
+    """The {side} side has no rows, the other has some."""
+
+    code = "reconcile.side-empty"
+    hint = "An empty side proves nothing. Was the pipeline ever run, is this the right database?"
+
+
+class NothingCompared(ReconcileError):
+    """Both sides are empty, so nothing was compared."""
+
+    code = "reconcile.nothing-compared"
+    hint = "Check that the legacy database and the view are the right ones and load them, then run the check again."

@@ -1,0 +1,229 @@
+"""The legacy side: a translator's rows, root and parts together, in key order, out of one snapshot of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, column, func, or_, select, table
+from sqlalchemy.exc import SQLAlchemyError
+
+from connectors.capture.wire import Stored, wire_row
+from connectors.debezium.refusal import Refusal
+from connectors.debezium.rows import RowPlan, declared_plan
+from reconcile.errors import SideUnreadable, SideUnsorted
+from reconcile.keys import KeyOrder, in_order, key_columns
+from reconcile.position import SourcePosition
+from translators.aggregate import Rows
+from translators.mapping import Mapping as MappingText
+from translators.schema import LegacySchema, Table
+from translators.translator import Refused, Translator
+from translators.values import Row
+
+FETCH = 1_000
+"""Rows that one fetch brings: what bounds the memory, beside the largest aggregate."""
+
+KEYS_AT_ONCE = 100
+"""Keys that one statement names."""
+
+SIDE = "legacy"
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """Which columns hold the business key: `key` those of the root, `parts` those of each part, in the same order."""
+
+    root: str
+    key: tuple[str, ...]
+    parts: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, mapping: MappingText) -> Layout:
+        """The layout of a mapping."""
+        return cls(mapping.root, mapping.key, {name: part.parent for name, part in mapping.parts.items()})
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The columns of `table` that hold the business key."""
+        return self.key if table == self.root else self.parts[table]
+
+
+class Aggregate(msgspec.Struct, frozen=True):
+    """The legacy rows of one business key. Rows of parts may stand without a root row."""
+
+    key: str
+    rows: Rows
+
+
+class _Group(msgspec.Struct, frozen=True):
+    """The rows of one table that belong to one business key."""
+
+    key: str
+    rows: dict[str, Row]
+
+
+class LegacyReader:
+    """Reads the tables of one translator. Every method may raise `SideUnreadable`; nothing is written."""
+
+    def __init__(
+        self, engine: Engine, schema: LegacySchema, translator: Translator, layout: Layout, position: SourcePosition
+    ) -> None:
+        self.tables = {name: schema.tables[name] for name in (layout.root, *layout.parts)}
+        self.plans = {name: declared_plan(name, found, schema.encoding) for name, found in self.tables.items()}
+        self.translator = translator
+        self.layout = layout
+        self.source_position = position
+        root = self.tables[layout.root]
+        self.integers = tuple(root.columns[name].kind == "integer" for name in layout.key)
+        self._engine = engine
+
+    @contextmanager
+    def snapshot(self) -> Iterator[LegacySnapshot]:
+        """One moment of the database; while it is open, a SQLite database that is not in WAL mode takes no writes."""
+        with _translated(), self._engine.connect() as connection:
+            # SQLite's driver begins no transaction for reads, so that each statement would see another moment.
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            yield LegacySnapshot(self, connection)
+
+
+class LegacySnapshot:
+    """The rows as they were at `position`."""
+
+    def __init__(self, reader: LegacyReader, connection: Connection) -> None:
+        self._reader = reader
+        self._connection = connection
+        self.position = reader.source_position.now(connection)
+
+    def read(self) -> Iterator[tuple[KeyOrder, Aggregate]]:
+        """Every business key in strict order; `SideUnsorted` if the database answers otherwise or has a key twice."""
+        streams = {name: self._ordered(name) for name in self._reader.tables}
+        heads = {name: head for name, stream in streams.items() if (head := next(stream, None)) is not None}
+        while heads:
+            order, lowest = min(heads.values(), key=lambda head: head[0])
+            rows: Rows = {}
+            for name in [name for name, (at, _) in heads.items() if at == order]:
+                rows[name] = heads[name][1].rows
+                following = next(streams[name], None)
+                if following is None:
+                    del heads[name]
+                else:
+                    heads[name] = following
+            yield order, Aggregate(lowest.key, rows)
+
+    def read_keys(self, keys: Sequence[str]) -> dict[str, Rows]:
+        """The rows of these keys; a key without any row is absent."""
+        found: dict[str, Rows] = {}
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            chunk = keys[start : start + KEYS_AT_ONCE]
+            for name in self._reader.tables:
+                statement = self._statement(name).where(or_(*[self._is(name, key) for key in chunk]))
+                for group in self._groups(name, statement):
+                    found.setdefault(group.key, {})[name] = group.rows
+        return found
+
+    def touched(self, after: int) -> frozenset[str] | None:
+        """The keys of rows that changed since position `after`; `None` if the source cannot tell."""
+        changes = self._reader.source_position.touched(self._connection, after, self.position)
+        if changes is None:
+            return None
+        tables = self._reader.tables
+        return frozenset(
+            self._key(c.table, self._typed(c.table, c.row)) for c in changes if c.table in tables
+        )
+
+    def _ordered(self, name: str) -> Iterator[tuple[KeyOrder, _Group]]:
+        return in_order(SIDE, self._groups(name, self._statement(name)), self._reader.integers)
+
+    def _groups(self, name: str, statement: Select[Any]) -> Iterator[_Group]:
+        for key, rows in groupby(self._rows(name, statement), key=lambda row: row[0]):
+            yield _Group(key, self._one_group(name, key, rows))
+
+    def _one_group(self, name: str, key: str, rows: Iterable[tuple[str, str, Row]]) -> dict[str, Row]:
+        group: dict[str, Row] = {}
+        for _, row_key, row in rows:
+            if row_key in group or (name == self._reader.layout.root and group):
+                raise SideUnsorted(side=SIDE, key=key, before=f"itself (twice in {name})")
+            group[row_key] = row
+        return group
+
+    def _rows(self, name: str, statement: Select[Any]) -> Iterator[tuple[str, str, Row]]:
+        """(business key, row key, row), typed as the feed's decoder types them."""
+        columns = tuple(self._reader.tables[name].columns)
+        result = self._connection.execution_options(yield_per=FETCH).execute(statement)
+        for values in result:
+            raw = dict(zip(columns, values, strict=True))
+            row = self._typed(name, raw)
+            yield self._key(name, row), self._row_key(name, raw), row
+
+    def _typed(self, name: str, raw: Mapping[str, Stored]) -> Row:
+        try:
+            return self._reader.plans[name].row(_wire(self._reader.tables[name], raw))
+        except Refusal as refusal:
+            raise _unreadable(name, refusal) from refusal
+
+    def _row_key(self, name: str, raw: Mapping[str, Stored]) -> str:
+        plan: RowPlan = self._reader.plans[name]
+        try:
+            return plan.key_of(_wire(self._reader.tables[name], {column: raw[column] for column in plan.key}), plan.key)
+        except Refusal as refusal:
+            raise _unreadable(name, refusal) from refusal
+
+    def _key(self, name: str, row: Row) -> str:
+        try:
+            return self._reader.translator.key_of(name, row)
+        except Refused as refused:
+            raise SideUnreadable(side=SIDE, reason=f"a row of {name}: {refused.problem.message}") from refused
+
+    def _statement(self, name: str) -> Select[Any]:
+        declared = self._reader.tables[name]
+        names = self._reader.layout.columns(name)
+        rest = [c for c in declared.key if c not in names]
+        order = [_comparable(declared, c) for c in (*names, *rest)]
+        return select(*[column(c) for c in declared.columns]).select_from(table(name)).order_by(*order)
+
+    def _is(self, name: str, key: str) -> ColumnElement[bool]:
+        """Whether a row belongs to a key, in a form that uses the key's index."""
+        declared = self._reader.tables[name]
+        names, parts = self._reader.layout.columns(name), key_columns(key)
+        if len(names) != len(parts):
+            return column(names[0]).is_(None)
+        return and_(*[_equals(declared, c, part) for c, part in zip(names, parts, strict=True)])
+
+
+def _wire(declared: Table, raw: Mapping[str, Stored]) -> dict[str, Any]:
+    """The row as the capture would put it on the wire; its floats as JSON's reader gives them."""
+    return {name: Decimal(repr(v)) if isinstance(v, float) else v for name, v in wire_row(declared, raw).items()}
+
+
+def _comparable(declared: Table, name: str) -> ColumnElement[Any]:
+    """A key column in the order of canonical keys: text by code point, CHAR without its padding."""
+    type_ = declared.columns[name]
+    if type_.kind != "text":
+        return column(name)
+    return (func.rtrim(column(name), " ") if type_.padded else column(name)).collate("BINARY")
+
+
+def _equals(declared: Table, name: str, part: str) -> ColumnElement[bool]:
+    type_ = declared.columns[name]
+    if type_.kind == "integer":
+        return column(name) == (int(part) if part.removeprefix("-").isdigit() else part)
+    if not type_.padded:
+        return column(name) == part
+    # All texts that are `part` and blanks lie between it and `part!`; the bounds let an index be used.
+    return and_(column(name) >= part, column(name) < part + "!", func.rtrim(column(name), " ") == part)
+
+
+def _unreadable(name: str, refusal: Refusal) -> SideUnreadable:
+    return SideUnreadable(side=SIDE, reason=refusal.problem(name).message)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        # The driver's own words: SQLAlchemy's would quote the statement with its values.
+        raise SideUnreadable(side=SIDE, reason=getattr(error, "orig", None) or type(error).__name__) from error

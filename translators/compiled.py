@@ -1,0 +1,148 @@
+"""A mapping made into a translator: generated functions, and the way from a failing value back to its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, cast
+
+from translators.aggregate import Rows
+from translators.binding import BoundField, BoundMapping, Contracts, bind_mapping
+from translators.contract import json_schema
+from translators.expression.bind import sources
+from translators.expression.runtime import ValueProblem
+from translators.generate import generate
+from translators.mapping import Mapping
+from translators.problem import Problem
+from translators.schema import LegacySchema
+from translators.translator import Event, Refused, Said, State
+from translators.values import OutOfRange, Row, Unavailable, Value, key_text
+
+StateFunction = Callable[[Rows], State | None]
+EventsFunction = Callable[[State | None, State | None, Rows, Rows], tuple[tuple[Event, ...], str | None]]
+
+
+class CompiledTranslator:
+    """A `Translator` made from a mapping file."""
+
+    def __init__(self, bound: BoundMapping, version: str) -> None:
+        mapping = bound.mapping
+        generated = generate(bound)
+        self.bound = bound
+        self.source = generated.source
+        self.fields = generated.fields
+        self.name = mapping.name
+        self.context = mapping.context
+        self.owner = bound.owner
+        self.version = version
+        self.root = mapping.root
+        self.tables = frozenset({mapping.root, *mapping.parts})
+        self.has_parts = bool(mapping.parts)
+        self.state_type = mapping.contract
+        self.event_types = tuple(dict.fromkeys(event.type for event in bound.events))
+        self._keys = {mapping.root: mapping.key, **{name: part.parent for name, part in mapping.parts.items()}}
+        namespace = {
+            **generated.namespace,
+            "state_refused": self._refused,
+            "event_refused": self._refused,
+            "unusable": _unusable,
+        }
+        code = compile(generated.source, f"<mapping {mapping.name}>", "exec")
+        exec(code, namespace)  # noqa: S102 - the text is generated here, from the catalogue; nothing a user wrote is in it
+        self._state = cast(StateFunction, namespace["state"])
+        self._events = cast(EventsFunction, namespace["events"])
+
+    def key_of(self, table: str, row: Row) -> str:
+        """The business key of the aggregate that a row belongs to. `Refused` if a key column is null or was not sent."""
+        columns = self._keys[table]
+        try:
+            return key_text(tuple([row[column] for column in columns]))
+        except (KeyError, ValueError) as error:
+            named = ", ".join(f"{table}.{column}" for column in columns)
+            problem = Problem(
+                code="key.unreadable",
+                cause="technical",
+                message=f"the business key ({named}) cannot be read from this row",
+                columns=tuple(f"{table}.{column}" for column in columns),
+            )
+            raise Refused(problem) from error
+
+    def state(self, rows: Rows) -> State | None:
+        """The state of an aggregate, `None` without a root row. `Refused` if its rows cannot be translated."""
+        return self._state(rows)
+
+    def events(self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows) -> Said:
+        """What happened between two states. `Refused` if an event's own fields cannot be computed."""
+        found, ignored = self._events(old, new, old_rows, new_rows)
+        return Said(found, ignored)
+
+    def _refused(self, at: int, problem: ValueProblem) -> Refused:
+        field = self.fields[at] if at >= 0 else None
+        return Refused(self.problem(field, problem))
+
+    def problem(self, field: BoundField | None, problem: ValueProblem) -> Problem:
+        """A value's problem with the field, the columns and the place in the mapping that it belongs to."""
+        mapping = self.bound.mapping
+        if field is None:
+            columns = (str(problem.detail["column"]),) if "column" in problem.detail else ()
+            return Problem(code=problem.code, cause="semantic", message=_said(problem, False), columns=columns)
+        classified = field.shape.data_class in ("personal", "sensitive")
+        return Problem(
+            code=problem.code,
+            cause="semantic",
+            message=f"{field.path}: {_said(problem, classified)}",
+            field=field.path,
+            columns=tuple(sorted(sources(field.bound))),
+            where=mapping.where(field.source.scalar.mark),
+            hint=_hint(problem, classified),
+        )
+
+
+def compile_mapping(
+    mapping: Mapping, text: str, schema: LegacySchema, contracts: Contracts, extra_version: str = ""
+) -> CompiledTranslator:
+    """The translator of a mapping; `text` is its file's. `MappingInvalid` with every finding if it cannot be bound.
+
+    The version is a hash of all that decides the output: the mapping, the contracts it names, the tables it reads, and
+    `extra_version` (what else the caller knows to matter).
+    """
+    bound = bind_mapping(mapping, text, schema, contracts)
+    digest = blake2b(digest_size=6)
+    tables = [schema.tables[name] for name in sorted({mapping.root, *mapping.parts})]
+    promised = [json_schema(contracts[name]) for name in (mapping.contract, *(event.type for event in mapping.events))]
+    for part in (text, repr(tables), repr(promised), extra_version):
+        digest.update(part.encode() + b"\0")
+    return CompiledTranslator(bound, digest.hexdigest())
+
+
+def _unusable(column: str, value: Value) -> ValueProblem:
+    """The problem of a column that has no value an expression could use."""
+    if isinstance(value, Unavailable):
+        return ValueProblem("value.unavailable", {"column": column, "reason": value.reason})
+    text = value.text if isinstance(value, OutOfRange) else ""
+    return ValueProblem("value.out_of_range", {"column": column, "value": text})
+
+
+def _said(problem: ValueProblem, classified: bool) -> str:
+    """One sentence on what is wrong; without the value where its field is classified."""
+    detail: dict[str, Any] = problem.detail
+    value = "the value" if classified or "value" not in detail else repr(detail["value"])
+    match problem.code:
+        case "code.unmapped":
+            return f"{value} is not in the code table {detail['set']}"
+        case "value.unavailable":
+            return f"{detail['column']} was not sent by the source ({detail['reason']})"
+        case "value.out_of_range" if "column" in detail:
+            return f"{detail['column']} holds {value}, which is no value of the language"
+        case _ if "said" in detail:
+            return str(detail["said"])
+        case _:
+            return f"{value}: {problem.code.removeprefix('value.').replace('_', ' ')}"
+
+
+def _hint(problem: ValueProblem, classified: bool) -> str | None:
+    if problem.code == "code.unmapped":
+        near = problem.detail.get("nearest")
+        known = f"; the nearest known code is {near!r}" if near is not None and not classified else ""
+        return f"Add the code to `codes.{problem.detail['set']}`, or give CODE a default{known}."
+    return None

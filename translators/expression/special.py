@@ -1,0 +1,200 @@
+"""Catalogue: our own names. Code tables, what a part adds up to, and what happened between OLD and NEW."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from translators.expression import nodes as n
+from translators.expression import runtime, types
+from translators.expression.arguments import EXAMPLE_CODES, Arguments, Entry, Example, Python, d
+from translators.expression.bound import Aggregate, Bound, Call, Changed, Constant
+from translators.expression.errors import Refused, TypeMismatch, UnknownCodeTable, UnknownColumn, did_you_mean
+from translators.expression.text import sized
+from translators.schema import MAX_DECIMAL, Type
+
+if TYPE_CHECKING:
+    from translators.expression.python import Emitter
+
+_NO_EVENTS = "OLD, NEW, CHANGED, CREATED and DELETED exist in events and in `ignore` only."
+
+
+def _code(args: Arguments) -> Bound:
+    """CODE: `data` is (set, entries, has a default, default)."""
+    name = args.constant_text(0, "the code table's name")
+    table = args.scope.codes.get(name)
+    if table is None:
+        known = args.scope.codes
+        otherwise = f"Define it under `codes:`; there are {', '.join(sorted(known)) or 'none yet'}."
+        raise UnknownCodeTable(args.args[0].span, name=name, fix=did_you_mean(name, known, otherwise))
+    part = args.need(1, "text")
+    default = args.args[2] if len(args.args) > 2 else None
+    if default is not None and not (isinstance(default, Constant) and isinstance(default.value, str | None)):
+        raise args.wrong("the default must be a constant text or NULL", "Use COALESCE(CODE('set', x, NULL), ...).", default)
+    values = [*table.entries.values(), *([default.value] if isinstance(default, Constant) and default.value else [])]
+    null = part.type.nullable or (isinstance(default, Constant) and default.value is None)
+    data = (name, table.entries, default is not None, default.value if isinstance(default, Constant) else None)
+    kind = sized(max((len(str(value)) for value in values), default=1) or 1)
+    return args.call(kind, (part,), data=data, fails=default is None, nullable=null, grows=1)
+
+
+def _decoded(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
+    name, entries, has_default, default = call.data  # type: ignore[misc]
+    codes = emitter.use(runtime.Codes(name, entries))
+    return f"{codes}.get({texts[0]}, {default!r})" if has_default else f"{codes}[{texts[0]}]"
+
+
+def _aggregate(args: Arguments) -> Bound:
+    """SUM, COUNT, MIN, MAX of a part: `data` holds the one node."""
+    node = cast("tuple[n.Node, ...]", args.data)[0]
+    parts = args.scope.parts
+    if not isinstance(node, n.Name) or len(node.parts) > 2:
+        raise args.wrong("it takes a part, or a column of a part", f"Write {args.name}(part.column) or COUNT(part).")
+    part, column = node.parts[0], node.parts[1] if len(node.parts) == 2 else None
+    if part not in parts:
+        otherwise = f"There are the parts {', '.join(sorted(parts))}." if parts else "This mapping has no parts here."
+        raise UnknownColumn(node.span, noun="part", name=part, fix=did_you_mean(part, parts, otherwise))
+    if column is None:
+        if args.name != "COUNT":
+            raise args.wrong("it needs a column", f"Write {args.name}({part}.column).")
+        return Aggregate(types.INTEGER, args.span, args.name, part, None)
+    kind = parts[part].get(column)
+    if kind is None:
+        fix = did_you_mean(column, parts[part], f"{part} has {', '.join(parts[part])}.")
+        raise UnknownColumn(node.span, noun="column", name=node.text, fix=fix)
+    return Aggregate(_aggregated(args, kind, node), args.span, args.name, part, column)
+
+
+def _aggregated(args: Arguments, kind: Type, node: n.Node) -> Type:
+    if args.name == "COUNT":
+        return types.INTEGER
+    fine = types.NUMBERS if args.name == "SUM" else ("integer", "decimal", "float", "text", "date", "timestamp", "timestamptz")
+    if kind.kind not in fine:
+        raise TypeMismatch(node.span, what=f"{args.name} does not take {kind}.", fix=f"It takes {', '.join(fine)}.")
+    if args.name == "SUM" and kind.kind == "decimal":
+        return Type("decimal", MAX_DECIMAL, kind.scale)
+    return types.nullable(kind, True)
+
+
+def state_path(args: Arguments, node: n.Node) -> str:
+    """The dotted path of a state field, or of a group of fields. `UnknownColumn`."""
+    state = args.scope.state or {}
+    if not isinstance(node, n.Name):
+        raise args.wrong("it takes state fields", "Write CHANGED(field, group.field) or CHANGED(*).")
+    parts = node.parts[1:] if node.parts[0].upper() in ("OLD", "NEW") and node.text not in state else node.parts
+    path = ".".join(parts)
+    if path in state or any(known.startswith(f"{path}.") for known in state):
+        return path
+    raise UnknownColumn(node.span, noun="state field", name=path, fix=did_you_mean(path, state, f"There are {', '.join(state)}."))
+
+
+def _changed(args: Arguments) -> Bound:
+    """CHANGED: `data` holds the nodes."""
+    if args.scope.state is None:
+        raise Refused(args.span, what="CHANGED", fix=_NO_EVENTS)
+    given = cast("tuple[n.Node, ...]", args.data)
+    if isinstance(given[0], n.Star):
+        if len(given) > 1:
+            raise args.wrong("the * stands alone", "Write CHANGED(*).")
+        return Changed(types.BOOLEAN, args.span, None)
+    return Changed(types.BOOLEAN, args.span, tuple(state_path(args, node) for node in given))
+
+
+def outside_events(name: str, span: tuple[int, int]) -> Refused:
+    """The error that OLD, NEW and their like are not known here."""
+    return Refused(span, what=name, fix=_NO_EVENTS)
+
+
+def _bound_elsewhere(args: Arguments) -> Bound:
+    """OLD, NEW, CREATED and DELETED are names: the binder resolves them, nobody can call them."""
+    raise args.wrong("it is not called", f"Write {args.name} without brackets.")
+
+
+_ROWS: list[dict[str, object]] = [{"n": 2, "d": d("1.50"), "s": "b"}, {"n": 3, "d": None, "s": "a"}]
+_PART = {"part": _ROWS}
+_EMPTY: dict[str, object] = {"part": []}
+_STEP: dict[str, object] = {"OLD": {"status": "quoted", "premium": {"amount": d("1.00")}}, "NEW": {"status": "active", "premium": None}}
+_FIRST: dict[str, object] = {"OLD": None, "NEW": {"status": "active", "premium": None}}
+_LAST: dict[str, object] = {"OLD": {"status": "active", "premium": None}, "NEW": None}
+
+
+def _sum_like(name: str, meaning: str, nulls: str, examples: tuple[Example, ...]) -> Entry:
+    return Entry(
+        name=name,
+        signature="COUNT(part), COUNT(part.column)" if name == "COUNT" else f"{name}(part.column)",
+        meaning=meaning,
+        examples=examples,
+        bind=_aggregate,
+        python=Python(),
+        nulls=nulls,
+        errors=("value.overflow", "value.out_of_range") if name == "SUM" else ("value.out_of_range",),
+        takes_names=True,
+    )
+
+
+def _named(name: str, meaning: str, examples: tuple[Example, ...]) -> Entry:
+    signature = f"{name}.field" if name in ("OLD", "NEW") else name
+    return Entry(
+        name=name,
+        signature=signature,
+        meaning=meaning,
+        examples=examples,
+        bind=_bound_elsewhere,
+        python=Python(),
+        arity=(0, 0),
+        nulls="never NULL" if signature == name else f"NULL where there is no {name}",
+        takes_names=True,
+        written="operator",
+    )
+
+
+ENTRIES = (
+    Entry(
+        name="CODE",
+        signature="CODE('table', x [, default])",
+        meaning="What the code table says of x. A code that it does not know is rejected, or the constant default.",
+        examples=(
+            Example("CODE('status', s)", EXAMPLE_CODES["A"], {"s": "A"}),
+            Example("CODE('status', s, 'other')", "other", {"s": "?"}),
+            Example("CODE('status', s, NULL)", None, {"s": "?"}),
+            Example("CODE('status', s)", None),
+        ),
+        bind=_code,
+        python=Python(strict=_decoded),
+        arity=(2, 3),
+        nulls="strict, or the default NULL",
+        errors=("code.unmapped",),
+    ),
+    _sum_like(
+        "SUM",
+        "The sum of a column over the rows of a part.",
+        "ignored; NULL of nothing",
+        (Example("SUM(part.n)", 5, _PART), Example("SUM(part.d)", d("1.50"), _PART), Example("SUM(part.n)", None, _EMPTY)),
+    ),
+    _sum_like(
+        "COUNT",
+        "How many rows a part has, or how many of them have a value in a column.",
+        "ignored; 0 of nothing",
+        (Example("COUNT(part)", 2, _PART), Example("COUNT(part.d)", 1, _PART), Example("COUNT(part)", 0, _EMPTY)),
+    ),
+    _sum_like("MIN", "The least of a column over the rows of a part.", "ignored; NULL of nothing", (Example("MIN(part.s)", "a", _PART),)),
+    _sum_like("MAX", "The greatest of a column over the rows of a part.", "ignored; NULL of nothing", (Example("MAX(part.n)", 3, _PART),)),
+    Entry(
+        name="CHANGED",
+        signature="CHANGED(field, ...), CHANGED(*)",
+        meaning="Whether one of the state fields (or any) IS DISTINCT between OLD and NEW.",
+        examples=(
+            Example("CHANGED(status)", True, _STEP),
+            Example("CHANGED(premium.amount)", True, _STEP),
+            Example("CHANGED(*)", False, {"OLD": _FIRST["NEW"], "NEW": _FIRST["NEW"]}),
+        ),
+        bind=_changed,
+        python=Python(),
+        arity=(1, 400),
+        nulls="never NULL",
+        takes_names=True,
+    ),
+    _named("OLD", "A field of the state before the step.", (Example("OLD.status", "quoted", _STEP), Example("OLD.status", None, _FIRST))),
+    _named("NEW", "A field of the state after the step.", (Example("NEW.premium.amount", None, _STEP), Example("NEW.status", None, _LAST))),
+    _named("CREATED", "Whether there was no state before the step.", (Example("CREATED", True, _FIRST), Example("CREATED", False, _STEP))),
+    _named("DELETED", "Whether there is no state after the step.", (Example("DELETED", True, _LAST), Example("DELETED", False, _STEP))),
+)
