@@ -109,7 +109,7 @@ def encode(data: Mapping[str, Any]) -> bytes:
 
     `TypeError` or `ValueError` for what JSON cannot say (lone surrogates, integers beyond 64 bits).
     """
-    return orjson.dumps(data, default=_text)
+    return orjson.dumps(data, default=_text, option=orjson.OPT_UTC_Z)
 
 
 def _text(value: object) -> str:

@@ -20,7 +20,7 @@ from pipeline.control import CONTROL_TOPIC, Command
 from pipeline.failpoint import failpoint
 from pipeline.grouping import Grouping
 from pipeline.loading import publish_loaded
-from pipeline.log.port import Log, Record, TopicSpec
+from pipeline.log.port import Log, Record, TopicPartition, TopicSpec
 from pipeline.parking import release
 from pipeline.publish import flush
 from pipeline.state.port import Lifecycle, Pin, Save, StateStore
@@ -110,7 +110,7 @@ class TranslatorWorker:
         self._group = group_of(translator.name)
         self._groupings: dict[int, Grouping] = {}
         self._positions: dict[int, int] = {}
-        self._marks: dict[str, int] = {}
+        self._marks: dict[TopicPartition, int] = {}
         self._waiting: set[str] = set()
         self._live: set[int] = set()
         self._uncounted: dict[int, Counter[str]] = {}
@@ -135,8 +135,10 @@ class TranslatorWorker:
             self._groupings[partition] = Grouping()
             if self._feed.begins == "empty" or self.store.is_live(partition):
                 self._live.add(partition)
+        topics = self._log.topics()
         for name in filter(None, (self._feed.transactions, self._feed.notifications)):
-            self._marks[name] = committed.get((name, 0), 0)
+            for partition in range(topics[name].partitions if name in topics else 0):
+                self._marks[name, partition] = committed.get((name, partition), 0)
         self._waiting = set(self.store.waiting_keys())
         self._pins = self.store.pins()
 
@@ -156,7 +158,7 @@ class TranslatorWorker:
             self._idle(partition, ended)
         if marks != self._marks:
             self._marks = marks
-            self._log.commit(self._group, {(topic, 0): offset for topic, offset in marks.items()})
+            self._log.commit(self._group, marks)
         return records
 
     @property
@@ -262,24 +264,22 @@ class TranslatorWorker:
         streamed = (i for i, (d, _) in enumerate(arrived) if isinstance(d, Change) and not d.is_snapshot)
         return next(streamed, None)
 
-    def _read_new(self, topic: str | None, marks: dict[str, int]) -> Iterator[Decoded]:
+    def _read_new(self, name: str | None, marks: dict[TopicPartition, int]) -> Iterator[Decoded]:
         """What came into a topic that every worker reads; `marks` moves along."""
-        if topic is None or topic not in self._log.topics():
-            return
-        high = self._log.end(topic, 0)
-        while marks[topic] < high:
-            records = self._log.read(topic, 0, marks[topic], self._batch_size)
-            for record in records:
-                yield self._decode(record)
-            marks[topic] = records[-1].offset + 1 if records else high
+        for topic, partition in [place for place in marks if place[0] == name]:
+            high = self._log.end(topic, partition)
+            while (offset := marks[topic, partition]) < high:
+                records = self._log.read(topic, partition, offset, self._batch_size)
+                yield from map(self._decode, records)
+                marks[topic, partition] = records[-1].offset + 1 if records else high
 
-    def _read_ends(self, marks: dict[str, int]) -> set[str]:
+    def _read_ends(self, marks: dict[TopicPartition, int]) -> set[str]:
         if not self._feed.exactly_once:
             return set()
         decoded = self._read_new(self._feed.transactions, marks)
         return {mark.transaction for mark in decoded if isinstance(mark, TransactionMark) and mark.status == "END"}
 
-    def _read_notifications(self, marks: dict[str, int]) -> None:
+    def _read_notifications(self, marks: dict[TopicPartition, int]) -> None:
         for note in self._read_new(self._feed.notifications, marks):
             if isinstance(note, Notification) and note.aggregate_type == "Initial Snapshot":
                 self._snapshot_completed |= note.type == "COMPLETED"

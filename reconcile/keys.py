@@ -34,10 +34,14 @@ def key_order(key: str, integers: tuple[bool, ...]) -> KeyOrder:
     return tuple(_part(part, integer) for part, integer in zip(parts, integers, strict=True))
 
 
+def is_whole(text: str) -> bool:
+    """Whether a key column's text is a whole number that a database can hold (64 bits)."""
+    digits = text.removeprefix("-")
+    return text.isascii() and digits.isdigit() and len(digits) < 20 and -(2**63) <= int(text) < 2**63
+
+
 def _part(text: str, integer: bool) -> tuple[int, int, str]:
-    if integer and text.isascii() and text.removeprefix("-").isdigit():
-        return (0, int(text), text)
-    return (1, 0, text)
+    return (0, int(text), text) if integer and is_whole(text) else (1, 0, text)
 
 
 def in_order(side: str, items: Iterable[K], integers: tuple[bool, ...]) -> Iterator[tuple[KeyOrder, K]]:

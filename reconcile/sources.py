@@ -16,7 +16,7 @@ from connectors.capture.wire import Stored, wire_row
 from connectors.debezium.refusal import Refusal
 from connectors.debezium.rows import RowPlan, declared_plan
 from reconcile.errors import SideUnreadable, SideUnsorted
-from reconcile.keys import KeyOrder, in_order, key_columns
+from reconcile.keys import KeyOrder, in_order, is_whole, key_columns
 from reconcile.position import SourcePosition
 from translators.aggregate import Rows
 from translators.mapping import Mapping as MappingText
@@ -209,7 +209,7 @@ def _comparable(declared: Table, name: str) -> ColumnElement[Any]:
 def _equals(declared: Table, name: str, part: str) -> ColumnElement[bool]:
     type_ = declared.columns[name]
     if type_.kind == "integer":
-        return column(name) == (int(part) if part.removeprefix("-").isdigit() else part)
+        return column(name) == (int(part) if is_whole(part) else part)
     if not type_.padded:
         return column(name) == part
     # All texts that are `part` and blanks lie between it and `part!`; the bounds let an index be used.

@@ -214,22 +214,28 @@ class _Generator:
             return self._field(event.fields[name], names)
         if name not in self._bound.fields:
             return None
-        return self._taken(f"source[{name!r}]", name, self._bound.shape[name], shape)
+        return self._taken(f"source[{name!r}]", event, self._bound.fields[name], self._bound.shape[name], shape)
 
-    def _taken(self, text: str, path: str, state: Shape, shape: Shape) -> str:
+    def _taken(self, text: str, event: BoundEvent, node: BoundNode, state: Shape, shape: Shape) -> str:
         """A state value for an event; where the event's contract says less, or demands more, it is cut or checked."""
         if state == shape:
             return text
         if shape.kind == "list":
             kept = [f"{m!r}: x[{m!r}]" for m in shape.fields if m in state.fields]
             return f"[{{{', '.join(kept)}}} for x in {text}]"
-        if shape.kind == "object":
-            members = [m for m in shape.fields if m in state.fields]
-            taken = {m: self._taken(f"{text}[{m!r}]", f"{path}.{m}", state.fields[m], shape.fields[m]) for m in members}
+        if isinstance(node, BoundMembers):
+            members = {m: node.fields[m] for m in shape.fields if m in node.fields}
+            taken = {
+                name: self._taken(f"{text}[{name!r}]", event, inner, state.fields[name], shape.fields[name])
+                for name, inner in members.items()
+            }
             return "{" + ", ".join(f"{m!r}: {t}" for m, t in taken.items()) + "}"
+        assert isinstance(node, BoundField)  # noqa: S101 - kinds of state and event fields were compared when bound
+        self._writer.line(f"at = {len(self._fields)}")
+        self._fields.append(BoundField(node.path, node.bound, event.rule.when, shape))
         value = self._writer.temp()
         self._writer.line(f"{value} = {text}")
-        write_checks(self._writer, value, self._bound.state_types[path], shape)
+        write_checks(self._writer, value, node.bound.type, shape)
         return value
 
 

@@ -210,8 +210,8 @@ class EmbeddedLog:
         if size <= QUICK_CHECK_LIMIT:
             quick_check(self._db, self.path)
         # A worker that cannot write is told now, not after its first batch.
-        with self._transaction():
-            pass
+        with self._transaction() as db:
+            db.execute(_queries["touch"])
 
     def _topic(self, name: str) -> _Topic:
         if name not in self._known:

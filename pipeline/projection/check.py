@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from pipeline.projection.spec import ProjectionSpec
 from translators.contract import Shape
 from translators.findings import Finding
@@ -36,7 +38,7 @@ def check_projection(spec: ProjectionSpec, shape: Mapping[str, Shape]) -> list[F
 
 
 def shape_at(shape: Mapping[str, Shape], path: str) -> Shape:
-    """What the contract says of a path that was checked. A field within one that may be null may be null itself."""
+    """What the contract says of a path that was checked."""
     head, _, rest = path.partition(".")
     return shape_at(shape[head].fields, rest) if rest else shape[head]
 
@@ -70,7 +72,7 @@ class _Checker:
                 return None
             found = fields[name]
             if depth == len(names) - 1:
-                return Shape(**{**_members(found), "nullable": found.nullable or optional})
+                return msgspec.structs.replace(found, nullable=found.nullable or optional)
             if found.kind != "object":
                 inside = ".".join(names[: depth + 1])
                 fix = "Give it a table under `children`." if found.kind == "list" else f"Write {inside}."
@@ -107,10 +109,6 @@ class _Checker:
                 return self._spec.children[path].columns[column]
             case _:
                 return at[-1]
-
-
-def _members(shape: Shape) -> dict[str, object]:
-    return {name: getattr(shape, name) for name in shape.__struct_fields__}
 
 
 def _article(kind: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -28,7 +28,7 @@ class Arguments:
     span: Span
     args: tuple[Bound, ...]
     scope: Scope
-    data: object = None
+    data: Any = None
 
     def wrong(self, what: str, fix: str, at: Bound | None = None) -> WrongArguments:
         """The error that this call is not what the entry takes."""
@@ -64,7 +64,9 @@ class Arguments:
         """The argument, which must be a constant text of one character."""
         text = self.constant_text(index, what)
         if len(text) != 1:
-            raise self.wrong(f"{what} must be one character", "Nest several calls, one for each character.", self.args[index])
+            raise self.wrong(
+                f"{what} must be one character", "Nest several calls, one for each character.", self.args[index]
+            )
         return text
 
     def call(
@@ -72,19 +74,20 @@ class Arguments:
         kind: Type,
         args: Iterable[Bound] | None = None,
         *,
-        data: object = None,
+        data: Any = None,
         fails: bool = False,
         grows: int | None = None,
         nullable: bool | None = None,
+        makes_null: bool = False,
     ) -> Call:
-        """The bound call of this entry; strict unless `nullable` says whether it can be NULL."""
+        """The bound call of this entry; strict unless `nullable` says whether it can be NULL, or it makes NULLs itself."""
         parts = self.args if args is None else tuple(args)
-        null = any(part.type.nullable for part in parts) if nullable is None else nullable
+        null = makes_null or any(part.type.nullable for part in parts) if nullable is None else nullable
         factor = max((growth(part) for part in parts), default=1) if grows is None else grows
         if factor > MAX_GROWTH:
             what = f"its text can be more than {MAX_GROWTH:,} times as long as a column"
             raise TooLarge(self.span, what=what, fix="Replace by shorter texts.")
-        return Call(types.nullable(kind, null), self.span, self.name, parts, data, fails, factor)
+        return Call(types.nullable(kind, null), self.span, self.name, parts, data, fails, factor, makes_null)
 
 
 EXAMPLE_COLUMNS = {
@@ -110,7 +113,7 @@ class Example(msgspec.Struct, frozen=True):
 
     text: str
     value: object
-    given: dict[str, object] = {}
+    given: Mapping[str, object] = {}
 
 
 class Python(msgspec.Struct, frozen=True, kw_only=True):

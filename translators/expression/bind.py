@@ -21,7 +21,6 @@ from translators.expression.bound import (
     fallible,
     is_constant,
     sources,
-    walk,
 )
 from translators.expression.catalogue import CATALOGUE, FUNCTIONS, INSTEAD
 from translators.expression.convert import Target
@@ -29,6 +28,7 @@ from translators.expression.errors import (
     ConstantFails,
     Refused,
     SyntaxProblem,
+    TypeMismatch,
     UnknownColumn,
     UnknownFunction,
     WrongArguments,
@@ -44,7 +44,10 @@ __all__ = ["Bound", "CodeTable", "Scope", "bind", "fallible", "is_constant", "so
 
 def bind(node: n.Node, scope: Scope) -> Bound:
     """The typed tree of a parsed expression. Raises an `ExpressionError` with the span of the part that is wrong."""
-    return _Binder(scope).bind(node)
+    bound = _Binder(scope).bind(node)
+    if bound.type == types.UNTYPED:
+        raise TypeMismatch(node.span, what="This NULL has no type.", fix=types.fix(types.UNTYPED, "text"))
+    return bound
 
 
 class _Binder:
@@ -88,10 +91,10 @@ class _Binder:
         bound = entry.bind(Arguments(entry.name, node.span, args, self.scope, data))
         if not isinstance(bound, Call):
             return bound
-        strict_null = entry.nulls == "strict" and any(isinstance(part, Constant) and part.value is None for part in bound.args)
-        if strict_null:
+        constants = [part.value for part in bound.args if isinstance(part, Constant)]
+        if entry.python.strict is not None and None in constants:
             return types.constant(None, bound.type, node.span)
-        if all(isinstance(part, Call | Constant) for part in walk(bound)):
+        if len(constants) == len(bound.args):
             return self._folded(bound)
         return bound
 
@@ -120,14 +123,20 @@ class _Binder:
         raise Refused(node.span, what="An INTERVAL here", fix="It stands after + or -: day + INTERVAL '1 month'.")
 
     def _star(self, node: n.Star) -> Bound:
-        raise SyntaxProblem(node.span, what="Unexpected '*'.", fix="Only CHANGED(*) takes it; rows are counted by COUNT(part).")
+        raise SyntaxProblem(
+            node.span, what="Unexpected '*'.", fix="Only CHANGED(*) takes it; rows are counted by COUNT(part)."
+        )
 
     def _name(self, node: n.Name) -> Bound:
         first = node.parts[0]
         word = "" if node.quoted[0] else first.upper()
         if word in ("OLD", "NEW") and len(node.parts) > 1:
             return self._field(node, word)
-        if word in ("CREATED", "DELETED") and len(node.parts) == 1 and (first == word or first not in self.scope.columns):
+        if (
+            word in ("CREATED", "DELETED")
+            and len(node.parts) == 1
+            and (first == word or first not in self.scope.columns)
+        ):
             if self.scope.state is None and first not in self.scope.columns:
                 raise outside_events(word, node.span)
             if self.scope.state is not None:
@@ -181,7 +190,9 @@ class _Binder:
             value = number.value if isinstance(number, Constant) else None
             if isinstance(value, int | Decimal):
                 kind = number.type
-                return Constant(kind, node.span, -value if isinstance(value, int) else value.copy_negate() if value else value)
+                return Constant(
+                    kind, node.span, -value if isinstance(value, int) else value.copy_negate() if value else value
+                )
         if node.operator == "+":
             operand = self.bind(node.operand)
             return Arguments("+", node.span, (operand,), self.scope).need(0, "integer", "decimal", "float")
@@ -231,7 +242,9 @@ class _Binder:
     def _function(self, node: n.Function) -> Bound:
         entry = FUNCTIONS.get(node.name)
         if entry is None:
-            fix = INSTEAD.get(node.name) or did_you_mean(node.name, FUNCTIONS, "See the list of functions in the documentation.")
+            fix = INSTEAD.get(node.name) or did_you_mean(
+                node.name, FUNCTIONS, "See the list of functions in the documentation."
+            )
             raise UnknownFunction(node.name_span, name=node.name, fix=fix)
         least, most = entry.arity
         if not least <= len(node.arguments) <= most:
@@ -259,4 +272,6 @@ def _arity(entry: Entry, name: str, node: n.Node, given: int) -> WrongArguments:
     least, most = entry.arity
     wanted = str(least) if least == most else f"{least} to {most}" if most < 100 else f"{least} or more"
     noun = "argument" if wanted == "1" else "arguments"
-    return WrongArguments(node.span, name=name, what=f"takes {wanted} {noun}, not {given}", fix=f"Write {entry.signature}.")
+    return WrongArguments(
+        node.span, name=name, what=f"takes {wanted} {noun}, not {given}", fix=f"Write {entry.signature}."
+    )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -35,53 +34,46 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     state: Mapping[str, Type] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(msgspec.Struct, frozen=True):
     """One part of a typed tree."""
 
     type: Type
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Constant(Bound):
+class Constant(Bound, frozen=True):
     """A value known before any row; `None` is NULL."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True)
-class Column(Bound):
+class Column(Bound, frozen=True):
     """A column of the row, or of an enclosing row."""
 
     table: str
     column: str
 
 
-@dataclass(frozen=True, slots=True)
-class Field(Bound):
+class Field(Bound, frozen=True):
     """A state field of OLD or NEW, by its dotted path."""
 
     side: Literal["OLD", "NEW"]
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Happened(Bound):
+class Happened(Bound, frozen=True):
     """CREATED or DELETED."""
 
     what: Literal["CREATED", "DELETED"]
 
 
-@dataclass(frozen=True, slots=True)
-class Changed(Bound):
+class Changed(Bound, frozen=True):
     """CHANGED(paths), or CHANGED(*) where `paths` is `None`."""
 
     paths: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate(Bound):
+class Aggregate(Bound, frozen=True):
     """SUM, COUNT, MIN or MAX over a column of a part, or COUNT of its rows (`column` is `None`)."""
 
     function: str
@@ -89,26 +81,26 @@ class Aggregate(Bound):
     column: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Local(Bound):
+class Local(Bound, frozen=True):
     """A value that generated code already holds under a name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Bound):
+class Call(Bound, frozen=True):
     """A function or operator of the catalogue. `data` is what the entry worked out at bind time.
 
     `fails`: this call (not counting its arguments) can fail on a row in a way that lint refuses under AND, OR, BETWEEN.
-    `growth`: a bound on how many times longer than a column's text the result can be.
+    `growth`: a bound on how many times longer than a column's text the result can be. `makes_null`: a strict call that may
+    be NULL although no argument is.
     """
 
     name: str
     args: tuple[Bound, ...]
-    data: object = None
+    data: Any = None
     fails: bool = False
     growth: int = 1
+    makes_null: bool = False
 
 
 def walk(bound: Bound) -> Iterator[Bound]:

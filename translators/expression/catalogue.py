@@ -9,7 +9,15 @@ from translators.expression.arguments import EXAMPLE_CODES, EXAMPLE_COLUMNS, Ent
 
 __all__ = ["CATALOGUE", "EXAMPLE_CODES", "EXAMPLE_COLUMNS", "FUNCTIONS", "INSTEAD", "Entry", "Example"]
 
-_GROUPS = (logic.ENTRIES, choice.ENTRIES, number.ENTRIES, text.ENTRIES, convert.ENTRIES, moment.ENTRIES, special.ENTRIES)
+_GROUPS = (
+    logic.ENTRIES,
+    choice.ENTRIES,
+    number.ENTRIES,
+    text.ENTRIES,
+    convert.ENTRIES,
+    moment.ENTRIES,
+    special.ENTRIES,
+)
 
 CATALOGUE = MappingProxyType({entry.name: entry for group in _GROUPS for entry in group})
 """Every entry by name."""
@@ -37,7 +45,9 @@ INSTEAD = MappingProxyType(
         **dict.fromkeys(("YEAR", "MONTH", "DAY"), "Write EXTRACT(YEAR FROM x)."),
         **dict.fromkeys(("DATE_PART",), "Write EXTRACT(YEAR FROM x)."),
         **dict.fromkeys(("STR_TO_DATE", "STRPTIME"), "Write TO_DATE(x, 'YYYYMMDD')."),
-        **dict.fromkeys(("TO_CHAR", "DATE_FORMAT", "STRFTIME"), "Write CAST(x AS TEXT), or put EXTRACT and LPAD together."),
+        **dict.fromkeys(
+            ("TO_CHAR", "DATE_FORMAT", "STRFTIME"), "Write CAST(x AS TEXT), or put EXTRACT and LPAD together."
+        ),
         **dict.fromkeys(("TO_NUMBER",), "Write CAST(x AS DECIMAL(p, s))."),
         **dict.fromkeys(("AVG",), "Write ROUND(SUM(...) / COUNT(...), n)."),
         **dict.fromkeys(("DATEADD", "DATE_ADD", "ADD_MONTHS"), "Write day + INTERVAL '1 month'."),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def _case(args: Arguments) -> Bound:
     """CASE: `data` is (has an operand, has an ELSE); the arguments are [operand], then pairs, then [else]."""
-    operand, otherwise = args.data  # type: ignore[misc]
+    operand, otherwise = args.data
     parts = args.args[1:] if operand else args.args
     if not otherwise:
         parts = (*parts, Constant(types.UNTYPED, args.span, None))
@@ -27,7 +27,11 @@ def _case(args: Arguments) -> Bound:
             no_null(Arguments("=", args.span, (args.args[0], condition), args.scope))
             types.common_type((args.args[0], condition), "CASE")
         elif condition.type.kind != "boolean":
-            raise TypeMismatch(condition.span, what=f"WHEN takes a condition, not {types.name(condition.type)}.", fix="Compare it with something.")
+            raise TypeMismatch(
+                condition.span,
+                what=f"WHEN takes a condition, not {types.name(condition.type)}.",
+                fix="Compare it with something.",
+            )
     results, kind = types.unify((*parts[1::2], parts[-1]), "CASE")
     pairs = [part for pair in zip(conditions, results, strict=False) for part in pair]
     whole = (*((args.args[0],) if operand else ()), *pairs, results[-1])

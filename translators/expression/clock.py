@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache, lru_cache
 from typing import TypeVar
 
@@ -34,7 +34,9 @@ def elements(pattern: str) -> list[str]:
 
 
 def _reader(pattern: str) -> Callable[[str], dict[str, int] | None]:
-    parts = [f"(?P<{part}>[0-9]{{{ELEMENTS[part]}}})" if part in ELEMENTS else re.escape(part) for part in elements(pattern)]
+    parts = [
+        f"(?P<{part}>[0-9]{{{ELEMENTS[part]}}})" if part in ELEMENTS else re.escape(part) for part in elements(pattern)
+    ]
     expression = re.compile("".join(parts))
 
     def read(text: str) -> dict[str, int] | None:
@@ -82,8 +84,9 @@ def timestamp_reader(pattern: str) -> Callable[[str], datetime]:
 
 def wall(parts: dict[str, int]) -> datetime:
     """A wall-clock time from the elements of a format."""
-    clock = [parts.get(name, 0) for name in ("HH24", "MI", "SS")]
-    return datetime(parts["YYYY"], parts["MM"], parts["DD"], *clock)  # noqa: DTZ001 - a wall clock has no zone
+    hour, minute, second = (parts.get(name, 0) for name in ("HH24", "MI", "SS"))
+    day = date(parts["YYYY"], parts["MM"], parts["DD"])
+    return datetime.combine(day, time(hour, minute, second))
 
 
 def timestamp_text(moment: datetime) -> str:

@@ -28,7 +28,9 @@ _NAMES = {
 }
 _INSTEAD = {
     **dict.fromkeys(("VARCHAR", "CHAR", "STRING", "CHARACTER"), "Write CAST(x AS TEXT), and LEFT(x, n) to cut it."),
-    **dict.fromkeys(("SMALLINT", "TINYINT", "INT8", "INT4", "SIGNED", "UNSIGNED"), "Integers have 64 bits: CAST(x AS INTEGER)."),
+    **dict.fromkeys(
+        ("SMALLINT", "TINYINT", "INT8", "INT4", "SIGNED", "UNSIGNED"), "Integers have 64 bits: CAST(x AS INTEGER)."
+    ),
     **dict.fromkeys(("FLOAT", "DOUBLE", "REAL"), "Write CAST(x AS DECIMAL(p, s)): floats are not exact."),
     "DATETIME": "Write TO_TIMESTAMP(x, 'format').",
 }
@@ -47,7 +49,9 @@ class Target(msgspec.Struct, frozen=True):
 def _target(args: Arguments, target: Target) -> Type:
     kind = _NAMES.get(target.name)
     if kind is None:
-        fix = _INSTEAD.get(target.name, "There are INTEGER, DECIMAL(p, s), TEXT, DATE, TIMESTAMP, TIMESTAMPTZ, BOOLEAN.")
+        fix = _INSTEAD.get(
+            target.name, "There are INTEGER, DECIMAL(p, s), TEXT, DATE, TIMESTAMP, TIMESTAMPTZ, BOOLEAN."
+        )
         raise TypeMismatch(target.span, what=f"There is no type {target.name} to cast to.", fix=fix)
     if kind.kind != "decimal":
         if target.numbers:
@@ -76,7 +80,7 @@ def _cast(args: Arguments) -> Bound:
         )
     kind = msgspec.structs.replace(kind, length=_text_length(part) if kind.kind == "text" else 0)
     fails = _can_fail(part, kind)
-    return args.call(kind, data=strict, fails=fails and strict, nullable=part.type.nullable or (fails and not strict))
+    return args.call(kind, data=strict, fails=fails and strict, makes_null=fails and not strict)
 
 
 def _possible(source: str, target: str) -> bool:
@@ -154,7 +158,9 @@ def _to_decimal(emitter: Emitter, call: Call, text: str) -> str:
             return text
         helper = runtime.quantize if part.type.scale > kind.scale else runtime.CTX.quantize
         return f"{emitter.use(helper)}({text}, {unit})"
-    conversion = {"text": runtime.text_as_decimal, "float": runtime.float_as_decimal}.get(part.type.kind, runtime.as_decimal)
+    conversion = {"text": runtime.text_as_decimal, "float": runtime.float_as_decimal}.get(
+        part.type.kind, runtime.as_decimal
+    )
     limit = emitter.use(Decimal(10) ** (kind.precision - kind.scale))
     how = f"{unit}, {limit}, {str(kind)!r}"
     if call.data:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from translators.expression import runtime, types
+from translators.expression import types
 from translators.expression.arguments import Arguments, Entry, Example, Python
 from translators.expression.bound import Bound, Call, Constant, first_fallible
-from translators.expression.errors import FallibleCondition, Refused, TypeMismatch
+from translators.expression.errors import FallibleCondition, TypeMismatch
 
 if TYPE_CHECKING:
     from translators.expression.python import Emitter
@@ -147,7 +147,11 @@ def _is_boolean(emitter: Emitter, call: Call) -> str:
 def _distinct(args: Arguments) -> Bound:
     left, right = args.args
     if types.UNTYPED in (left.type, right.type):
-        raise TypeMismatch(args.span, what="IS DISTINCT FROM NULL says less plainly what IS NOT NULL says.", fix="Write IS NULL or IS NOT NULL.")
+        raise TypeMismatch(
+            args.span,
+            what="IS DISTINCT FROM NULL says less plainly what IS NOT NULL says.",
+            fix="Write IS NULL or IS NOT NULL.",
+        )
     if left.type.kind != right.type.kind or left.type.kind in types.ORDERED:
         types.common_type(args.args, "IS DISTINCT FROM")
     return args.call(types.BOOLEAN, data=args.data, nullable=False)
@@ -195,7 +199,9 @@ def _between_value(emitter: Emitter, call: Call) -> str:
 def _in(args: Arguments) -> Bound:
     for part in args.args[1:]:
         if not isinstance(part, Constant) or part.value is None:
-            raise args.wrong("its items must be constants, and not NULL", "Write several comparisons joined by OR.", part)
+            raise args.wrong(
+                "its items must be constants, and not NULL", "Write several comparisons joined by OR.", part
+            )
     no_null(args)
     types.common_type(args.args, "IN")
     values = frozenset(part.value for part in args.args[1:] if isinstance(part, Constant))
@@ -203,7 +209,7 @@ def _in(args: Arguments) -> Bound:
 
 
 def _members(emitter: Emitter, call: Call, *, inside: bool) -> str:
-    negated, values = call.data  # type: ignore[misc]
+    negated, values = call.data
     part, listed = call.args[0], emitter.use(values)
     if inside is not negated and not isinstance(part, Call):
         return f"({emitter.leaf(part)} in {listed})"
@@ -213,7 +219,7 @@ def _members(emitter: Emitter, call: Call, *, inside: bool) -> str:
 
 
 def _in_value(emitter: Emitter, call: Call) -> str:
-    negated, values = call.data  # type: ignore[misc]
+    negated, values = call.data
     guards, text = emitter.plan(call.args[0])
     member = f"({text} {'not in' if negated else 'in'} {emitter.use(values)})"
     return f"(None if {guards.null()} else {member})" if guards.tests else member
@@ -236,8 +242,12 @@ ENTRIES = (
         "Equal. Text is equal only letter by letter, blanks and case included.",
         (Example("s = 'a'", True, {"s": "a"}), Example("s = 'a'", False, {"s": "a "}), Example("1 = 1.00", True)),
     ),
-    _comparison("<>", "Not equal; also written !=.", (Example("n <> 2", True, {"n": 1}), Example("n != 1", False, {"n": 1}))),
-    _comparison("<", "Less. Text is ordered by code point.", (Example("'Z' < 'a'", True), Example("n < 1.5", True, {"n": 1}))),
+    _comparison(
+        "<>", "Not equal; also written !=.", (Example("n <> 2", True, {"n": 1}), Example("n != 1", False, {"n": 1}))
+    ),
+    _comparison(
+        "<", "Less. Text is ordered by code point.", (Example("'Z' < 'a'", True), Example("n < 1.5", True, {"n": 1}))
+    ),
     _comparison("<=", "Less or equal.", (Example("n <= 1", True, {"n": 1}),)),
     _comparison(">", "Greater.", (Example("n > 1", False, {"n": 1}),)),
     _comparison(">=", "Greater or equal.", (Example("n >= 1", True, {"n": 1}),)),

@@ -31,13 +31,19 @@ def _read(args: Arguments) -> Bound:
     except ValueError as problem:
         fix = "Elements are YYYY MM DD HH24 MI SS, each once; between them - / . : T or a blank."
         raise args.wrong(f"the format cannot be read from '{problem}' on", fix, args.args[1]) from None
-    if not found >= {"YYYY", "MM", "DD"} or ("SS" in found and "MI" not in found) or ("MI" in found and "HH24" not in found):
-        raise args.wrong("the format leaves something out", "It needs YYYY, MM and DD; MI needs HH24, SS needs MI.", args.args[1])
+    if (
+        not found >= {"YYYY", "MM", "DD"}
+        or ("SS" in found and "MI" not in found)
+        or ("MI" in found and "HH24" not in found)
+    ):
+        raise args.wrong(
+            "the format leaves something out", "It needs YYYY, MM and DD; MI needs HH24, SS needs MI.", args.args[1]
+        )
     if whole and len(found) > 3:
         raise args.wrong("a date has no time of day", "Use TO_TIMESTAMP.", args.args[1])
     strict = args.name.startswith("TO_")
     kind = types.DATE if whole else types.TIMESTAMP
-    return args.call(kind, (part,), data=pattern, fails=strict, nullable=part.type.nullable if strict else True)
+    return args.call(kind, (part,), data=pattern, fails=strict, makes_null=not strict)
 
 
 def _reading(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
@@ -88,11 +94,14 @@ def _truncated(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
 
 def _shifted(args: Arguments) -> Bound:
     """date or timestamp ± INTERVAL: `data` is (sign, text); afterwards (amount, unit)."""
-    sign, text = args.data  # type: ignore[misc]
+    sign, text = args.data
     part = args.need(0, "date", "timestamp")
     match = _INTERVAL.fullmatch(text)
     if match is None:
-        raise args.wrong("the interval must be one number and one unit", "Write INTERVAL '3 months'; units are minute, hour, day, week, month, year.")
+        raise args.wrong(
+            "the interval must be one number and one unit",
+            "Write INTERVAL '3 months'; units are minute, hour, day, week, month, year.",
+        )
     unit = match[2].lower()
     if part.type.kind == "date" and unit in ("minute", "hour"):
         raise args.wrong(f"a date has no {unit}s", "Use a timestamp.")
@@ -100,7 +109,7 @@ def _shifted(args: Arguments) -> Bound:
 
 
 def _shift(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
-    amount, unit = call.data  # type: ignore[misc]
+    amount, unit = call.data
     if unit in _SPANS:
         return f"{emitter.use(clock.add_span)}({texts[0]}, {emitter.use(amount * _SPANS[unit])})"
     return f"{emitter.use(clock.add_months)}({texts[0]}, {amount * (12 if unit == 'year' else 1)})"
@@ -123,7 +132,9 @@ def _zoned(args: Arguments) -> Bound:
     part = args.need(0, "timestamp", "timestamptz")
     zone = args.constant_text(1, "the zone")
     if clock.named_zone(zone) is None:
-        raise args.wrong(f"there is no zone '{zone}'", "Write a name with a slash, such as 'Europe/Berlin', or 'UTC'.", args.args[1])
+        raise args.wrong(
+            f"there is no zone '{zone}'", "Write a name with a slash, such as 'Europe/Berlin', or 'UTC'.", args.args[1]
+        )
     kind = types.TIMESTAMPTZ if part.type.kind == "timestamp" else types.TIMESTAMP
     return args.call(kind, (part,), data=zone)
 
@@ -155,7 +166,10 @@ ENTRIES = (
     _reader_entry(
         "TO_DATE",
         "A date written exactly so, a real day: YYYY MM DD, between them - / . : T or a blank.",
-        (Example("TO_DATE(s, 'YYYYMMDD')", date(2024, 2, 29), {"s": "20240229"}), Example("TO_DATE(s, 'YYYYMMDD')", None)),
+        (
+            Example("TO_DATE(s, 'YYYYMMDD')", date(2024, 2, 29), {"s": "20240229"}),
+            Example("TO_DATE(s, 'YYYYMMDD')", None),
+        ),
     ),
     _reader_entry(
         "TRY_TO_DATE",
@@ -218,7 +232,8 @@ ENTRIES = (
     Entry(
         name="AT TIME ZONE",
         signature="x AT TIME ZONE 'Area/City'",
-        meaning="A wall-clock time as an instant, or an instant as a wall-clock time. In a gap or a repeated hour the smaller UTC offset counts.",
+        meaning="A wall-clock time as an instant, or an instant as a wall-clock time. "
+        "In a gap or a repeated hour the smaller UTC offset counts.",
         examples=(
             Example("ts AT TIME ZONE 'Europe/Berlin'", datetime(2024, 1, 31, 11, 30, tzinfo=UTC), {"ts": _NOON}),
             Example("tz AT TIME ZONE 'Europe/Berlin'", _SUMMER, {"tz": datetime(2024, 7, 1, 10, tzinfo=UTC)}),

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from translators.expression.errors import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One part of an expression; `depth` is the number of levels below and with it (a leaf has 1)."""
 
     span: Span
-    depth: int = field(compare=False, repr=False)
+    depth: int
 
 
-@dataclass(frozen=True, slots=True)
-class Number(Node):
+class Number(Node, frozen=True):
     """An unsigned number as it was written: digits, or digits with a point inside."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class String(Node):
+class String(Node, frozen=True):
     """A text in quotes, without them."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Word(Node):
+class Word(Node, frozen=True):
     """TRUE, FALSE or NULL, as the Python value."""
 
     value: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Name(Node):
+class Name(Node, frozen=True):
     """A column, `table.column`, a part, or a state field: its dotted parts, and which of them stood in double quotes."""
 
     parts: tuple[str, ...]
@@ -49,28 +44,24 @@ class Name(Node):
         return ".".join(self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Star(Node):
+class Star(Node, frozen=True):
     """The `*` of CHANGED(*)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval(Node):
+class Interval(Node, frozen=True):
     """INTERVAL 'n unit'."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unary(Node):
+class Unary(Node, frozen=True):
     """`-`, `+` or NOT before an operand."""
 
     operator: str
     operand: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Binary(Node):
+class Binary(Node, frozen=True):
     """Arithmetic or a comparison; `operator` as SQL writes it, with `<>` for `!=`."""
 
     operator: str
@@ -78,16 +69,14 @@ class Binary(Node):
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Chain(Node):
+class Chain(Node, frozen=True):
     """AND, OR or `||` over two or more operands: flat, however long, so that no walk over it goes deep."""
 
     operator: str
     operands: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Is(Node):
+class Is(Node, frozen=True):
     """IS [NOT] NULL, TRUE or FALSE."""
 
     operand: Node
@@ -95,8 +84,7 @@ class Is(Node):
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Distinct(Node):
+class Distinct(Node, frozen=True):
     """IS [NOT] DISTINCT FROM; `negated` where NOT is written."""
 
     left: Node
@@ -104,8 +92,7 @@ class Distinct(Node):
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Between(Node):
+class Between(Node, frozen=True):
     """[NOT] BETWEEN low AND high."""
 
     operand: Node
@@ -114,8 +101,7 @@ class Between(Node):
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class In(Node):
+class In(Node, frozen=True):
     """[NOT] IN (items)."""
 
     operand: Node
@@ -123,8 +109,7 @@ class In(Node):
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Like(Node):
+class Like(Node, frozen=True):
     """[NOT] LIKE pattern [ESCAPE escape]."""
 
     operand: Node
@@ -133,8 +118,7 @@ class Like(Node):
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Case(Node):
+class Case(Node, frozen=True):
     """CASE [operand] WHEN ... THEN ... [ELSE ...] END; `whens` are (condition or value, result)."""
 
     operand: Node | None
@@ -142,8 +126,7 @@ class Case(Node):
     otherwise: Node | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cast(Node):
+class Cast(Node, frozen=True):
     """CAST or TRY_CAST (`strict` false) to a type, given by its upper-case name and its numbers."""
 
     operand: Node
@@ -153,8 +136,7 @@ class Cast(Node):
     strict: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Extract(Node):
+class Extract(Node, frozen=True):
     """EXTRACT(field FROM operand); `part` in upper case."""
 
     part: str
@@ -162,16 +144,14 @@ class Extract(Node):
     operand: Node
 
 
-@dataclass(frozen=True, slots=True)
-class AtTimeZone(Node):
+class AtTimeZone(Node, frozen=True):
     """operand AT TIME ZONE zone."""
 
     operand: Node
     zone: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Function(Node):
+class Function(Node, frozen=True):
     """name(arguments); `name` in upper case."""
 
     name: str

@@ -10,7 +10,7 @@ from translators.expression.arguments import Arguments, Entry, Example, Python, 
 from translators.expression.bound import Bound, Call, Constant
 from translators.expression.errors import Inexact, NumberLimit, TypeMismatch
 from translators.expression.runtime import CTX
-from translators.schema import MAX_DECIMAL, Type
+from translators.schema import MAX_DECIMAL
 
 if TYPE_CHECKING:
     from translators.expression.python import Emitter
@@ -38,7 +38,7 @@ def _arithmetic(args: Arguments) -> Bound:
     """+ - *: `data` says whether the result may have more than 38 digits."""
     kind = _numeric(args)
     if kind != "decimal":
-        return args.call(Type(kind, nullable=False))
+        return args.call(types.INTEGER if kind == "integer" else types.FLOAT)
     (p1, s1), (p2, s2) = (types.digits(part) for part in args.args)
     if args.name == "*":
         precision, scale = p1 + p2, s1 + s2
@@ -85,7 +85,9 @@ def _divide(args: Arguments) -> Bound:
         raise TypeMismatch(args.span, what="Floats cannot be divided.", fix=types.fix(args.args[0].type, "decimal"))
     divisor = args.args[1]
     _not_zero(args)
-    inverse = _inverse(divisor.value) if isinstance(divisor, Constant) and isinstance(divisor.value, int | Decimal) else None
+    inverse = (
+        _inverse(divisor.value) if isinstance(divisor, Constant) and isinstance(divisor.value, int | Decimal) else None
+    )
     if inverse is None:
         raise Inexact(args.span, fix="Say how many decimal places it has: ROUND(a / b, 2).")
     factor = types.number_constant(inverse, divisor.span)
@@ -136,7 +138,11 @@ def _rest(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
 def _exact(args: Arguments) -> tuple[int, int]:
     """Precision and scale of the first argument, which must be exact."""
     if args.args[0].type.kind == "float":
-        raise TypeMismatch(args.args[0].span, what=f"{args.name} takes exact numbers, not floats.", fix=types.fix(args.args[0].type, "decimal"))
+        raise TypeMismatch(
+            args.args[0].span,
+            what=f"{args.name} takes exact numbers, not floats.",
+            fix=types.fix(args.args[0].type, "decimal"),
+        )
     return types.digits(args.need(0, "integer", "decimal"))
 
 
@@ -187,7 +193,7 @@ def _quotient(args: Arguments) -> Bound:
 
 
 def _rounded_quotient(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
-    up, down, s1, s2, overflows = call.data  # type: ignore[misc]
+    up, down, s1, s2, overflows = call.data
     unscaled = [
         f"{text}.scaleb({scale}, {emitter.use(CTX)})" if scale else text
         for text, scale in zip(texts, (s1, s2), strict=True)
@@ -261,10 +267,16 @@ ENTRIES = (
         "+",
         "a + b",
         "Sum. Decimals keep the longer scale. A date plus INTERVAL 'n unit' is a date.",
-        (Example("n + 1", 3, {"n": 2}), Example("d + 1", d("2.50"), {"d": d("1.50")}), Example("n + m", None, {"n": 1})),
+        (
+            Example("n + 1", 3, {"n": 2}),
+            Example("d + 1", d("2.50"), {"d": d("1.50")}),
+            Example("n + m", None, {"n": 1}),
+        ),
     ),
     _operator("-", "a - b", "Difference. Two dates give days.", (Example("d - 0.005", d("1.495"), {"d": d("1.50")}),)),
-    _operator("*", "a * b", "Product. Decimals add their scales.", (Example("d * 1.10", d("1.6500"), {"d": d("1.50")}),)),
+    _operator(
+        "*", "a * b", "Product. Decimals add their scales.", (Example("d * 1.10", d("1.6500"), {"d": d("1.50")}),)
+    ),
     Entry(
         name="/",
         signature="x / constant, ROUND(a / b, n)",
@@ -317,9 +329,24 @@ ENTRIES = (
         "x with n decimal places (0), half away from zero.",
         (Example("ROUND(e, 2)", d("-0.13"), {"e": d("-0.1250")}), Example("ROUND(n, 2)", d("7.00"), {"n": 7})),
     ),
-    _rounding("TRUNC", "TRUNC(x [, n])", "x cut to n decimal places (0).", (Example("TRUNC(d, 1)", d("-1.9"), {"d": d("-1.99")}),)),
-    _rounding("FLOOR", "FLOOR(x)", "The next whole number below, as a decimal.", (Example("FLOOR(d)", d("-2"), {"d": d("-1.01")}),)),
-    _rounding("CEIL", "CEIL(x)", "The next whole number above, as a decimal.", (Example("CEIL(d)", d("0"), {"d": d("-0.99")}),)),
+    _rounding(
+        "TRUNC",
+        "TRUNC(x [, n])",
+        "x cut to n decimal places (0).",
+        (Example("TRUNC(d, 1)", d("-1.9"), {"d": d("-1.99")}),),
+    ),
+    _rounding(
+        "FLOOR",
+        "FLOOR(x)",
+        "The next whole number below, as a decimal.",
+        (Example("FLOOR(d)", d("-2"), {"d": d("-1.01")}),),
+    ),
+    _rounding(
+        "CEIL",
+        "CEIL(x)",
+        "The next whole number above, as a decimal.",
+        (Example("CEIL(d)", d("0"), {"d": d("-0.99")}),),
+    ),
     Entry(
         name="ABS",
         signature="ABS(x)",

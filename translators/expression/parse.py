@@ -54,7 +54,7 @@ class _Parser:
 
     def whole(self) -> n.Node:
         """The one expression that all tokens make."""
-        if self.peek.kind == "end":
+        if len(self.tokens) == 1:
             raise SyntaxProblem((0, 0), what="This expression is empty.", fix="Write a column or an expression.")
         tree = self.expression(0)
         if self.peek.kind != "end":
@@ -143,7 +143,9 @@ class _Parser:
             return self.node(n.AtTimeZone, (start, zone.span[1]), left, zone, below=(left, zone))
         right = self.expression(power)
         if power == _COMPARE and self.power() == _COMPARE:
-            raise SyntaxProblem(self.peek.span, what="Comparisons cannot be chained.", fix="Join them by AND, or use brackets.")
+            raise SyntaxProblem(
+                self.peek.span, what="Comparisons cannot be chained.", fix="Join them by AND, or use brackets."
+            )
         return self.node(n.Binary, (start, right.span[1]), operator, left, right, below=(left, right))
 
     def _chain(self, left: n.Node, operator: str, power: int) -> n.Node:
@@ -253,7 +255,11 @@ class _Parser:
             quoted.append(part.kind == "quoted")
             end = part.end
         if self.peek.text == "(" and self.peek.kind == "symbol":
-            raise Refused((token.start, end), what=f"Calling {'.'.join(parts)}", fix="Only the catalogue's functions can be called.")
+            raise Refused(
+                (token.start, end),
+                what=f"Calling {'.'.join(parts)}",
+                fix="Only the catalogue's functions can be called.",
+            )
         return self.node(n.Name, (token.start, end), tuple(parts), tuple(quoted))
 
     def _function(self, token: Token) -> n.Node:

@@ -23,7 +23,6 @@ from translators.expression.bound import (
     Field,
     Happened,
     Local,
-    fallible,
 )
 from translators.expression.catalogue import CATALOGUE
 
@@ -176,12 +175,12 @@ class Emitter:
     def is_false(self, bound: Bound) -> str:
         """Text that is truthy if the condition is FALSE, and falsy if it is TRUE or NULL."""
         if not isinstance(bound, Call):
-            return f"({self.leaf(bound)} is False)"
+            return f"({self.leaf(bound)} is False)" if bound.type.nullable else f"(not {self.leaf(bound)})"
         how = CATALOGUE[bound.name].python
         if how.is_false is not None:
             return how.is_false(self, bound)
         if how.strict is None:
-            return f"({self.value(bound)} is False)"
+            return f"({self.value(bound)} is False)" if bound.type.nullable else f"(not {self.value(bound)})"
         guards = self.guards(bound)
         texts = self.operands(bound, guards)
         text = f"(not {how.strict(self, bound, texts)})" if how.negated is None else how.negated(self, bound, texts)
@@ -224,7 +223,11 @@ class Emitter:
     def _aggregate(self, bound: Aggregate) -> str:
         rows = self.names.part(bound.part)
         if bound.function == "COUNT":
-            return f"len({rows})" if bound.column is None else f"len({self.use(runtime.column_of)}({rows}, {bound.column!r}))"
+            return (
+                f"len({rows})"
+                if bound.column is None
+                else f"len({self.use(runtime.column_of)}({rows}, {bound.column!r}))"
+            )
         total = runtime.sum_integers if bound.type.kind == "integer" else runtime.sum_decimals
         helper = {"SUM": total, "MIN": runtime.least_of, "MAX": runtime.greatest_of}[bound.function]
         return f"{self.use(helper)}({rows}, {bound.column!r})"
@@ -251,8 +254,7 @@ class Emitter:
             text = self.value(bound)
             return self._tested(bound, text, guards, 1) if bound.type.nullable else text
         text = how.strict(self, bound, self.operands(bound, guards))
-        adds_null = bound.type.nullable and CATALOGUE[bound.name].nulls != "strict"
-        return self._tested(bound, text, guards, 1) if adds_null else text
+        return self._tested(bound, text, guards, 1) if bound.makes_null else text
 
     def operands(self, call: Call, guards: Guards) -> tuple[str, ...]:
         """The texts of a strict call's arguments."""
@@ -306,7 +308,8 @@ def _uncertain(bound: Bound) -> int:
     if not isinstance(bound, Call):
         return int(isinstance(bound, Aggregate) and bound.type.nullable)
     entry = CATALOGUE[bound.name]
-    own = int(bound.type.nullable and entry.nulls != "strict" and raises(bound))
+    makes_null = bound.makes_null or (entry.python.strict is None and bound.type.nullable)
+    own = int(makes_null and raises(bound))
     if entry.python.strict is None and bound.name != "NULLIF":
         return own
     return own + sum(_uncertain(part) for part in bound.args)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from translators.expression.errors import nearest
@@ -204,7 +204,7 @@ def sound(value: Value | ValueProblem) -> Value:
     return value
 
 
-def column_of(rows: list[Row], column: str) -> list[Value]:
+def column_of(rows: list[Row], column: str) -> Sequence[Value]:
     """The values of one column of a part that are not NULL."""
     values = [value for row in rows if (value := row[column]) is not None]
     for value in values:
@@ -248,7 +248,9 @@ def greatest_of(rows: list[Row], column: str) -> Value:
 def like(pattern: str, escape: str | None) -> Callable[[str], bool]:
     """The test that a constant LIKE pattern makes; linear in the text, whatever the pattern."""
     pieces = like_pieces(pattern, escape)
-    matchers = [re.compile("".join("." if one is None else re.escape(one) for one in piece), re.DOTALL) for piece in pieces]
+    matchers = [
+        re.compile("".join("." if one is None else re.escape(one) for one in piece), re.DOTALL) for piece in pieces
+    ]
     widths = [len(piece) for piece in pieces]
 
     def test(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from translators.expression import nodes as n
 from translators.expression import runtime, types
@@ -29,23 +29,25 @@ def _code(args: Arguments) -> Bound:
     part = args.need(1, "text")
     default = args.args[2] if len(args.args) > 2 else None
     if default is not None and not (isinstance(default, Constant) and isinstance(default.value, str | None)):
-        raise args.wrong("the default must be a constant text or NULL", "Use COALESCE(CODE('set', x, NULL), ...).", default)
+        raise args.wrong(
+            "the default must be a constant text or NULL", "Use COALESCE(CODE('set', x, NULL), ...).", default
+        )
     values = [*table.entries.values(), *([default.value] if isinstance(default, Constant) and default.value else [])]
-    null = part.type.nullable or (isinstance(default, Constant) and default.value is None)
+    makes_null = isinstance(default, Constant) and default.value is None
     data = (name, table.entries, default is not None, default.value if isinstance(default, Constant) else None)
     kind = sized(max((len(str(value)) for value in values), default=1) or 1)
-    return args.call(kind, (part,), data=data, fails=default is None, nullable=null, grows=1)
+    return args.call(kind, (part,), data=data, fails=default is None, makes_null=makes_null, grows=1)
 
 
 def _decoded(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
-    name, entries, has_default, default = call.data  # type: ignore[misc]
+    name, entries, has_default, default = call.data
     codes = emitter.use(runtime.Codes(name, entries))
     return f"{codes}.get({texts[0]}, {default!r})" if has_default else f"{codes}[{texts[0]}]"
 
 
 def _aggregate(args: Arguments) -> Bound:
     """SUM, COUNT, MIN, MAX of a part: `data` holds the one node."""
-    node = cast("tuple[n.Node, ...]", args.data)[0]
+    node: n.Node = args.data[0]
     parts = args.scope.parts
     if not isinstance(node, n.Name) or len(node.parts) > 2:
         raise args.wrong("it takes a part, or a column of a part", f"Write {args.name}(part.column) or COUNT(part).")
@@ -67,7 +69,11 @@ def _aggregate(args: Arguments) -> Bound:
 def _aggregated(args: Arguments, kind: Type, node: n.Node) -> Type:
     if args.name == "COUNT":
         return types.INTEGER
-    fine = types.NUMBERS if args.name == "SUM" else ("integer", "decimal", "float", "text", "date", "timestamp", "timestamptz")
+    fine = (
+        types.NUMBERS
+        if args.name == "SUM"
+        else ("integer", "decimal", "float", "text", "date", "timestamp", "timestamptz")
+    )
     if kind.kind not in fine:
         raise TypeMismatch(node.span, what=f"{args.name} does not take {kind}.", fix=f"It takes {', '.join(fine)}.")
     if args.name == "SUM" and kind.kind == "decimal":
@@ -84,14 +90,16 @@ def state_path(args: Arguments, node: n.Node) -> str:
     path = ".".join(parts)
     if path in state or any(known.startswith(f"{path}.") for known in state):
         return path
-    raise UnknownColumn(node.span, noun="state field", name=path, fix=did_you_mean(path, state, f"There are {', '.join(state)}."))
+    raise UnknownColumn(
+        node.span, noun="state field", name=path, fix=did_you_mean(path, state, f"There are {', '.join(state)}.")
+    )
 
 
 def _changed(args: Arguments) -> Bound:
     """CHANGED: `data` holds the nodes."""
     if args.scope.state is None:
         raise Refused(args.span, what="CHANGED", fix=_NO_EVENTS)
-    given = cast("tuple[n.Node, ...]", args.data)
+    given: tuple[n.Node, ...] = args.data
     if isinstance(given[0], n.Star):
         if len(given) > 1:
             raise args.wrong("the * stands alone", "Write CHANGED(*).")
@@ -112,7 +120,10 @@ def _bound_elsewhere(args: Arguments) -> Bound:
 _ROWS: list[dict[str, object]] = [{"n": 2, "d": d("1.50"), "s": "b"}, {"n": 3, "d": None, "s": "a"}]
 _PART = {"part": _ROWS}
 _EMPTY: dict[str, object] = {"part": []}
-_STEP: dict[str, object] = {"OLD": {"status": "quoted", "premium": {"amount": d("1.00")}}, "NEW": {"status": "active", "premium": None}}
+_STEP: dict[str, object] = {
+    "OLD": {"status": "quoted", "premium": {"amount": d("1.00")}},
+    "NEW": {"status": "active", "premium": None},
+}
 _FIRST: dict[str, object] = {"OLD": None, "NEW": {"status": "active", "premium": None}}
 _LAST: dict[str, object] = {"OLD": {"status": "active", "premium": None}, "NEW": None}
 
@@ -168,7 +179,11 @@ ENTRIES = (
         "SUM",
         "The sum of a column over the rows of a part.",
         "ignored; NULL of nothing",
-        (Example("SUM(part.n)", 5, _PART), Example("SUM(part.d)", d("1.50"), _PART), Example("SUM(part.n)", None, _EMPTY)),
+        (
+            Example("SUM(part.n)", 5, _PART),
+            Example("SUM(part.d)", d("1.50"), _PART),
+            Example("SUM(part.n)", None, _EMPTY),
+        ),
     ),
     _sum_like(
         "COUNT",
@@ -176,8 +191,18 @@ ENTRIES = (
         "ignored; 0 of nothing",
         (Example("COUNT(part)", 2, _PART), Example("COUNT(part.d)", 1, _PART), Example("COUNT(part)", 0, _EMPTY)),
     ),
-    _sum_like("MIN", "The least of a column over the rows of a part.", "ignored; NULL of nothing", (Example("MIN(part.s)", "a", _PART),)),
-    _sum_like("MAX", "The greatest of a column over the rows of a part.", "ignored; NULL of nothing", (Example("MAX(part.n)", 3, _PART),)),
+    _sum_like(
+        "MIN",
+        "The least of a column over the rows of a part.",
+        "ignored; NULL of nothing",
+        (Example("MIN(part.s)", "a", _PART),),
+    ),
+    _sum_like(
+        "MAX",
+        "The greatest of a column over the rows of a part.",
+        "ignored; NULL of nothing",
+        (Example("MAX(part.n)", 3, _PART),),
+    ),
     Entry(
         name="CHANGED",
         signature="CHANGED(field, ...), CHANGED(*)",
@@ -193,8 +218,24 @@ ENTRIES = (
         nulls="never NULL",
         takes_names=True,
     ),
-    _named("OLD", "A field of the state before the step.", (Example("OLD.status", "quoted", _STEP), Example("OLD.status", None, _FIRST))),
-    _named("NEW", "A field of the state after the step.", (Example("NEW.premium.amount", None, _STEP), Example("NEW.status", None, _LAST))),
-    _named("CREATED", "Whether there was no state before the step.", (Example("CREATED", True, _FIRST), Example("CREATED", False, _STEP))),
-    _named("DELETED", "Whether there is no state after the step.", (Example("DELETED", True, _LAST), Example("DELETED", False, _STEP))),
+    _named(
+        "OLD",
+        "A field of the state before the step.",
+        (Example("OLD.status", "quoted", _STEP), Example("OLD.status", None, _FIRST)),
+    ),
+    _named(
+        "NEW",
+        "A field of the state after the step.",
+        (Example("NEW.premium.amount", None, _STEP), Example("NEW.status", None, _LAST)),
+    ),
+    _named(
+        "CREATED",
+        "Whether there was no state before the step.",
+        (Example("CREATED", True, _FIRST), Example("CREATED", False, _STEP)),
+    ),
+    _named(
+        "DELETED",
+        "Whether there is no state after the step.",
+        (Example("DELETED", True, _LAST), Example("DELETED", False, _STEP)),
+    ),
 )

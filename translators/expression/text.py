@@ -82,7 +82,7 @@ def _side(args: Arguments) -> Bound:
 
 
 def _slice(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
-    start, end = call.data  # type: ignore[misc]
+    start, end = call.data
     if call.name == "RIGHT" and start == 0:
         return f"{texts[0]}[:0]"
     return f"{texts[0]}[{start or ''}:{'' if end is None else end}]"
@@ -96,7 +96,7 @@ def _padded(args: Arguments) -> Bound:
 
 
 def _pad(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
-    width, letter = call.data  # type: ignore[misc]
+    width, letter = call.data
     return f"{texts[0]}[:{width}].{'rjust' if call.name == 'LPAD' else 'ljust'}({width}, {letter!r})"
 
 
@@ -111,7 +111,7 @@ def _replaced(args: Arguments) -> Bound:
 
 
 def _replace(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
-    old, new = call.data  # type: ignore[misc]
+    old, new = call.data
     return f"{texts[0]}.replace({old!r}, {new!r})"
 
 
@@ -140,7 +140,7 @@ def _split(args: Arguments) -> Bound:
 
 
 def _part(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
-    separator, index = call.data  # type: ignore[misc]
+    separator, index = call.data
     return f"{emitter.use(runtime.split_part)}({texts[0]}, {separator!r}, {index})"
 
 
@@ -165,25 +165,27 @@ def _sha256(text: str) -> str:
 
 def _like(args: Arguments) -> Bound:
     """LIKE: `data` is (NOT, has ESCAPE); afterwards (NOT, pattern, escape)."""
-    negated, escaped = args.data  # type: ignore[misc]
+    negated, escaped = args.data
     part = args.need(0, "text")
     pattern = args.constant_text(1, "the pattern")
     escape = args.letter(2, "the escape character") if escaped else "\\"
     try:
         runtime.like_pieces(pattern, escape)
     except ValueError:
-        raise args.wrong("the pattern ends in its escape character", f"Write it twice: {escape * 2}.", args.args[1]) from None
+        raise args.wrong(
+            "the pattern ends in its escape character", f"Write it twice: {escape * 2}.", args.args[1]
+        ) from None
     return args.call(types.BOOLEAN, (part,), data=(negated, pattern, escape))
 
 
 def _matched(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
-    negated, pattern, escape = call.data  # type: ignore[misc]
+    negated, pattern, escape = call.data
     text = _match(emitter, texts[0], pattern, escape)
     return f"(not {text})" if negated else text
 
 
 def _not_matched(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
-    negated, pattern, escape = call.data  # type: ignore[misc]
+    negated, pattern, escape = call.data
     text = _match(emitter, texts[0], pattern, escape)
     return text if negated else f"(not {text})"
 
@@ -208,7 +210,12 @@ def _match(emitter: Emitter, text: str, pattern: str, escape: str) -> str:
 
 
 def _entry(
-    name: str, signature: str, meaning: str, examples: tuple[Example, ...], bind: Callable[[Arguments], Bound], strict: Strict
+    name: str,
+    signature: str,
+    meaning: str,
+    examples: tuple[Example, ...],
+    bind: Callable[[Arguments], Bound],
+    strict: Strict,
 ) -> Entry:
     inside, _, optional = signature.partition("[")
     least = inside.count(",") + 1
@@ -256,8 +263,17 @@ ENTRIES = (
         _trimmed,
         _trim,
     ),
-    _entry("LTRIM", "LTRIM(x [, c])", "TRIM at the start only.", (Example("LTRIM(s, '0')", "10", {"s": "0010"}),), _trimmed, _trim),
-    _entry("RTRIM", "RTRIM(x [, c])", "TRIM at the end only.", (Example("RTRIM(s)", " a", {"s": " a "}),), _trimmed, _trim),
+    _entry(
+        "LTRIM",
+        "LTRIM(x [, c])",
+        "TRIM at the start only.",
+        (Example("LTRIM(s, '0')", "10", {"s": "0010"}),),
+        _trimmed,
+        _trim,
+    ),
+    _entry(
+        "RTRIM", "RTRIM(x [, c])", "TRIM at the end only.", (Example("RTRIM(s)", " a", {"s": " a "}),), _trimmed, _trim
+    ),
     _entry(
         "UPPER",
         "UPPER(x)",
@@ -269,7 +285,7 @@ ENTRIES = (
     _entry(
         "LOWER",
         "LOWER(x)",
-        "Each letter as its small one: İ is i, Σ is σ, also at the end.",
+        "Each letter as its small one: İ is i, and a final sigma is like any other.",
         (Example("LOWER(s)", "i όσοσ", {"s": "İ ΌΣΟΣ"}),),
         _same_length,
         _cased,
@@ -283,8 +299,12 @@ ENTRIES = (
         _substring,
         _slice,
     ),
-    _entry("LEFT", "LEFT(x, n)", "The first n characters.", (Example("LEFT(s, 2)", "ab", {"s": "abc"}),), _side, _slice),
-    _entry("RIGHT", "RIGHT(x, n)", "The last n characters.", (Example("RIGHT(s, 2)", "bc", {"s": "abc"}),), _side, _slice),
+    _entry(
+        "LEFT", "LEFT(x, n)", "The first n characters.", (Example("LEFT(s, 2)", "ab", {"s": "abc"}),), _side, _slice
+    ),
+    _entry(
+        "RIGHT", "RIGHT(x, n)", "The last n characters.", (Example("RIGHT(s, 2)", "bc", {"s": "abc"}),), _side, _slice
+    ),
     _entry(
         "LPAD",
         "LPAD(x, n [, c])",
@@ -293,7 +313,14 @@ ENTRIES = (
         _padded,
         _pad,
     ),
-    _entry("RPAD", "RPAD(x, n [, c])", "LPAD, filled at the end.", (Example("RPAD(s, 3)", "12 ", {"s": "12"}),), _padded, _pad),
+    _entry(
+        "RPAD",
+        "RPAD(x, n [, c])",
+        "LPAD, filled at the end.",
+        (Example("RPAD(s, 3)", "12 ", {"s": "12"}),),
+        _padded,
+        _pad,
+    ),
     _entry(
         "REPLACE",
         "REPLACE(x, a, b)",

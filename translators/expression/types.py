@@ -20,6 +20,7 @@ UNTYPED = Type("opaque", length=-1)
 """The type of a bare NULL, until its neighbours give it one."""
 
 INTEGER = Type("integer", nullable=False)
+FLOAT = Type("float", nullable=False)
 TEXT = Type("text", nullable=False)
 BOOLEAN = Type("boolean", nullable=False)
 DATE = Type("date", nullable=False)
@@ -144,7 +145,11 @@ def _either(one: Type, other: Type) -> str:
 
 
 def _not_computable(part: Bound) -> NoReturn:
-    how = fix(part.type, "decimal") if part.type.kind == "wide" else "It can be passed on as it is, and compared for change."
+    how = (
+        fix(part.type, "decimal")
+        if part.type.kind == "wide"
+        else "It can be passed on as it is, and compared for change."
+    )
     raise TypeMismatch(part.span, what=f"A value of type {name(part.type)} cannot be used here.", fix=how)
 
 

@@ -71,3 +71,7 @@ ON CONFLICT (consumer, slot) DO UPDATE SET position = excluded.position;
 -- :name groups
 -- All groups that ever committed.
 SELECT DISTINCT consumer FROM commits ORDER BY consumer;
+
+-- :name touch
+-- Write nothing, but be refused where nothing can be written (BEGIN IMMEDIATE is not).
+UPDATE partitions SET ends = ends WHERE FALSE;

@@ -63,7 +63,7 @@ def hold(path: Path) -> None:
 
 
 def open_as_nobody(path: Path) -> None:
-    """Open as a user without rights where this process may change its user, as the user it is where not."""
+    """Open and append, as worker and then not: as a user without rights, where this process may change its user."""
     with suppress(PermissionError):
         os.setgroups([])
         os.setegid(NOBODY)
@@ -71,6 +71,7 @@ def open_as_nobody(path: Path) -> None:
     for worker in (True, False):
         try:
             with closing(EmbeddedLog(path, worker=worker)) as log:
+                print("opened", flush=True)
                 log.append(batch(0))
         except DragomanError as error:
             print(error.code, flush=True)

@@ -59,6 +59,22 @@ def test_a_file_that_is_cut(path: Path, length: int, worker: bool) -> None:
     assert path.read_bytes() == whole[:length], "nothing was written"
 
 
+@pytest.mark.parametrize("length", [0, 99])
+def test_a_header_that_is_half_written(path: Path, length: int) -> None:
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(LogCorrupt, match=f"it ends after {length} bytes, in the middle of its header"):
+        EmbeddedLog(path)
+
+
+def test_a_worker_proves_the_structure_of_a_small_file_before_it_begins(path: Path) -> None:
+    with path.open("r+b") as stream:
+        stream.seek(path.stat().st_size // 2)
+        stream.write(b"\xaa" * 9000)
+    with pytest.raises(LogCorrupt):
+        EmbeddedLog(path, worker=True)
+    EmbeddedLog(path).close()
+
+
 @pytest.mark.parametrize("worker", [True, False])
 def test_a_file_that_is_no_database(tmp_path: Path, worker: bool) -> None:
     path = tmp_path / "log.db"
@@ -104,6 +120,45 @@ def test_a_value_with_one_bit_changed_is_not_given_out(path: Path) -> None:
         with pytest.raises(LogCorrupt, match="the record feed 1 61 is not what was written"):
             log.read("feed", 1, 0, RECORDS)
         assert len(log.read("feed", 1, 0, 61)) == 61
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "timestamp = timestamp + 1",
+        "key = NULL",
+        "key = X'00'",
+        "key = 'text'",
+        "headers = NULL",
+        "headers = X'9192a16bc0'",
+        "headers = X'ff'",
+        "value = NULL",
+        "value = X''",
+        "value = 7",
+        "checksum = checksum + 1",
+        "id = id + 1000",
+    ],
+)
+def test_no_part_of_a_record_can_be_changed_unseen(path: Path, damage: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(f"UPDATE records SET {damage} WHERE id = (SELECT MAX(id) FROM records)")
+    with closing(EmbeddedLog(path)) as log, pytest.raises(LogCorrupt, match="is not what was written"):
+        log.read("feed", 1, 0, RECORDS)
+
+
+@pytest.mark.parametrize(("was", "becomes"), [(None, b""), (b"", None)])
+def test_null_does_not_become_empty_unseen(path: Path, was: bytes | None, becomes: bytes | None) -> None:
+    with closing(EmbeddedLog(path)) as log:
+        log.append([Outgoing(topic="feed", timestamp=0, key=was, value=was, partition=0)])
+    for column in ("key", "value"):
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute(f"UPDATE records SET {column} = ? WHERE {column} IS ?", (becomes, was))
+        with closing(EmbeddedLog(path)) as log, pytest.raises(LogCorrupt, match="is not what was written"):
+            log.read("feed", 0, RECORDS // 2, 1)
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute(f"UPDATE records SET {column} = ? WHERE {column} IS ?", (was, becomes))
+    with closing(EmbeddedLog(path)) as log:
+        assert [(r.key, r.value) for r in log.read("feed", 0, RECORDS // 2, 1)] == [(was, was)]
 
 
 def test_a_write_ahead_file_without_its_log(path: Path) -> None:

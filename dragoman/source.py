@@ -1,0 +1,214 @@
+"""Where the changes come from, as `sources/<source>.yaml` says it: a SQLite legacy, or a recorded feed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from connectors.capture import CaptureSpec, Feed
+from connectors.capture.spec import NOTIFICATION, TRANSACTION
+from dragoman.forms import Form, read_text
+from dragoman.settings import Settings
+from pipeline.worker import Feed as WorkerFeed
+from translators.compiled import CompiledTranslator
+from translators.errors import DragomanError
+from translators.mapping import Mapping as MappingFile
+from translators.schema import LegacySchema
+
+Begins = Literal["snapshot", "empty"]
+Encoding = Literal["text", "base64"]
+
+
+class TableWithoutFeed(DragomanError):
+    """The translator {translator} reads {table}, which {source} has in no feed."""
+
+    code: ClassVar[str] = "feed.table-missing"
+    hint: ClassVar[str] = "Add {table} to the `tables:` of a feed there, or take it out of the mapping."
+
+
+class TableElsewhere(DragomanError):
+    """The translator {translator} reads {root} from the feed {feed}, but {table} is in the feed {other}."""
+
+    code: ClassVar[str] = "feed.split-aggregate"
+    hint: ClassVar[str] = "All tables of one aggregate have to be in one feed, or nobody knows their order: move {table}."
+
+
+class NoProof(DragomanError):
+    """The translator {translator} has parts, but nothing in {source} proves that a transaction is over."""
+
+    code: ClassVar[str] = "feed.no-proof"
+    hint: ClassVar[str] = "{fix}"
+
+
+class RoutedApart(DragomanError):
+    """The feed {feed} routes {table} by {routing}, which is not part of the key that {translator} gives it ({key})."""
+
+    code: ClassVar[str] = "feed.routed-apart"
+    hint: ClassVar[str] = (
+        "Rows of one aggregate would be on several partitions. Route every table by the same columns of the key, or "
+        "give the feed one partition."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFeed:
+    """One topic of changes and the tables in it, each with the columns that route it (none where nobody says)."""
+
+    name: str
+    topic: str
+    tables: Mapping[str, tuple[str, ...]]
+    partitions: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A recorded feed: JSON Lines, plain or gzip."""
+
+    path: Path
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Legacy:
+    """A SQLite legacy database captured by triggers."""
+
+    database: Path
+    capture: CaptureSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One source. `proof` says whether the end of a transaction is ever known; `fix` what to do where it is not."""
+
+    file: str
+    epoch: int
+    origin: Recording | Legacy
+    feeds: tuple[SourceFeed, ...]
+    begins: Begins
+    transactions: str | None
+    notifications: str | None
+    exactly_once: bool
+    proof: bool
+    fix: str
+
+    def feed_of(self, translator: CompiledTranslator) -> WorkerFeed:
+        """The one feed that holds all tables of a translator; a coded `feed.` error if none can serve it."""
+        homes = {table: feed for feed in self.feeds for table in feed.tables}
+        for table in (translator.root, *sorted(translator.tables)):
+            if table not in homes:
+                raise TableWithoutFeed(translator=translator.name, table=table, source=self.file, where=self.file)
+        feed = homes[translator.root]
+        for table in sorted(translator.tables):
+            if homes[table] is not feed:
+                raise TableElsewhere(
+                    translator=translator.name,
+                    root=translator.root,
+                    feed=feed.name,
+                    table=table,
+                    other=homes[table].name,
+                    where=self.file,
+                )
+        if translator.has_parts and not self.proof:
+            raise NoProof(translator=translator.name, source=self.file, fix=self.fix, where=self.file)
+        check_routing(translator.bound.mapping, feed, self.file)
+        return WorkerFeed(
+            topic=feed.topic,
+            transactions=self.transactions,
+            notifications=self.notifications,
+            begins=self.begins,
+            exactly_once=self.exactly_once,
+        )
+
+
+def check_routing(mapping: MappingFile, feed: SourceFeed, file: str) -> None:
+    """`RoutedApart` unless each table of a mapping is routed by the same columns of the business key."""
+    if feed.partitions in (None, 1):
+        return
+    keys = {mapping.root: mapping.key, **{name: part.parent for name, part in mapping.parts.items()}}
+    wanted: tuple[int, ...] | None = None
+    for table, key in keys.items():
+        routing = feed.tables[table]
+        places = tuple(key.index(column) for column in routing if column in key)
+        if len(places) != len(routing) or wanted not in (None, places):
+            raise RoutedApart(
+                feed=feed.name,
+                table=table,
+                routing=", ".join(routing),
+                translator=mapping.name,
+                key=", ".join(key),
+                where=file,
+            )
+        wanted = places
+
+
+def read_source(settings: Settings, schema: LegacySchema) -> Source:
+    """The project's source; any `DragomanError` of its file, with its place."""
+    file = f"sources/{settings.source}.yaml"
+    fix = f"dragoman.yaml names the source {settings.source!r}: make the file, or correct the name."
+    form = Form.of(read_text(settings.folder / file, file, fix), file, settings.environment)
+    kind = form.one_of("kind", ("sqlite", "recording")) if "kind" in form else ""
+    if kind == "sqlite":
+        return _legacy(form, file, settings, schema)
+    form.only(
+        ("kind", "path", "encoding", "begins", "feeds"), ("transactions", "exactly_once", "notifications", "epoch")
+    )
+    return _recording(form, file, settings)
+
+
+def _recording(form: Form, file: str, settings: Settings) -> Source:
+    feeds = []
+    for name, feed in form.forms("feeds").items():
+        feed.only(("topic", "tables"))
+        tables: dict[str, tuple[str, ...]] = dict.fromkeys(feed.names("tables"), ())
+        feeds.append(SourceFeed(name=name, topic=feed.text("topic"), tables=tables, partitions=None))
+    transactions = form.optional("transactions")
+    exactly_once = form.flag("exactly_once", False)
+    return Source(
+        file=file,
+        epoch=form.number("epoch") if "epoch" in form else 1,
+        origin=Recording(
+            path=settings.folder / form.text("path"),
+            encoding="text" if form.one_of("encoding", ("text", "base64")) == "text" else "base64",
+        ),
+        feeds=tuple(feeds),
+        begins=_begins(form),
+        transactions=transactions,
+        notifications=form.optional("notifications"),
+        exactly_once=exactly_once,
+        proof=transactions is not None and exactly_once,
+        fix="Record the transaction topic of a connector with exactly-once support, and say `transactions: <topic>` and "
+        "`exactly_once: true`.",
+    )
+
+
+def _legacy(form: Form, file: str, settings: Settings, schema: LegacySchema) -> Source:
+    form.only(("kind", "database", "begins", "feeds"), ("marker", "epoch"))
+    feeds = []
+    for name, feed in form.forms("feeds").items():
+        feed.only(("partitions", "tables"))
+        tables = feed.form("tables")
+        routes = {table: tables.names(table) for table in tables.keys()}  # noqa: SIM118 - a form is no mapping
+        feeds.append(Feed(name=name, tables=routes, partitions=feed.number("partitions")))
+    capture = CaptureSpec(schema=schema, feeds=tuple(feeds), marker=form.optional("marker"))
+    return Source(
+        file=file,
+        epoch=form.number("epoch") if "epoch" in form else 1,
+        origin=Legacy(database=settings.folder / form.text("database"), capture=capture),
+        feeds=tuple(
+            SourceFeed(name=f.name, topic=f"{capture.source}.{f.name}", tables=f.tables, partitions=f.partitions)
+            for f in feeds
+        ),
+        begins=_begins(form),
+        transactions=f"{capture.source}.{TRANSACTION}",
+        notifications=f"{capture.source}.{NOTIFICATION}",
+        exactly_once=True,
+        proof=capture.marker is not None,
+        fix="SQLite has no transaction id of its own: name the table that the application writes first in each "
+        "transaction with `marker: <table>`.",
+    )
+
+
+def _begins(form: Form) -> Begins:
+    return "snapshot" if form.one_of("begins", ("snapshot", "empty")) == "snapshot" else "empty"

@@ -1,0 +1,116 @@
+"""The merge of what is expected with what the view shows: both in key order, each key looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import msgspec
+
+from reconcile.content import Content, Difference, ViewShape, content_of, differences
+from reconcile.errors import NothingCompared, SideEmpty
+from reconcile.keys import KeyOrder
+from reconcile.sources import Aggregate
+from reconcile.view import ViewRow
+from translators.aggregate import Rows
+from translators.problem import Problem
+from translators.translator import Refused, Translator
+
+Kind = Literal["missing", "extra", "stale", "mismatch", "refused"]
+"""missing: not in the view; extra: only in the view; stale: the view shows an older state; mismatch: fields differ;
+refused: the mapping cannot say what the legacy rows mean."""
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """What the view ought to show of one key: a content, nothing (`content` is `None`), or unknown for a `problem`."""
+
+    content: Content | None
+    problem: Problem | None = None
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """One key that differs, with both sides."""
+
+    key: str
+    kind: Kind
+    expected: Expected
+    row: ViewRow | None
+    differences: tuple[Difference, ...] = ()
+
+
+def expected_of(translator: Translator, rows: Rows | None, shape: ViewShape) -> Expected:
+    """What the view ought to show of these legacy rows (`None`: there are none)."""
+    if not rows:
+        return Expected(None)
+    try:
+        state = translator.state(rows)
+    except Refused as refused:
+        return Expected(None, refused.problem)
+    return Expected(None if state is None else content_of(state, shape))
+
+
+def compare(key: str, expected: Expected, row: ViewRow | None, shape: ViewShape) -> Comparison | None:
+    """How one key differs; `None` if it does not."""
+    if expected.problem is not None:
+        return Comparison(key, "refused", expected, row)
+    if expected.content is None:
+        return None if row is None else Comparison(key, "extra", expected, row)
+    if row is None:
+        return Comparison(key, "missing", expected, None)
+    found = differences(expected.content, row.content, shape)
+    return Comparison(key, "mismatch", expected, row, found) if found else None
+
+
+class Counts(msgspec.Struct):
+    """What one pass saw: `source` and `view` are things on each side, `compared` those that are on any."""
+
+    source: int = 0
+    view: int = 0
+    compared: int = 0
+    agree: int = 0
+
+
+def candidates(
+    source: Iterator[tuple[KeyOrder, Aggregate]],
+    view: Iterator[tuple[KeyOrder, ViewRow]],
+    expect: Callable[[Rows | None], Expected],
+    shape: ViewShape,
+    counts: Counts,
+) -> Iterator[str]:
+    """The keys that differ at this moment, in key order; `counts` is filled on the way.
+
+    `SideEmpty` or `NothingCompared` at the end, where a side had no rows.
+    """
+    for key, aggregate, row in _paired(source, view):
+        expected = expect(None if aggregate is None else aggregate.rows)
+        exists = expected.content is not None or expected.problem is not None
+        if not exists and row is None:
+            continue
+        counts.source += exists
+        counts.view += row is not None
+        counts.compared += 1
+        if compare(key, expected, row, shape) is None:
+            counts.agree += 1
+        else:
+            yield key
+    if counts.compared == 0:
+        raise NothingCompared
+    if counts.source == 0 or counts.view == 0:
+        raise SideEmpty(side="legacy" if counts.source == 0 else "view")
+
+
+def _paired(
+    source: Iterator[tuple[KeyOrder, Aggregate]], view: Iterator[tuple[KeyOrder, ViewRow]]
+) -> Iterator[tuple[str, Aggregate | None, ViewRow | None]]:
+    left, right = next(source, None), next(view, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left[0] < right[0]):
+            assert left is not None
+            yield left[1].key, left[1], None
+            left = next(source, None)
+        elif left is None or right[0] < left[0]:
+            yield right[1].key, None, right[1]
+            right = next(view, None)
+        else:
+            yield left[1].key, left[1], right[1]
+            left, right = next(source, None), next(view, None)

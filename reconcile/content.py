@@ -1,0 +1,164 @@
+"""What a view is to show of a state: the projection's paths, values compared by meaning, classified ones masked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import zip_longest
+from typing import Any
+
+import msgspec
+
+from translators.contract import Shape
+
+MASK = "•••"
+"""Stands for every value of a classified field."""
+
+NOTHING = "∅"
+"""Stands for null."""
+
+ABSENT = "absent"
+"""Stands for every field of a thing that is not there."""
+
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_CLASSIFIED = ("personal", "sensitive")
+
+
+class ViewShape(msgspec.Struct, frozen=True, kw_only=True):
+    """The paths in the state that a view shows: `fields` of the thing itself, `lists` with the paths in each element.
+
+    `masked` are the paths (for elements: list and path, joined by a dot) whose values no report may show.
+    """
+
+    fields: tuple[str, ...]
+    lists: Mapping[str, tuple[str, ...]]
+    masked: frozenset[str]
+
+
+class Content(msgspec.Struct, frozen=True):
+    """The values of one thing at the paths of a `ViewShape`, in whatever type their side has."""
+
+    fields: Mapping[str, Any]
+    lists: Mapping[str, tuple[Mapping[str, Any], ...]]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One field that differs, as texts that may be shown. `element` counts from 1 in a list; `None` elsewhere."""
+
+    field: str
+    element: int | None
+    expected: str
+    actual: str
+
+
+def masked_paths(shapes: Mapping[str, Shape], prefix: str = "") -> frozenset[str]:
+    """The paths of a contract whose data class is personal or sensitive; a classified object masks all its members."""
+    return frozenset(_masked(shapes, prefix, False))
+
+
+def _masked(shapes: Mapping[str, Shape], prefix: str, inherited: bool) -> Iterator[str]:
+    for name, shape in shapes.items():
+        path, classified = f"{prefix}{name}", inherited or shape.data_class in _CLASSIFIED
+        if classified:
+            yield path
+        yield from _masked(shape.fields, f"{path}.", classified)
+
+
+def content_of(state: Mapping[str, Any], shape: ViewShape) -> Content:
+    """The part of a state (of a translator, or decoded from a record) that the view shows."""
+    return Content(
+        {path: _at(state, path) for path in shape.fields},
+        {
+            path: tuple({inner: _at(element, inner) for inner in paths} for element in _at(state, path) or ())
+            for path, paths in shape.lists.items()
+        },
+    )
+
+
+def _at(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        if value is None:
+            return None
+        value = value.get(name)
+    return value
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two values mean the same, though one side has a decimal or a date and the other its text."""
+    if left is None or right is None:
+        return left is right
+    if isinstance(left, str) and isinstance(right, str):
+        return left == right
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left in (right, int(right)) if isinstance(right, bool) else right in (left, int(left))
+    numbers = (_number(left), _number(right))
+    if None not in numbers:
+        return numbers[0] == numbers[1]
+    return plain(left) == plain(right)
+
+
+def _number(value: Any) -> Decimal | None:
+    """The exact number, where a value is one or its plain text; floats by their shortest text."""
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, int | float):
+        return Decimal(repr(value))
+    return Decimal(value) if isinstance(value, str) and _PLAIN.fullmatch(value) else None
+
+
+def plain(value: Any) -> str:
+    """A value as text: ISO 8601 times in UTC, decimals with their scale."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        utc = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo is not None else value
+        return utc.isoformat() + ("Z" if value.tzinfo is not None else "")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def shown(value: Any, path: str, shape: ViewShape) -> str:
+    """A value as a report may show it."""
+    if value is None:
+        return NOTHING
+    return MASK if path in shape.masked else plain(value)
+
+
+def differences(expected: Content, actual: Content, shape: ViewShape) -> tuple[Difference, ...]:
+    """The fields that differ, in the view's order; of a list each element's, and its length first."""
+    found = [
+        Difference(path, None, shown(value, path, shape), shown(actual.fields[path], path, shape))
+        for path, value in expected.fields.items()
+        if not same(value, actual.fields[path])
+    ]
+    for path, elements in expected.lists.items():
+        found += _list_differences(path, elements, actual.lists[path], shape)
+    return tuple(found)
+
+
+def _list_differences(
+    path: str, expected: tuple[Mapping[str, Any], ...], actual: tuple[Mapping[str, Any], ...], shape: ViewShape
+) -> Iterator[Difference]:
+    if len(expected) != len(actual):
+        yield Difference(path, None, counted(len(expected)), counted(len(actual)))
+    for number, (left, right) in enumerate(zip_longest(expected, actual), 1):
+        for inner in shape.lists[path]:
+            full = f"{path}.{inner}"
+            if left is None or right is None:
+                yield Difference(full, number, _element(left, inner, full, shape), _element(right, inner, full, shape))
+            elif not same(left[inner], right[inner]):
+                yield Difference(full, number, shown(left[inner], full, shape), shown(right[inner], full, shape))
+
+
+def _element(element: Mapping[str, Any] | None, inner: str, path: str, shape: ViewShape) -> str:
+    return ABSENT if element is None else shown(element[inner], path, shape)
+
+
+def counted(elements: int) -> str:
+    """How a list is spoken of as a whole."""
+    return "1 element" if elements == 1 else f"{elements:,} elements"
