@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from reconcile.compare import Comparison, compare, expected_of
+from reconcile.evidence import Evidence, Witness
 from reconcile.fence import Fence, FenceResult
 from reconcile.sources import LegacyReader
-from reconcile.view import ViewSide
+from reconcile.view import ViewRow, ViewSide
+from translators.aggregate import Rows
 
 ROUNDS = 5
 """How often a key that moves is looked at again before it is left unconfirmed."""
 
-KEYS_AT_ONCE = 1_000
-"""Candidates whose rows are held in memory together."""
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """One key that differs, and what was known of it while it held still."""
+
+    comparison: Comparison
+    evidence: Evidence
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,51 +31,70 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     not passed.
     """
 
-    confirmed: tuple[Comparison, ...]
+    confirmed: tuple[Confirmed, ...]
     in_flight: int
     unconfirmed: tuple[str, ...]
     unjudged: tuple[str, ...]
     fence: FenceResult
 
 
-def settle(keys: Sequence[str], reader: LegacyReader, view: ViewSide, fence: Fence) -> Settled:
-    """Source image, fence, view, source image: for each key until it holds still, at most `ROUNDS` times."""
-    pending, confirmed, in_flight = list(keys), [], 0
-    first: FenceResult | None = None
-    for _ in range(ROUNDS):
-        with reader.snapshot() as before:
-            rows_before, position = before.read_keys(pending), before.position
-        passed = fence.wait_for(position)
-        first = first or passed
-        if passed.stop is not None:
-            return _settled(confirmed, in_flight, [], pending, passed)
-        shown = view.read_keys(pending)
-        with reader.snapshot() as after:
-            rows_after, touched = after.read_keys(pending), after.touched(position)
-        moving = []
+
+
+class Confirmer:
+    """Looks again at candidates, behind a fence, until they hold still. Reads only."""
+
+    def __init__(self, reader: LegacyReader, view: ViewSide, fence: Fence, witness: Witness) -> None:
+        self._reader = reader
+        self._view = view
+        self._fence = fence
+        self._witness = witness
+
+    def settle(self, keys: Sequence[str]) -> Settled:
+        """Source image, fence, view, source image: for each key until it holds still, at most `ROUNDS` times."""
+        pending, confirmed, in_flight = list(keys), [], 0
+        first: FenceResult | None = None
+        for _ in range(ROUNDS if pending else 1):
+            with self._reader.snapshot() as snapshot:
+                before, position = snapshot.read_keys(pending), snapshot.position
+            fence = self._fence.wait_for(position)
+            first = first or fence
+            if fence.stop is not None:
+                return _settled(confirmed, in_flight, [], pending, fence)
+            agreed, still, pending = self._look_again(pending, before, position)
+            in_flight += agreed
+            confirmed += still
+            if not pending:
+                break
+        assert first is not None
+        return _settled(confirmed, in_flight, pending, [], first)
+
+    def _look_again(
+        self, pending: list[str], before: Mapping[str, Rows], position: int
+    ) -> tuple[int, list[Confirmed], list[str]]:
+        """How many agree now, which differ while their source holds still, and which move."""
+        shown = self._view.read_keys(pending)
+        evidence = self._witness.of({key: shown.get(key) for key in pending})
+        with self._reader.snapshot() as snapshot:
+            after, touched = snapshot.read_keys(pending), snapshot.touched(position)
+        agreed, still, moving = 0, [], []
         for key in pending:
-            was = _compared(key, reader, rows_before, shown, view)
-            now = _compared(key, reader, rows_after, shown, view)
+            was = self._compared(key, before, shown)
+            now = self._compared(key, after, shown)
             if was is None or now is None:
-                in_flight += 1
-            elif touched is not None and key not in touched and rows_before.get(key) == rows_after.get(key):
-                confirmed.append(was)
+                agreed += 1
+            elif touched is not None and key not in touched and before.get(key) == after.get(key):
+                still.append(Confirmed(was, evidence[key]))
             else:
                 moving.append(key)
-        pending = moving
-        if not pending:
-            break
-    assert first is not None
-    return _settled(confirmed, in_flight, pending, [], first)
+        return agreed, still, moving
 
-
-def _compared(key, reader, rows, shown, view):  # type: ignore[no-untyped-def]
-    expected = expected_of(reader.translator, rows.get(key), view.shape)
-    return compare(key, expected, shown.get(key), view.shape)
+    def _compared(self, key: str, source: Mapping[str, Rows], shown: Mapping[str, ViewRow]) -> Comparison | None:
+        expected = expected_of(self._reader.translator, source.get(key), self._view.shape)
+        return compare(key, expected, shown.get(key), self._view.shape)
 
 
 def _settled(
-    confirmed: list[Comparison], in_flight: int, hot: list[str], unjudged: list[str], fence: FenceResult
+    confirmed: list[Confirmed], in_flight: int, hot: list[str], unjudged: list[str], fence: FenceResult
 ) -> Settled:
     return Settled(
         confirmed=tuple(confirmed),

@@ -135,16 +135,14 @@ def translator_hop(
 
     def begin(position: int) -> Waiting:
         marks = watermarks(log, feed)
-        unloaded = [partition for (_, partition), mark in marks.items() if mark and not is_loaded(partition)]
 
         def waiting() -> str | None:
+            for (_, partition), mark in marks.items():
+                if mark and not is_loaded(partition):
+                    raise Halted("loading", f"partition {partition} of {feed} is still loading its snapshot")
             missing = behind(marks, log.committed(group))
-            if missing is None:
-                still = [partition for partition in unloaded if not is_loaded(partition)]
-                if still:
-                    raise Halted("loading", f"partition {still[0]} of {feed} is still loading its snapshot")
-                return None
-            _halt_if(stopped())
+            if missing is not None:
+                _halt_if(stopped())
             return missing
 
         return waiting
@@ -162,7 +160,11 @@ def translator_hop(
 
 
 def view_hop(
-    log: Log, state: str, view: str, checkpoint: Callable[[], Mapping[TopicPartition, int]], stopped: Callable[[], str | None]
+    log: Log,
+    state: str,
+    view: str,
+    checkpoint: Callable[[], Mapping[TopicPartition, int]],
+    stopped: Callable[[], str | None],
 ) -> Hop:
     """The view's checkpoint, which is written with its rows, has passed the state stream's high watermarks."""
 

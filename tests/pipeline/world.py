@@ -235,16 +235,21 @@ class Expected:
     final: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
-def business(orders: dict[int, Row], lines: dict[tuple[int, int], Row], order: int) -> dict[str, Any] | None:
+MEANINGS = {"N": "new", "S": "shipped"}
+
+
+def business(
+    orders: dict[int, Row], lines: dict[tuple[int, int], Row], order: int, meanings: dict[str, str] = MEANINGS
+) -> dict[str, Any] | None:
     """What an order is, in the target's words; `KeyError` for a status that nobody knows."""
     if order not in orders:
         return None
     own = sorted((n, row["qty"]) for (o, n), row in lines.items() if o == order)
-    status = {"N": "new", "S": "shipped"}[orders[order]["status"]]
+    status = meanings[orders[order]["status"]]
     return {"number": order, "status": status, "lines": [{"number": n, "quantity": q} for n, q in own]}
 
 
-def expected(commits: list[Commit], loaded: World | None = None) -> Expected:
+def expected(commits: list[Commit], loaded: World | None = None, meanings: dict[str, str] = MEANINGS) -> Expected:
     """What a correct translator publishes live for these transactions, after loading the rows of `loaded`."""
     out = Expected()
     orders = deepcopy(loaded.orders) if loaded else {}
@@ -256,13 +261,13 @@ def expected(commits: list[Commit], loaded: World | None = None) -> Expected:
             if order in out.parked:
                 out.parked[order] += 1
                 continue
-            old = business(orders, lines, order)
+            old = business(orders, lines, order, meanings)
             trial_orders, trial_lines = dict(orders), dict(lines)
             for change in commit.changes:
                 if change.order == order:
                     _apply(trial_orders, trial_lines, change)
             try:
-                new = business(trial_orders, trial_lines, order)
+                new = business(trial_orders, trial_lines, order, meanings)
             except KeyError:
                 out.parked[order] = 1
                 continue
@@ -271,7 +276,7 @@ def expected(commits: list[Commit], loaded: World | None = None) -> Expected:
             if old != new:
                 out.states.append((order, versions[order], new))
     for order in orders:
-        state = business(orders, lines, order)
+        state = business(orders, lines, order, meanings)
         if state is not None:
             out.final[order] = state
     return out

@@ -286,7 +286,7 @@ def test_a_snapshot_row_has_no_place_in_the_log() -> None:
 def test_a_streamed_row_has_its_place_in_the_log() -> None:
     change = next(one for one in rows_of(decoded("pg1", schema("pg1")), "d") if one.op == "u" and one.row_key == "10")
     assert (change.position, change.transaction, change.committed_after) == (28776384, "751", 28762480)
-    assert change.time == datetime(2026, 11, 20, 7, 27, 44, 117370, tzinfo=UTC)
+    assert change.time == datetime(2026, 11, 20, 7, 27, 44, 117871, tzinfo=UTC)
     assert change.before is None
 
 

@@ -1,0 +1,50 @@
+"""The commands and their help."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dragoman.commands import demo, dlq, doctor, events, lint, map, parked, reconcile, report, run, status, test
+
+_EPILOG = (
+    "Exit codes: 0 all is well; 1 something was found: an error in a mapping, a test that fails, drift, sums that do "
+    "not fit; 2 the command was not understood or could not be carried out."
+)
+
+app = typer.Typer(
+    name="dragoman",
+    help="Turn a legacy database's changes into business events, and prove that what is built from them agrees.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from dragoman import __version__
+
+        typer.echo(f"dragoman {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def dragoman(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Turn a legacy database's changes into business events, and prove that what is built from them agrees."""
+
+
+for command in (demo.demo, lint.lint, test.test, map.map_, run.run, events.events, status.status):
+    app.command(name=command.__name__.rstrip("_"))(command)
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(parked.app, name="parked")
+app.add_typer(reconcile.app, name="reconcile")
+for command in (report.report, doctor.doctor):
+    app.command(name=command.__name__)(command)

@@ -1,0 +1,35 @@
+"""The options that commands share, and the project that they name."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dragoman.project import Project
+
+ProjectOption = Annotated[
+    Path, typer.Option("--project", "-p", metavar="DIR", help="The project's folder.", show_default="here")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print data as JSON, one object a line.")]
+TranslatorArgument = Annotated[str, typer.Argument(metavar="TRANSLATOR", help="The name of a translator.")]
+
+
+def project_of(folder: Path) -> Project:
+    """The project in a folder. The one place that reads the environment."""
+    from dragoman.project import Project
+    from dragoman.settings import FAILPOINT, read_settings
+    from pipeline.failpoint import arm
+
+    if failpoint := os.environ.get(FAILPOINT):
+        arm(failpoint)
+    return Project(read_settings(folder, os.environ))
+
+
+def now() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,111 @@
+"""What the pipeline knows of a key that differs: what it last published, what waits, what the view set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from pipeline import cloudevents
+from pipeline.log.port import Log, Record
+from pipeline.state.port import StateStore, Stored, Waiting
+from reconcile.errors import ReconcileError
+from reconcile.view import ViewParked, ViewRow, ViewSide
+from translators.change import Coordinate
+
+_FETCH = 1_000
+
+
+class StreamUnreadable(ReconcileError):
+    """A record of the state stream is no curated record: {reason}."""
+
+    code = "reconcile.stream-unreadable"
+    hint = "See who else writes to the topic; only translators may. What was published cannot be told until then."
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """One record of the state stream. `data` is `None` for a tombstone; `time` is the source's commit time."""
+
+    sequence: str
+    id: str
+    time: datetime | None
+    event_class: str
+    data: Mapping[str, Any] | None
+    at: Coordinate
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one key.
+
+    `published` is the record of the highest sequence, `lacking` the first record above the sequence that the view shows.
+    """
+
+    published: Published | None = None
+    lacking: Published | None = None
+    waiting: tuple[Waiting, ...] = ()
+    stored: Stored | None = None
+    view_parked: ViewParked | None = None
+
+
+class Witness:
+    """Gathers evidence from the state stream, the translator's store and the view. Reads only."""
+
+    def __init__(self, log: Log, state_topic: str, store: StateStore, view: ViewSide) -> None:
+        self._log = log
+        self._topic = state_topic
+        self._store = store
+        self._view = view
+
+    def of(self, shown: Mapping[str, ViewRow | None]) -> dict[str, Evidence]:
+        """The evidence for each key, given what the view shows of it. Reads the state stream once."""
+        published: dict[str, Published] = {}
+        lacking: dict[str, Published] = {}
+        for key, record in self._records(shown):
+            row = shown[key]
+            if key not in published or record.sequence >= published[key].sequence:
+                published[key] = record
+            unseen = row is None or record.sequence > row.sequence
+            if unseen and (key not in lacking or record.sequence < lacking[key].sequence):
+                lacking[key] = record
+        stored = self._store.load(list(shown))
+        waiting_keys = self._store.waiting_keys()
+        return {
+            key: Evidence(
+                published=published.get(key),
+                lacking=lacking.get(key),
+                waiting=tuple(self._store.waiting(key)) if key in waiting_keys else (),
+                stored=stored.get(key),
+                view_parked=self._view.parked(key),
+            )
+            for key in shown
+        }
+
+    def _records(self, keys: Mapping[str, object]) -> Iterator[tuple[str, Published]]:
+        spec = self._log.topics()[self._topic]
+        for partition in range(spec.partitions):
+            offset, end = 0, self._log.end(self._topic, partition)
+            while offset < end:
+                records = self._log.read(self._topic, partition, offset, _FETCH)
+                for record in records:
+                    key = (record.key or b"").decode(errors="replace")
+                    if key in keys:
+                        yield key, _published(record)
+                offset = records[-1].offset + 1 if records else end
+
+
+def _published(record: Record) -> Published:
+    at = Coordinate(record.topic, record.partition, record.offset)
+    try:
+        event = cloudevents.read(record)
+    except ValueError as error:
+        raise StreamUnreadable(where=at, reason=error) from error
+    return Published(
+        sequence=event.sequence,
+        id=event.id,
+        time=event.time,
+        event_class=event.event_class,
+        data=event.data,
+        at=at,
+    )
