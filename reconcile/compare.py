@@ -9,7 +9,6 @@ import msgspec
 
 from reconcile.content import Content, Difference, ViewShape, content_of, differences
 from reconcile.errors import NothingCompared, SideEmpty
-from reconcile.keys import KeyOrder
 from reconcile.sources import Aggregate
 from reconcile.view import ViewRow
 from translators.aggregate import Rows
@@ -71,8 +70,8 @@ class Counts(msgspec.Struct):
 
 
 def candidates(
-    source: Iterator[tuple[KeyOrder, Aggregate]],
-    view: Iterator[tuple[KeyOrder, ViewRow]],
+    source: Iterator[Aggregate],
+    view: Iterator[ViewRow],
     expect: Callable[[Rows | None], Expected],
     shape: ViewShape,
     counts: Counts,
@@ -100,17 +99,17 @@ def candidates(
 
 
 def _paired(
-    source: Iterator[tuple[KeyOrder, Aggregate]], view: Iterator[tuple[KeyOrder, ViewRow]]
+    source: Iterator[Aggregate], view: Iterator[ViewRow]
 ) -> Iterator[tuple[str, Aggregate | None, ViewRow | None]]:
     left, right = next(source, None), next(view, None)
     while left is not None or right is not None:
-        if right is None or (left is not None and left[0] < right[0]):
-            assert left is not None
-            yield left[1].key, left[1], None
+        if left is not None and (right is None or left.key < right.key):
+            yield left.key, left, None
             left = next(source, None)
-        elif left is None or right[0] < left[0]:
-            yield right[1].key, None, right[1]
+        elif right is not None and (left is None or right.key < left.key):
+            yield right.key, None, right
             right = next(view, None)
         else:
-            yield left[1].key, left[1], right[1]
+            assert left is not None
+            yield left.key, left, right
             left, right = next(source, None), next(view, None)

@@ -86,16 +86,15 @@ def _at(value: Any, path: str) -> Any:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two values mean the same, though one side has a decimal or a date and the other its text."""
+    """Whether two values mean the same, though one side has a decimal, a date or an instant and the other its text."""
     if left is None or right is None:
         return left is right
-    if isinstance(left, str) and isinstance(right, str):
-        return left == right
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left in (right, int(right)) if isinstance(right, bool) else right in (left, int(left))
-    numbers = (_number(left), _number(right))
-    if None not in numbers:
-        return numbers[0] == numbers[1]
+    if type(left) is type(right):
+        return bool(left == right)
+    for reader in (_number, _instant):
+        read = (reader(left), reader(right))
+        if None not in read:
+            return read[0] == read[1]
     return plain(left) == plain(right)
 
 
@@ -104,8 +103,19 @@ def _number(value: Any) -> Decimal | None:
     if isinstance(value, Decimal):
         return value
     if isinstance(value, int | float):
-        return Decimal(repr(value))
+        return Decimal(repr(value if not isinstance(value, bool) else int(value)))
     return Decimal(value) if isinstance(value, str) and _PLAIN.fullmatch(value) else None
+
+
+def _instant(value: Any) -> datetime | None:
+    """The instant in UTC, where a value is one or its text; without a zone it is one of UTC, as in the view."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    if not isinstance(moment, datetime):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def plain(value: Any) -> str:
@@ -113,8 +123,9 @@ def plain(value: Any) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
-        utc = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo is not None else value
-        return utc.isoformat() + ("Z" if value.tzinfo is not None else "")
+        moment = _instant(value)
+        assert moment is not None
+        return moment.replace(tzinfo=None).isoformat() + "Z"
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bool):

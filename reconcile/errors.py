@@ -22,10 +22,10 @@ class SideUnreadable(ReconcileError):
 
 
 class SideUnsorted(ReconcileError):
-    """The {side} side is not in strict key order: {key} stands behind {before}."""
+    """The {side} side is not in strict key order: {problem}."""
 
     code = "reconcile.side-unsorted"
-    hint = "Key columns have to be whole numbers or text, compared by code point, and no two keys may be the same."
+    hint = "Each key may be there once. Look at these keys, and at who writes that side, then run the check again."
 
 
 class SideEmpty(ReconcileError):

@@ -70,14 +70,14 @@ class Witness:
             if unseen and (key not in lacking or record.sequence < lacking[key].sequence):
                 lacking[key] = record
         stored = self._store.load(list(shown))
-        waiting_keys = self._store.waiting_keys()
+        waiting_keys, parked = self._store.waiting_keys(), self._view.parked()
         return {
             key: Evidence(
                 published=published.get(key),
                 lacking=lacking.get(key),
                 waiting=tuple(self._store.waiting(key)) if key in waiting_keys else (),
                 stored=stored.get(key),
-                view_parked=self._view.parked(key),
+                view_parked=parked.get(key),
             )
             for key in shown
         }

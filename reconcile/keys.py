@@ -1,4 +1,4 @@
-"""The one order of business keys in which both sides are read and merged."""
+"""The one order in which both sides are read and merged: business keys in canonical text, by code point."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from reconcile.errors import SideUnsorted
-
-KeyOrder = tuple[tuple[int, int, str], ...]
-"""One entry a key column: whole numbers by value, then text by code point."""
 
 
 class Keyed(Protocol):
@@ -22,16 +19,8 @@ K = TypeVar("K", bound=Keyed)
 
 
 def key_columns(key: str) -> list[str]:
-    """The columns of a key in canonical text: what `translators.values.key_text` joined."""
+    """The columns of a key: what `translators.values.key_text` joined."""
     return [part.replace("%2F", "/").replace("%25", "%") for part in key.split("/")]
-
-
-def key_order(key: str, integers: tuple[bool, ...]) -> KeyOrder:
-    """Where a key stands; `integers` says which of its columns are whole numbers in the legacy database."""
-    parts = key_columns(key)
-    if len(parts) != len(integers):
-        return tuple((1, 0, part) for part in parts)
-    return tuple(_part(part, integer) for part, integer in zip(parts, integers, strict=True))
 
 
 def is_whole(text: str) -> bool:
@@ -40,16 +29,15 @@ def is_whole(text: str) -> bool:
     return text.isascii() and digits.isdigit() and len(digits) < 20 and -(2**63) <= int(text) < 2**63
 
 
-def _part(text: str, integer: bool) -> tuple[int, int, str]:
-    return (0, int(text), text) if integer and is_whole(text) else (1, 0, text)
-
-
-def in_order(side: str, items: Iterable[K], integers: tuple[bool, ...]) -> Iterator[tuple[KeyOrder, K]]:
-    """The items with their order; `SideUnsorted` where a key is not above the one before."""
-    last: tuple[KeyOrder, str] | None = None
+def in_order(side: str, items: Iterable[K]) -> Iterator[K]:
+    """The items as they come; `SideUnsorted` where a key is not above the one before."""
+    last: str | None = None
     for item in items:
-        order = key_order(item.key, integers)
-        if last is not None and order <= last[0]:
-            raise SideUnsorted(side=side, key=item.key, before=last[1])
-        last = (order, item.key)
-        yield order, item
+        if last is not None and item.key <= last:
+            raise SideUnsorted(side=side, problem=_out_of_order(item.key, last))
+        last = item.key
+        yield item
+
+
+def _out_of_order(key: str, before: str) -> str:
+    return f"{key} is there twice" if key == before else f"{key} stands behind {before}"

@@ -9,14 +9,28 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, column, func, or_, select, table
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Text,
+    and_,
+    cast,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.capture.wire import Stored, wire_row
 from connectors.debezium.refusal import Refusal
 from connectors.debezium.rows import RowPlan, declared_plan
 from reconcile.errors import SideUnreadable, SideUnsorted
-from reconcile.keys import KeyOrder, in_order, is_whole, key_columns
+from reconcile.keys import in_order, is_whole, key_columns
 from reconcile.position import SourcePosition
 from translators.aggregate import Rows
 from translators.mapping import Mapping as MappingText
@@ -75,8 +89,6 @@ class LegacyReader:
         self.translator = translator
         self.layout = layout
         self.source_position = position
-        root = self.tables[layout.root]
-        self.integers = tuple(root.columns[name].kind == "integer" for name in layout.key)
         self._engine = engine
 
     @contextmanager
@@ -97,21 +109,19 @@ class LegacySnapshot:
         self._connection = connection
         self.position = reader.source_position.now(connection)
 
-    def read(self) -> Iterator[tuple[KeyOrder, Aggregate]]:
+    def read(self) -> Iterator[Aggregate]:
         """Every business key in strict order; `SideUnsorted` if the database answers otherwise or has a key twice."""
         streams = {name: self._ordered(name) for name in self._reader.tables}
         heads = {name: head for name, stream in streams.items() if (head := next(stream, None)) is not None}
         while heads:
-            order, lowest = min(heads.values(), key=lambda head: head[0])
+            key = min(head.key for head in heads.values())
             rows: Rows = {}
-            for name in [name for name, (at, _) in heads.items() if at == order]:
-                rows[name] = heads[name][1].rows
+            for name in [name for name, head in heads.items() if head.key == key]:
+                rows[name] = heads.pop(name).rows
                 following = next(streams[name], None)
-                if following is None:
-                    del heads[name]
-                else:
+                if following is not None:
                     heads[name] = following
-            yield order, Aggregate(lowest.key, rows)
+            yield Aggregate(key, rows)
 
     def read_keys(self, keys: Sequence[str]) -> dict[str, Rows]:
         """The rows of these keys; a key without any row is absent."""
@@ -134,8 +144,8 @@ class LegacySnapshot:
             self._key(c.table, self._typed(c.table, c.row)) for c in changes if c.table in tables
         )
 
-    def _ordered(self, name: str) -> Iterator[tuple[KeyOrder, _Group]]:
-        return in_order(SIDE, self._groups(name, self._statement(name)), self._reader.integers)
+    def _ordered(self, name: str) -> Iterator[_Group]:
+        return in_order(SIDE, self._groups(name, self._statement(name)))
 
     def _groups(self, name: str, statement: Select[Any]) -> Iterator[_Group]:
         for key, rows in groupby(self._rows(name, statement), key=lambda row: row[0]):
@@ -145,7 +155,7 @@ class LegacySnapshot:
         group: dict[str, Row] = {}
         for _, row_key, row in rows:
             if row_key in group or (name == self._reader.layout.root and group):
-                raise SideUnsorted(side=SIDE, key=key, before=f"itself (twice in {name})")
+                raise SideUnsorted(side=SIDE, problem=f"{key} is there twice in {name}")
             group[row_key] = row
         return group
 
@@ -179,10 +189,8 @@ class LegacySnapshot:
 
     def _statement(self, name: str) -> Select[Any]:
         declared = self._reader.tables[name]
-        names = self._reader.layout.columns(name)
-        rest = [c for c in declared.key if c not in names]
-        order = [_comparable(declared, c) for c in (*names, *rest)]
-        return select(*[column(c) for c in declared.columns]).select_from(table(name)).order_by(*order)
+        order = _canonical(declared, self._reader.layout.columns(name))
+        return select(*[column(c) for c in declared.columns]).select_from(table(name)).order_by(order)
 
     def _is(self, name: str, key: str) -> ColumnElement[bool]:
         """Whether a row belongs to a key, in a form that uses the key's index."""
@@ -198,12 +206,19 @@ def _wire(declared: Table, raw: Mapping[str, Stored]) -> dict[str, Any]:
     return {name: Decimal(repr(v)) if isinstance(v, float) else v for name, v in wire_row(declared, raw).items()}
 
 
-def _comparable(declared: Table, name: str) -> ColumnElement[Any]:
-    """A key column in the order of canonical keys: text by code point, CHAR without its padding."""
-    type_ = declared.columns[name]
-    if type_.kind != "text":
-        return column(name)
-    return (func.rtrim(column(name), " ") if type_.padded else column(name)).collate("BINARY")
+def _canonical(declared: Table, names: Sequence[str]) -> ColumnElement[str]:
+    """The canonical key text of `translators.values.key_text`, as the database works it out to sort by it."""
+    parts = []
+    for name in names:
+        type_ = declared.columns[name]
+        text: ColumnElement[str] = cast(column(name), Text)
+        if type_.kind == "text":
+            text = func.replace(func.replace(func.rtrim(text, " ") if type_.padded else text, "%", "%25"), "/", "%2F")
+        parts.append(text)
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = joined + literal("/") + part
+    return joined.collate("BINARY")
 
 
 def _equals(declared: Table, name: str, part: str) -> ColumnElement[bool]:

@@ -1,18 +1,31 @@
-"""What reconciliation asks of a view, whatever builds it."""
+"""The view side: what reconciliation asks of a view, whatever builds it, and how a projection of ours answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
+from sqlalchemy import Connection, Engine
 
 from pipeline.log.port import TopicPartition
-from reconcile.content import Content, ViewShape
+from pipeline.projection import rows as stored
+from pipeline.projection.checkpoint import Checkpoint
+from pipeline.projection.content import row_hash
+from pipeline.projection.database import translated
+from pipeline.projection.parked import Parking
+from pipeline.projection.spec import ProjectionSpec
+from pipeline.projection.tables import Tables
+from reconcile.content import Content, ViewShape, masked_paths
+from reconcile.keys import in_order
+from translators.contract import Shape
 
 SIDE = "view"
+
+PAGE = 1_000
+"""View rows held in memory together."""
 
 
 class ViewRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,22 +45,23 @@ class ViewRow(msgspec.Struct, frozen=True, kw_only=True):
     intact: bool
 
 
-class ViewParked(msgspec.Struct, frozen=True):
+class ViewParked(msgspec.Struct, frozen=True, kw_only=True):
     """A record of the state stream that the view's projection could not apply."""
 
     code: str
-    reason: str
+    message: str
+    first_seen: datetime
 
 
 class ViewSide(Protocol):
-    """One view. Every method may raise a `ReconcileError`; nothing is written."""
+    """One view. Every method may raise a `DragomanError`; nothing is written."""
 
     @property
     def shape(self) -> ViewShape:
         """What the view shows."""
 
     def rows(self) -> AbstractContextManager[Iterator[ViewRow]]:
-        """All rows, out of one snapshot, in the order of `reconcile.keys`."""
+        """All rows, out of one snapshot, in the strict order of their keys."""
 
     def read_keys(self, keys: Sequence[str]) -> Mapping[str, ViewRow]:
         """The rows of these keys as they are now; a key without a row is absent."""
@@ -55,5 +69,89 @@ class ViewSide(Protocol):
     def checkpoint(self) -> Mapping[TopicPartition, int]:
         """The offsets of the state stream that the view's rows contain: written with them, so exact."""
 
-    def parked(self, key: str) -> ViewParked | None:
-        """The record of this key that the projection set aside, if there is one."""
+    def parked(self) -> Mapping[str, ViewParked]:
+        """By key the last record that the projection set aside."""
+
+
+class ProjectionView:
+    """The view that a projection keeps in `engine`; `topic` is the state stream that it reads."""
+
+    def __init__(self, engine: Engine, spec: ProjectionSpec, shape: Mapping[str, Shape], topic: str) -> None:
+        self._engine = engine
+        self._spec = spec
+        self._topic = topic
+        tables = Tables.of(spec, shape)
+        self._reader = stored.ViewReader(tables)
+        self._checkpoint = Checkpoint(tables.checkpoint, spec.name)
+        self._parking = Parking(tables, topic)
+        self.shape = ViewShape(
+            fields=(*spec.key.values(), *spec.columns.values()),
+            lists={path: tuple(child.columns.values()) for path, child in spec.children.items()},
+            masked=masked_paths(shape),
+        )
+
+    @contextmanager
+    def rows(self) -> Iterator[Iterator[ViewRow]]:
+        """See the port."""
+        with self._connected() as connection:
+            yield in_order(SIDE, self._all(connection))
+
+    def read_keys(self, keys: Sequence[str]) -> Mapping[str, ViewRow]:
+        """See the port."""
+        with self._connected() as connection:
+            return {key: self._row(row) for key, row in self._reader.read_keys(connection, keys).items()}
+
+    def checkpoint(self) -> Mapping[TopicPartition, int]:
+        """See the port."""
+        with self._connected() as connection:
+            positions = self._checkpoint.positions(connection, self._topic)
+        return {(self._topic, partition): offset for partition, offset in positions.items()}
+
+    def parked(self) -> Mapping[str, ViewParked]:
+        """See the port."""
+        with self._connected() as connection:
+            records = self._parking.records(connection)
+        return {r.key: ViewParked(code=r.code, message=r.message, first_seen=r.first_seen) for r in records}
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with translated(self._engine), self._engine.connect() as connection:
+            # SQLite's driver begins no transaction for reads, so that each statement would see another moment.
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+
+    def _all(self, connection: Connection) -> Iterator[ViewRow]:
+        last: str | None = None
+        while page := self._reader.read_rows(connection, last, PAGE):
+            yield from map(self._row, page)
+            last = page[-1].key
+
+    def _row(self, row: stored.ViewRow) -> ViewRow:
+        spec, meta = self._spec, row.meta
+        paths = {**spec.key, **spec.columns}
+        return ViewRow(
+            key=row.key,
+            content=Content(
+                {path: row.header[column] for column, path in paths.items()},
+                {
+                    path: tuple(
+                        {inner: element[column] for column, inner in spec.children[path].columns.items()}
+                        for element in elements
+                    )
+                    for path, elements in row.children.items()
+                },
+            ),
+            sequence=meta.version,
+            event_id=meta.event_id,
+            commit_time=meta.commit_time,
+            applied_time=meta.applied_time,
+            intact=_intact(row),
+        )
+
+
+def _intact(row: stored.ViewRow) -> bool:
+    try:
+        return row_hash(row.header, row.children) == row.meta.row_hash
+    except (TypeError, ValueError):  # somebody put a value there that no projection writes
+        return False

@@ -62,7 +62,7 @@ class YamlTooLarge(YamlError):
 
 @dataclass(frozen=True, slots=True)
 class YamlScalar:
-    """A text. `style` is "" (plain), "'", '"', "|" or ">"; `source[start:end]` is how it was written."""
+    """A text; an empty one (`key:`) has the place of its key. `style` is "" (plain), "'", '"', "|" or ">"; `source[start:end]` is how it was written."""
 
     text: str
     mark: Mark
@@ -233,7 +233,10 @@ class _Builder:
             if name in items:
                 raise YamlDuplicateKey(key=name, first=marks[name].line, where=place(self._file, key.mark))
             marks[name] = key.mark
-            items[name] = self._node(next(self._events), depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            # The parser puts an empty value where the next thing begins, which may be lines below.
+            empty = isinstance(value, YamlScalar) and value.is_empty
+            items[name] = YamlScalar("", key.mark) if empty else value
         return YamlMap(items, marks, self._mark(event))
 
     def _alias(self, event: Event) -> YamlNode:

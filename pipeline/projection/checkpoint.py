@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Engine, Table, insert, select, update
 
-from pipeline.log.port import Log
+from pipeline.log.port import Log, Record
+from pipeline.projection.database import label
+from pipeline.projection.errors import ViewAhead
 
 
 class Checkpoint:
@@ -49,3 +51,16 @@ def partitions(log: Log, topic: str) -> range:
     """The partitions of a topic; none before its translator has run for the first time."""
     spec = log.topics().get(topic)
     return range(0 if spec is None else spec.partitions)
+
+
+def read_on(log: Log, engine: Engine, topic: str, partition: int, offset: int, limit: int) -> tuple[list[Record], int]:
+    """Up to `limit` records from `offset` on, and the position once they are done; `view.ahead-of-log`.
+
+    The end is asked first: what a short read did not show below it is not there, for example compacted away.
+    """
+    end = log.end(topic, partition)
+    if offset > end:
+        raise ViewAhead(database=label(engine), offset=offset, topic=topic, partition=partition, end=end)
+    records = log.read(topic, partition, offset, limit)
+    following = records[-1].offset + 1 if records else offset
+    return records, max(following, end) if len(records) < limit else following

@@ -110,7 +110,7 @@ def _field(shape: Mapping[str, Shape], column: str, path: str) -> _Field:
 
 
 def _columns(state: Mapping[str, Any], fields: Sequence[_Field], within: str) -> dict[str, Any]:
-    columns = {}
+    columns: dict[str, Any] = {}
     for field in fields:
         value = _find(state, field.names, field.path)
         if value is None:

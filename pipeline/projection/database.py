@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from pipeline.log.port import DiskFull
@@ -46,7 +46,10 @@ def translated(engine: Engine) -> Iterator[None]:
     except PoolExhausted as error:
         raise ViewUnavailable(database=label(engine), reason=_first_line(error)) from error
     except DBAPIError as error:
-        raise trouble(error, label(engine)) from error
+        kind = _trouble(error)
+        if kind is DiskFull:
+            raise DiskFull(path=label(engine)) from error
+        raise kind(database=label(engine), reason=_first_line(error.orig)) from error
 
 
 @contextmanager
@@ -74,15 +77,19 @@ def is_refusal(error: DBAPIError) -> bool:
     return isinstance(error, IntegrityError | DataError) or number in _MYSQL_REFUSED
 
 
-def trouble(error: DBAPIError, database: str) -> DragomanError:
-    """The error of ours that says what the database means."""
-    reason = _first_line(error.orig)
+def is_trouble(error: DBAPIError) -> bool:
+    """Whether the database itself is the trouble (away, locked, full, read-only), and not what it was asked to do."""
+    return not is_refusal(error) and _trouble(error) is not ViewError
+
+
+def _trouble(error: DBAPIError) -> type[DragomanError]:
+    """The kind of our error that says what the database means."""
     kind = _sqlite_trouble(error) or _state_trouble(error) or _number_trouble(error)
-    if kind is None:
-        # A driver that only says "operational" means the connection.
-        named = type(error).__name__ in {"OperationalError", "InterfaceError"} and _sqlite_code(error) is None
-        kind = ViewUnavailable if error.connection_invalidated or named else ViewError
-    return DiskFull(path=database) if kind is DiskFull else kind(database=database, reason=reason)
+    if kind is not None:
+        return kind
+    # A driver that only says "operational" means the connection.
+    operational = isinstance(error, OperationalError | InterfaceError) and _sqlite_code(error) is None
+    return ViewUnavailable if error.connection_invalidated or operational else ViewError
 
 
 def _sqlite_trouble(error: DBAPIError) -> type[DragomanError] | None:

@@ -63,4 +63,8 @@ class Form:
 
     def wrong(self, problem: str, mark: Mark, fix: str) -> DragomanError:
         """The error for a place in the file."""
-        return self._malformed(problem=problem, fix=fix, where=place(self._file, mark))
+        return self._malformed(problem=problem, fix=fix, where=self.where(mark))
+
+    def where(self, mark: Mark) -> str:
+        """`file:line:column`."""
+        return place(self._file, mark)

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Engine
 
 from pipeline.failpoint import failpoint
 from pipeline.log.port import Log, Record
-from pipeline.projection.checkpoint import Checkpoint, partitions
+from pipeline.projection.checkpoint import Checkpoint, partitions, read_on
 from pipeline.projection.content import Projector
-from pipeline.projection.database import label, savepoint, translated
-from pipeline.projection.errors import RowRefused, ViewAhead
+from pipeline.projection.database import savepoint, translated
+from pipeline.projection.errors import RowRefused
 from pipeline.projection.fold import Folded, Refusal, fold
 from pipeline.projection.parked import ParkedRecord, Parking
 from pipeline.projection.spec import ProjectionSpec
@@ -76,15 +76,7 @@ class Projection:
             return self._parking.records(connection)
 
     def _partition(self, partition: int, offset: int, limit: int) -> int:
-        # The end is asked first: what a short read did not show below it is not there (compacted away).
-        end = self._log.end(self.topic, partition)
-        if offset > end:
-            database = label(self._engine)
-            raise ViewAhead(database=database, offset=offset, topic=self.topic, partition=partition, end=end)
-        records = self._log.read(self.topic, partition, offset, limit)
-        following = records[-1].offset + 1 if records else offset
-        if len(records) < limit:
-            following = max(following, end)
+        records, following = read_on(self._log, self._engine, self.topic, partition, offset, limit)
         if following == offset:
             return 0
         with translated(self._engine), self._engine.begin() as connection:

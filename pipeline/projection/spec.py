@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline.projection.errors import ProjectionMalformed
 from pipeline.projection.form import MAX_IDENTIFIER, Form
-from translators.yaml_text import Mark, YamlMap, YamlNode, YamlScalar, load
+from translators.yaml_text import Mark, YamlMap, YamlNode, load
 
 GONE = "__gone"
 """What the name of the side table of deleted keys ends in."""
@@ -61,7 +61,7 @@ class _Reader:
         top = form.members(node, "the projection", required, {"children"})
         given = top.items
         key = self._paths(given["key"], ("key",), {})
-        spec = ProjectionSpec(
+        return ProjectionSpec(
             name=form.text(given["projection"], "projection"),
             reads=form.text(given["reads"], "reads"),
             database=form.text(given["database"], "database"),
@@ -73,7 +73,6 @@ class _Reader:
             marks=self._marks,
             lines=self._lines,
         )
-        return spec
 
     def _children(self, node: YamlNode, key: Mapping[str, str]) -> Mapping[str, ChildSpec]:
         children: dict[str, ChildSpec] = {}
@@ -107,6 +106,5 @@ class _Reader:
                 raise self._form.wrong(f"the column {column!r} is used twice", mark, "Rename one of the two.")
             used.add(column.casefold())
             paths[column] = self._form.text(path, f"the path of {column}")
-            assert isinstance(path, YamlScalar)
             self._marks[*place, column] = path.mark
         return paths

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select, update
 from sqlalchemy.sql.dml import Delete
 
-from pipeline.projection.content import row_hash
+from pipeline.cloudevents import CloudEvent
+from pipeline.projection.content import Children, Header, row_hash
 from pipeline.projection.fold import Slot
 from pipeline.projection.rows import KEYS_AT_ONCE, ViewReader
 from pipeline.projection.tables import ORDINAL, Tables
@@ -25,7 +26,9 @@ class ViewWriter:
         self._reader = ViewReader(tables)
         self._key_columns = list(tables.spec.key)
         header, gone = tables.header, tables.gone
-        values = {column.name: bindparam(f"new_{column.name}") for column in header.columns if column.name != "_key"}
+        values: dict[str, Any] = {
+            column.name: bindparam(f"new_{column.name}") for column in header.columns if column.name != "_key"
+        }
         self._update = update(header).where(header.c["_key"] == bindparam("at_key")).values(values)
         self._delete = delete(header).where(header.c["_key"] == bindparam("at_key"))
         self._delete_gone = delete(gone).where(gone.c["_key"] == bindparam("at_key"))
@@ -45,10 +48,12 @@ class ViewWriter:
         """Write the slots that changed. What has to go goes first, so that a key's children can come anew."""
         changed = {key: slot for key, slot in slots.items() if slot.latest is not None}
         self._delete_rows(connection, changed)
-        new, kept = [], []
+        new: _Rows = []
+        kept: _Rows = []
         for key, slot in changed.items():
-            if slot.header is not None:
-                (new if slot.stored is None else kept).append(self._row(key, slot, now))
+            if slot.header is not None and slot.latest is not None:
+                row = self._row(key, slot.header, slot.children, slot.latest, now)
+                (new if slot.stored is None else kept).append(row)
         _many(connection, insert(self._tables.header), new)
         renamed = [{f"new_{name}": value for name, value in row.items() if name != "_key"} for row in kept]
         _many(
@@ -67,18 +72,17 @@ class ViewWriter:
         buried = [key for key, slot in changed.items() if slot.stored_gone is not None]
         _many(connection, self._delete_gone, [{"at_key": key} for key in buried])
 
-    def _row(self, key: str, slot: Slot, now: datetime) -> dict[str, Any]:
-        assert slot.header is not None
-        assert slot.latest is not None
+    @staticmethod
+    def _row(key: str, header: Header, children: Children, latest: CloudEvent, now: datetime) -> dict[str, Any]:
         return {
-            **slot.header,
+            **header,
             "_key": key,
-            "_version": slot.version,
-            "_commit_time": slot.latest.time,
+            "_version": latest.sequence,
+            "_commit_time": latest.time,
             "_applied_time": now,
-            "_source_position": slot.latest.attributes.get("dragoman_position"),
-            "_event_id": slot.latest.id,
-            "_row_hash": row_hash(slot.header, slot.children),
+            "_source_position": latest.attributes.get("dragoman_position"),
+            "_event_id": latest.id,
+            "_row_hash": row_hash(header, children),
         }
 
     def _new_children(self, path: str, changed: Mapping[str, Slot]) -> _Rows:

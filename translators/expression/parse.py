@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from translators.expression import nodes as n
 from translators.expression import words
 from translators.expression.errors import Refused, Span, SyntaxProblem, TooLarge
@@ -212,8 +214,7 @@ class _Parser:
             inside = self.expression(0)
             if self.peek.text == ",":
                 raise Refused(self.peek.span, what="A row of several values", fix="Compare the values one by one.")
-            self.expect(")")
-            return inside
+            return replace(inside, span=(token.start, self.expect(")").end))
         self.at -= token.kind != "end"
         raise self.unexpected("a value")
 

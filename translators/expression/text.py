@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -155,11 +154,15 @@ def _hash(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
 
 def _md5(text: str) -> str:
     """MD5 of the UTF-8 text, in hex: a fingerprint, not a secret."""
+    import hashlib
+
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _sha256(text: str) -> str:
     """SHA-256 of the UTF-8 text, in hex."""
+    import hashlib
+
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -47,7 +47,9 @@ def capture(name: str) -> tuple[Raw, ...]:
 
 def _raw(offset: int, record: dict[str, Any]) -> Raw:
     headers = tuple((name, _bytes(value)) for name, value in record["headers"].items())
-    return Raw(record["topic"], record["partition"] or 0, offset, _bytes(record["key"]), _bytes(record["value"]), headers)
+    return Raw(
+        record["topic"], record["partition"] or 0, offset, _bytes(record["key"]), _bytes(record["value"]), headers
+    )
 
 
 def _bytes(text: str | None) -> bytes | None:

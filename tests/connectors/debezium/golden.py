@@ -13,11 +13,6 @@ def blob(text: str) -> Opaque:
     return Opaque(rf"\x{text.encode().hex()}")
 
 
-NAMES = (
-    "id b i2 i4 i8 f4 f8 n n52 n30 nneg m c3 vc tx by u d t0 t3 t6 ttz ts0 ts3 ts6 tstz iv j jb x bit1 bit9 vb inet cidr"
-    " mac mac8 pt ln bx h lt ct mood pi comp ia ta na da tsa moods i2d i4r nr tsr tstzr dr mr tsv tsq oid lsn isbn nm jp"
-    " xid bb"
-).split()
 WALL = datetime(2020, 1, 2, 3, 4, 5)  # noqa: DTZ001
 
 ROW_1: Row = {
@@ -95,6 +90,9 @@ ROW_1: Row = {
 """Row 1 as it was inserted, from a record that carries its schema, without schema.yaml."""
 
 
+NAMES = list(ROW_1)
+
+
 def _mostly_null(**values: Value) -> Row:
     return {name: values.get(name) for name in NAMES}
 
@@ -123,8 +121,8 @@ ROW_3 = _mostly_null(
 
 ROW_4 = _mostly_null(id=4, by=Opaque(r"\x"), n52=Decimal("-128.00"))
 
-SNAPSHOT_INFINITY = {"d": OutOfRange("-622191234")}
-SNAPSHOT_BC = {"d": date(44, 3, 15)}
+SNAPSHOT_INFINITY: Row = {"d": OutOfRange("-622191234")}
+SNAPSHOT_BC: Row = {"d": date(44, 3, 15)}
 """The same dates as a snapshot sees them: the connector answers otherwise there, and loses `BC`."""
 
 CONNECT_1: Row = {

@@ -154,10 +154,10 @@ def test_decimals_as_numbers() -> None:
 
 def test_decimals_as_doubles_times_in_milliseconds_and_bytes_in_hex() -> None:
     found = images(decoded("v_connect", None))
-    texts = {name: text.encode().hex() for name, text in CONNECT_HEX.items()}
+    texts: Row = {name: text.encode().hex() for name, text in CONNECT_HEX.items()}
     same(found[1], ROW_1 | {"i4": 70001} | CONNECT_1 | texts)
     same(found[2], ROW_2 | SNAPSHOT_INFINITY | {"n": OutOfRange("NaN")})
-    minus_a_month = {"iv": Opaque("P0Y-1M0DT0H0M0S"), "ts6": OutOfRange("-63517780800000"), "n": 0.0, "n52": 0.0}
+    minus_a_month: Row = {"iv": Opaque("P0Y-1M0DT0H0M0S"), "ts6": OutOfRange("-63517780800000"), "n": 0.0, "n52": 0.0}
     same(found[3], ROW_3 | SNAPSHOT_BC | minus_a_month)
     same(found[4], ROW_4 | {"by": "", "n52": -128.0})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 import typing
@@ -70,7 +71,6 @@ def test_the_plain_record_is_fine() -> None:
     assert isinstance(found, Change) and found.row_key == "P1" and str(found.after and found.after["amt"]) == "1234.56"
 
 
-HUGE = 10**4400
 OK_KEY = b'{"no":"P1"}'
 HOSTILE: dict[str, tuple[str, tuple[bytes | None, bytes | None]]] = {
     "empty": ("record.bad-json", (OK_KEY, b"")),
@@ -88,7 +88,7 @@ HOSTILE: dict[str, tuple[str, tuple[bytes | None, bytes | None]]] = {
     "deep row": ("record.too-deep", (OK_KEY, b'{"op":"c","source":{"connector":"x"},"after":{"a":' + b"[" * 200_000)),
     "deep schema": ("record.too-deep", (OK_KEY, b'{"schema":' + b'{"type":' * 200_000 + b',"payload":1}')),
     "an integer of 4,401 digits": ("record.number-too-large", (OK_KEY, b'{"a":1' + b"0" * 4400 + b"}")),
-    "an exponent of 20 digits": ("record.number-too-large", (OK_KEY, record()[1].replace(b"1.5", b"1e99999999999999999999"))),
+    "a huge exponent": ("record.number-too-large", (OK_KEY, record()[1].replace(b"1.5", b"1e99999999999999999999"))),
     "larger than the limit": ("record.too-large", (OK_KEY, b" " * (16 * 1024 * 1024 + 1))),
     "a number": ("record.unknown-shape", (OK_KEY, b"5")),
     "null": ("record.unknown-shape", (OK_KEY, b"null")),
@@ -117,8 +117,14 @@ HOSTILE: dict[str, tuple[str, tuple[bytes | None, bytes | None]]] = {
     "no table": ("record.bad-envelope", record(s_table=...)),
     "message without content": ("record.bad-envelope", record(op="m")),
     "message that is no base64": ("record.bad-envelope", record(op="m", message={"prefix": "p", "content": "?"})),
-    "ill transaction mark": ("record.bad-envelope", (OK_KEY, b'{"status":"END","id":5,"event_count":1,"data_collections":[]}')),
-    "ill counts": ("record.bad-envelope", (OK_KEY, b'{"status":"END","id":"5:1","event_count":1,"data_collections":[3]}')),
+    "ill transaction mark": (
+        "record.bad-envelope",
+        (OK_KEY, b'{"status":"END","id":5,"event_count":1,"data_collections":[]}'),
+    ),
+    "ill counts": (
+        "record.bad-envelope",
+        (OK_KEY, b'{"status":"END","id":"5:1","event_count":1,"data_collections":[3]}'),
+    ),
     "notification elsewhere": ("record.unknown-shape", (None, b'{"id":"1","type":"a","aggregate_type":"b"}')),
     **{
         name: ("record.connector-unproven", record(s_connector=name))
@@ -150,7 +156,7 @@ HOSTILE: dict[str, tuple[str, tuple[bytes | None, bytes | None]]] = {
     "65 bits": ("record.bad-value", record(ROW | {"cnt": 2**63})),
     "no base64": ("record.bad-value", record(ROW | {"amt": "A"})),
     "base64 with a blank": ("record.bad-value", record(ROW | {"amt": "Ae JA"})),
-    "ten digits in decimal(9,2)": ("record.bad-value", record(ROW | {"amt": "Ams="[:0] + "AlQL5AA="})),
+    "ten digits in decimal(9,2)": ("record.bad-value", record(ROW | {"amt": "AlQL5AA="})),
     "a third decimal": ("record.bad-value", record(ROW | {"amt": 1.005})),
     "text in a timestamp": ("record.bad-value", record(ROW | {"at": "2020-01-01"})),
     "object in a text": ("record.bad-value", record(ROW | {"txt": {"a": 1}})),
@@ -233,10 +239,10 @@ def test_the_key_is_taken_from_the_row_where_the_record_has_none() -> None:
 
 
 def test_problems_hold_no_values() -> None:
-    secret = "s3cr3t-value"
+    private = "Mrs Miller"
     for column in ROW:
-        found = decode(*record(ROW | {column: {"x": secret}}))
-        assert isinstance(found, Unreadable) and secret not in repr(found)
+        found = decode(*record(ROW | {column: {"x": private}}))
+        assert isinstance(found, Unreadable) and private not in repr(found)
 
 
 def test_every_code_is_used_and_known() -> None:
@@ -305,8 +311,6 @@ def test_any_json_in_any_place_is_answered(data: st.DataObject) -> None:
 @given(st.integers(-(10**9) + 1, 10**9 - 1), st.integers(-(2**63), 2**63 - 1), st.text(max_size=20))
 def test_what_a_connector_writes_is_read_back(cents: int, count: int, text: str) -> None:
     """The oracle writes as Java does: the shortest two's complement, base64, JSON."""
-    import base64
-
     size = max(1, (cents + (cents < 0)).bit_length() // 8 + 1)
     sent = base64.b64encode(cents.to_bytes(size, "big", signed=True)).decode()
     clean = text.replace("\0", "")

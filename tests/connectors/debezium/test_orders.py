@@ -37,7 +37,8 @@ def test_the_whole_feed() -> None:
 
 def test_the_connector_counted_what_we_count() -> None:
     found = whole()
-    ends = {record.transaction: record.counts for record in found if isinstance(record, TransactionMark) and record.status == "END"}
+    marks = [record for record in found if isinstance(record, TransactionMark)]
+    ends = {mark.transaction: mark.counts for mark in marks if mark.status == "END"}
     mine: dict[str, Counter[str]] = {}
     for record in found:
         if isinstance(record, Change) and record.transaction is not None:
@@ -58,7 +59,9 @@ def test_the_rows_that_are_left_are_those_of_the_orders_that_are_left() -> None:
     for change in rows["order_line"].values():
         row = change.after or {}
         amount = row["ol_amount"]
-        assert isinstance(amount, Decimal) and amount.as_tuple().exponent == -2 and Decimal(0) < amount < Decimal(10_000)
+        assert (
+            isinstance(amount, Decimal) and amount.as_tuple().exponent == -2 and Decimal(0) < amount < Decimal(10_000)
+        )
 
 
 def test_two_records_by_hand() -> None:

@@ -38,10 +38,16 @@ def with_table(name: str, **fields: object) -> LegacySchema:
 def test_begin_rows_and_end_of_one_transaction_carry_different_ids_and_are_one() -> None:
     found = decoded("pg1", schema("pg1"))
     of_755 = [one for one in found if isinstance(one, Change | TransactionMark) and one.transaction == "755"]
-    assert [type(one).__name__ for one in of_755] == ["TransactionMark", "Change", "Change", "Change", "TransactionMark"]
-    sent = [json.loads(record.value or b"null")["payload"] for record in capture("pg1")[60:70]]
-    ids = {payload["transaction"]["id"] if "op" in payload else payload["id"] for payload in sent}
-    assert {text.partition(":")[0] for text in ids} == {"755"} and len(ids) > 3
+    assert [type(one).__name__ for one in of_755] == [
+        "TransactionMark",
+        "Change",
+        "Change",
+        "Change",
+        "TransactionMark",
+    ]
+    sent = [json.loads(capture("pg1")[one.at.offset].value or b"")["payload"] for one in of_755]
+    ids = [payload["transaction"]["id"] if "op" in payload else payload["id"] for payload in sent]
+    assert {text.partition(":")[0] for text in ids} == {"755"} and len(set(ids)) == 4
 
 
 def test_the_old_row_of_a_default_identity_is_its_key_and_nothing_made_up() -> None:
@@ -64,8 +70,7 @@ def test_the_key_of_a_delete_under_an_index_identity_is_refused(identity: str) -
 
 def test_a_full_identity_that_the_source_does_not_have_is_noticed() -> None:
     decoder = Decoder(with_table("d", replica_identity="full"))
-    updated = next(record for record in capture("pg1") if record.value and b'"op":"u"' in record.value and b'"d"' in record.value)
-    assert refused(decoder.decode(*updated)) == "record.before-missing"
+    assert refused(decoder.decode(*capture("pg1")[46])) == "record.before-missing"
 
 
 def test_a_snapshot_mark_of_null_means_streaming() -> None:
@@ -117,9 +122,7 @@ def test_a_change_of_the_key_is_a_delete_a_tombstone_and_an_insert() -> None:
 
 def test_every_disguise_of_a_value_that_was_not_sent() -> None:
     for legacy in (schema("v_toa"), None):
-        (updated,) = [
-            record for record in decoded("v_toa", legacy) if isinstance(record, Change) and record.op == "u"
-        ]
+        (updated,) = [record for record in decoded("v_toa", legacy) if isinstance(record, Change) and record.op == "u"]
         assert updated.after is not None
         unavailable = [name for name, value in updated.after.items() if value == TOAST]
         assert unavailable == ["t", "b", "j", "ia", "ba", "na", "ta", "fa", "tsa", "ua", "h", "sa"]
@@ -210,7 +213,9 @@ def test_a_record_that_begins_like_another_is_read_by_that_ones_schema_only_if_i
 
 
 def test_a_table_with_columns_named_schema_and_payload() -> None:
-    legacy = with_table("d", columns=schema("pg1").tables["k"].columns, native=schema("pg1").tables["k"].native, key=("a", "b"))
+    legacy = with_table(
+        "d", columns=schema("pg1").tables["k"].columns, native=schema("pg1").tables["k"].native, key=("a", "b")
+    )
     source = json.loads(capture("pg1")[46].value or b"{}")["payload"]["source"]
     row = {"a": 1, "b": 2, "v": "x", "schema": {"type": "struct"}, "payload": {}}
     value = json.dumps({"op": "c", "source": source, "after": row}).encode()

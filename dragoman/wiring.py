@@ -1,0 +1,230 @@
+"""A project put to work: log, states, translators, projections and consumers, opened together and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from connectors.capture import SqliteCapture
+from connectors.debezium.decode import Decoder
+from dragoman import __version__
+from dragoman.project import Project
+from dragoman.settings import masked
+from dragoman.source import Legacy, Source
+from pipeline.accounting import Accounting, account
+from pipeline.consume import ActionConsumer, ConsumerSpec
+from pipeline.engine.embedded import EmbeddedEngine, Turning
+from pipeline.engine.sources import CaptureSource, RecordingSource
+from pipeline.log.embedded import EmbeddedLog
+from pipeline.log.port import Log, TopicSpec
+from pipeline.projection import Projection, ProjectionSpec
+from pipeline.state.port import StateStore
+from pipeline.state.sqlite import SqliteState
+from pipeline.worker import Curated, Identity, TranslatorWorker, read_again
+from translators.binding import Contracts
+from translators.errors import DragomanError
+
+Progress = Callable[[str, int], None]
+"""Told of each batch: the translator's name and how many records it had."""
+
+
+class LogMissing(DragomanError):
+    """There is no log {path} yet."""
+
+    code: ClassVar[str] = "log.missing"
+    hint: ClassVar[str] = "`dragoman run` makes it. If it was there before, look at `log:` in dragoman.yaml."
+
+
+class FolderMissing(DragomanError):
+    """The folder {folder} cannot be made: {reason}."""
+
+    code: ClassVar[str] = "project.folder"
+    hint: ClassVar[str] = "Make it, or give this user the right to; dragoman.yaml and consumers/ say where files go."
+
+
+class DatabaseUrl(DragomanError):
+    """{name} has a database that cannot be used: {reason}."""
+
+    code: ClassVar[str] = "view.database-url"
+    hint: ClassVar[str] = "Write a path for SQLite, or a URL such as postgresql+psycopg://user@host/name."
+
+
+class FeedTopicMissing(DragomanError):
+    """{source} names the topic {topic}, of which the recording has no record."""
+
+    code: ClassVar[str] = "feed.topic-missing"
+    hint: ClassVar[str] = "Its topics are: {known}."
+
+
+def utc() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Works:
+    """Everything of a project that runs. `engine` turns the source, the workers and the readers."""
+
+    log: EmbeddedLog
+    source: Turning
+    workers: tuple[TranslatorWorker, ...]
+    projections: tuple[Projection, ...]
+    actions: tuple[ActionConsumer, ...]
+    engine: EmbeddedEngine
+
+    def accounting(self) -> list[Accounting]:
+        """The accounts of all translators."""
+        return [account(w.translator.name, w.store.counts(), w.in_flight) for w in self.workers]
+
+
+@contextmanager
+def works(
+    project: Project,
+    *,
+    progress: Progress = lambda name, records: None,
+    seen_by_views: Callable[[Log], Log] = lambda log: log,
+    from_start: bool = False,
+) -> Iterator[Works]:
+    """The project's works, as the one worker of its log. The source has had its first turn, so that the feeds exist.
+
+    `seen_by_views` may put another log before the projections. `from_start` sets all translators back to the beginning.
+    """
+    project.check_readers()
+    translators, source = project.translators, project.source
+    with ExitStack() as held:
+        _make_folder(project.settings.log.parent)
+        _make_folder(project.settings.state.parent)
+        log = held.enter_context(closing(EmbeddedLog(project.settings.log, worker=True)))
+        feeding = source_of(project, log, held)
+        feeding.turn()
+        workers = []
+        for name, translator in translators.items():
+            feed = source.feed_of(translator)
+            if feed.topic not in log.topics():
+                known = ", ".join(sorted(t.name for t in log.topics().values() if t.kind == "feed"))
+                raise FeedTopicMissing(source=source.file, topic=feed.topic, known=known, where=source.file)
+            if from_start:
+                read_again(log, name, feed)
+            store = held.enter_context(closing(SqliteState(project.settings.state, name)))
+            workers.append(
+                TranslatorWorker(
+                    log=log,
+                    store=store,
+                    translator=translator,
+                    decoder=Decoder(project.schema, source.notifications),
+                    feed=feed,
+                    identity=identity_of(project),
+                    progress=progress,
+                )
+            )
+        projections = tuple(projection_of(project, s, seen_by_views(log), held) for s in project.projections)
+        actions = tuple(action_of(project, s, log, held) for s in project.actions)
+        for reader in (*projections, *actions):
+            reader.prepare()
+        engine = EmbeddedEngine(source=feeding, workers=workers, readers=[*projections, *actions])
+        yield Works(log, feeding, tuple(workers), projections, actions, engine)
+
+
+@contextmanager
+def reading(project: Project) -> Iterator[EmbeddedLog]:
+    """The project's log beside a running worker, for what only reads or sends control records."""
+    if not project.settings.log.exists():
+        raise LogMissing(path=project.settings.log)
+    with closing(EmbeddedLog(project.settings.log)) as log:
+        yield log
+
+
+@contextmanager
+def state_of(project: Project, name: str) -> Iterator[StateStore | None]:
+    """A translator's state, to be read only; `None` before its first run."""
+    if not project.settings.state.exists():
+        yield None
+        return
+    with closing(SqliteState(project.settings.state, name, read_only=True)) as store:
+        yield store
+
+
+def identity_of(project: Project) -> Identity:
+    """Who the project's workers publish as."""
+    return Identity(
+        namespace=project.settings.namespace,
+        source=project.schema.source,
+        source_epoch=project.source.epoch,
+        version=__version__,
+    )
+
+
+def source_of(project: Project, log: Log, held: ExitStack) -> Turning:
+    """What feeds the log."""
+    source: Source = project.source
+    origin = source.origin
+    if not isinstance(origin, Legacy):
+        return RecordingSource(origin.path, origin.encoding, log, source.notifications)
+    capture = held.enter_context(closing(SqliteCapture(origin.database, origin.capture, utc)))
+    return CaptureSource(capture, project.schema.source, _topics(source, origin), log)
+
+
+def _topics(source: Source, origin: Legacy) -> list[TopicSpec]:
+    kinds = {source.transactions: "transaction", source.notifications: "notification"}
+    return [
+        TopicSpec(name=name, kind=kinds.get(name, "feed"), partitions=partitions)  # type: ignore[arg-type]
+        for name, partitions in origin.capture.topics()
+    ]
+
+
+def engine_of(project: Project, name: str, database: str) -> Engine:
+    """The database of a consumer."""
+    settings = project.settings
+    url = settings.database(settings.environment.filled(database, f"consumers ({name})"))
+    if url.startswith("sqlite:///"):
+        _make_folder(Path(url.removeprefix("sqlite:///")).parent)
+    try:
+        return create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise DatabaseUrl(name=name, reason=masked(str(error))) from error
+
+
+def projection_of(project: Project, spec: ProjectionSpec, log: Log, held: ExitStack) -> Projection:
+    """A projection over a log."""
+    engine = engine_of(project, spec.name, spec.database)
+    held.callback(engine.dispose)
+    shape = project.translators[spec.reads].bound.shape
+    return Projection(spec, shape, engine, log, utc, state_topic(spec.reads))
+
+
+def action_of(project: Project, spec: ConsumerSpec, log: Log, held: ExitStack) -> ActionConsumer:
+    """An action consumer over a log."""
+    raise NotImplementedError
+
+
+def contracts_read(project: Project, spec: ConsumerSpec) -> Contracts:
+    raise NotImplementedError
+
+
+def state_topic(translator: str) -> str:
+    """The state stream of a translator."""
+    return Curated.of(translator, 1).state.name
+
+
+def events_topic(translator: str) -> str:
+    """The event stream of a translator."""
+    return Curated.of(translator, 1).events.name
+
+
+def letters_topic(translator: str) -> str:
+    """The dead letters of a translator."""
+    return Curated.of(translator, 1).dead_letters.name
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderMissing(folder=folder, reason=error.strerror or str(error)) from error
