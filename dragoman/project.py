@@ -14,7 +14,7 @@ from translators.yaml_text import YamlMap, did_you_mean, load
 if TYPE_CHECKING:
     from dragoman.source import Source
     from pipeline.consume import ConsumerSpec
-    from pipeline.projection import ProjectionSpec
+    from pipeline.projection.spec import ProjectionSpec
     from reconcile.check import CheckSpec
     from translators.binding import Contracts
     from translators.compiled import CompiledTranslator
@@ -113,7 +113,7 @@ class Project:
     @cached_property
     def projections(self) -> tuple[ProjectionSpec, ...]:
         """The projections of `consumers/*.yaml`."""
-        from pipeline.projection import read_projection
+        from pipeline.projection.spec import read_projection
 
         return tuple(read_projection(text, file) for file, text in self._consumers("projection"))
 

@@ -16,20 +16,25 @@ from connectors.capture import SqliteCapture
 from connectors.debezium.decode import Decoder
 from dragoman import __version__
 from dragoman.project import Project
+from dragoman.python_files import python_module
 from dragoman.settings import masked
 from dragoman.source import Legacy, Source
 from pipeline.accounting import Accounting, account
-from pipeline.consume import ActionConsumer, ConsumerSpec
+from pipeline.consume import ActionConsumer, ConsumerSpec, Handler
 from pipeline.engine.embedded import EmbeddedEngine, Turning
 from pipeline.engine.sources import CaptureSource, RecordingSource
 from pipeline.log.embedded import EmbeddedLog
 from pipeline.log.port import Log, TopicSpec
-from pipeline.projection import Projection, ProjectionSpec
+from pipeline.projection.check import check_projection
+from pipeline.projection.project import Projection
+from pipeline.projection.spec import ProjectionSpec
 from pipeline.state.port import StateStore
 from pipeline.state.sqlite import SqliteState
 from pipeline.worker import Curated, Identity, TranslatorWorker, read_again
-from translators.binding import Contracts
 from translators.errors import DragomanError
+from translators.findings import MappingInvalid
+
+_SQLITE = "sqlite:///"
 
 Progress = Callable[[str, int], None]
 """Told of each batch: the translator's name and how many records it had."""
@@ -61,6 +66,19 @@ class FeedTopicMissing(DragomanError):
 
     code: ClassVar[str] = "feed.topic-missing"
     hint: ClassVar[str] = "Its topics are: {known}."
+
+
+class ProjectionInvalid(MappingInvalid):
+    """{count} in {file}; the first: {first}."""
+
+    code = "projection.invalid"
+
+
+class HandlerMissing(DragomanError):
+    """The handler {handler} cannot be used: {reason}."""
+
+    code: ClassVar[str] = "consumer.handler-missing"
+    hint: ClassVar[str] = "A handler is `module:Class` of consumers/<module>.py, made without arguments."
 
 
 def utc() -> datetime:
@@ -183,8 +201,8 @@ def engine_of(project: Project, name: str, database: str) -> Engine:
     """The database of a consumer."""
     settings = project.settings
     url = settings.database(settings.environment.filled(database, f"consumers ({name})"))
-    if url.startswith("sqlite:///"):
-        _make_folder(Path(url.removeprefix("sqlite:///")).parent)
+    if url.startswith(_SQLITE):
+        _make_folder(Path(url.removeprefix(_SQLITE)).parent)
     try:
         return create_engine(url)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
@@ -192,20 +210,38 @@ def engine_of(project: Project, name: str, database: str) -> Engine:
 
 
 def projection_of(project: Project, spec: ProjectionSpec, log: Log, held: ExitStack) -> Projection:
-    """A projection over a log."""
+    """A projection over a log; `ProjectionInvalid` if it does not fit the contract of the state that it reads."""
+    shape = project.translators[spec.reads].bound.shape
+    if findings := check_projection(spec, shape):
+        raise ProjectionInvalid(findings)
     engine = engine_of(project, spec.name, spec.database)
     held.callback(engine.dispose)
-    shape = project.translators[spec.reads].bound.shape
     return Projection(spec, shape, engine, log, utc, state_topic(spec.reads))
 
 
 def action_of(project: Project, spec: ConsumerSpec, log: Log, held: ExitStack) -> ActionConsumer:
     """An action consumer over a log."""
-    raise NotImplementedError
+    handler = handler_of(project, spec)
+    engine = engine_of(project, spec.name, spec.database)
+    held.callback(engine.dispose)
+    return ActionConsumer(spec, handler, engine, log, utc)
 
 
-def contracts_read(project: Project, spec: ConsumerSpec) -> Contracts:
-    raise NotImplementedError
+def handler_of(project: Project, spec: ConsumerSpec) -> Handler:
+    """The handler that a consumer names, made; `HandlerMissing` if there is none or it cannot be made."""
+    module, _, name = spec.handler.partition(":")
+    file = project.path("consumers").joinpath(*module.split(".")).with_suffix(".py")
+    where = spec.places["handler"]
+    if not file.is_file():
+        raise HandlerMissing(handler=spec.handler, reason=f"there is no consumers/{module}.py", where=where)
+    made = getattr(python_module(project.folder, file), name, None)
+    if not isinstance(made, type) or not callable(getattr(made, "handle", None)):
+        raise HandlerMissing(handler=spec.handler, reason=f"it has no class {name} with a method handle", where=where)
+    try:
+        handler: Handler = made()
+    except Exception as error:
+        raise HandlerMissing(handler=spec.handler, reason=f"{type(error).__name__}: {error}", where=where) from error
+    return handler
 
 
 def state_topic(translator: str) -> str:

@@ -48,7 +48,7 @@ class Batch:
         self._store = store
         self._waiting = waiting
         self._letters_topic = dead_letters_topic
-        self._stored: dict[str, Stored] = {}
+        self._stored: dict[str, Stored | None] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -59,13 +59,13 @@ class Batch:
         """Read what is kept of these keys in one go."""
         missing = [key for key in set(keys) if key not in self._stored]
         if missing:
+            self._stored.update(dict.fromkeys(missing))
             self._stored.update(self._store.load(missing))
 
     def stored(self, key: str) -> Stored:
         """What is kept of a key, with what this batch made of it."""
-        if key not in self._stored:
-            self.prefetch([key])
-        return self._stored.get(key) or Stored(partition=self.save.partition)
+        self.prefetch([key])
+        return self._stored[key] or Stored(partition=self.save.partition)
 
     def keep(self, key: str, stored: Stored) -> None:
         """Set what is kept of a key."""

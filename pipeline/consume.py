@@ -211,7 +211,7 @@ class ActionConsumer:
         return True
 
     def _park(self, record: Record, position: int, problem: EventParked) -> bool:
-        subject = (record.key or b"").decode("utf-8", "replace")
+        subject = _header(record, "ce_subject") or (record.key or b"").decode("utf-8", "replace")
         with translated(self._engine), self._engine.begin() as connection:
             advanced = self._advance(connection, record, position)
             if advanced:
@@ -243,7 +243,10 @@ class ActionConsumer:
         """In the caller's transaction, which holds the checkpoint: the event's id, and what the handler does."""
         self._tables.remember(connection, event, self._clock())
         try:
+            # A handler that swallows an error of the database has lost its transaction on some: the savepoint tells.
+            inner = connection.begin_nested()
             self._handler.handle(event, connection)
+            inner.commit()
         except DBAPIError as error:
             if is_trouble(error):
                 raise
@@ -271,7 +274,8 @@ class ActionConsumer:
 
 def _identity(record: Record) -> str:
     """The event's id; the record's place where it does not say one."""
-    for name, value in record.headers:
-        if name == "ce_id" and value:
-            return value.decode("utf-8", "replace")
-    return f"{record.topic}/{record.partition}/{record.offset}"
+    return _header(record, "ce_id") or f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def _header(record: Record, wanted: str) -> str:
+    return next((value.decode("utf-8", "replace") for name, value in record.headers if name == wanted and value), "")

@@ -106,7 +106,7 @@ def _create(connection: sqlite3.Connection, kind: FileKind) -> None:
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
-    return _pragma(connection, "application_id") == 0 and _pragma(connection, "schema_version") == 0
+    return _pragma(connection, "schema_version") == 0
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -51,7 +51,8 @@ class Confirmer:
 
     def settle(self, keys: Sequence[str]) -> Settled:
         """Source image, fence, view, source image: for each key until it holds still, at most `ROUNDS` times."""
-        pending, confirmed, in_flight = list(keys), [], 0
+        pending, in_flight = list(keys), 0
+        confirmed: list[Confirmed] = []
         first: FenceResult | None = None
         for _ in range(ROUNDS if pending else 1):
             with self._reader.snapshot() as snapshot:

@@ -147,7 +147,7 @@ class LegacySnapshot:
     def _ordered(self, name: str) -> Iterator[_Group]:
         return in_order(SIDE, self._groups(name, self._statement(name)))
 
-    def _groups(self, name: str, statement: Select[Any]) -> Iterator[_Group]:
+    def _groups(self, name: str, statement: Select[*tuple[Any, ...]]) -> Iterator[_Group]:
         for key, rows in groupby(self._rows(name, statement), key=lambda row: row[0]):
             yield _Group(key, self._one_group(name, key, rows))
 
@@ -159,7 +159,7 @@ class LegacySnapshot:
             group[row_key] = row
         return group
 
-    def _rows(self, name: str, statement: Select[Any]) -> Iterator[tuple[str, str, Row]]:
+    def _rows(self, name: str, statement: Select[*tuple[Any, ...]]) -> Iterator[tuple[str, str, Row]]:
         """(business key, row key, row), typed as the feed's decoder types them."""
         columns = tuple(self._reader.tables[name].columns)
         result = self._connection.execution_options(yield_per=FETCH).execute(statement)
@@ -187,7 +187,7 @@ class LegacySnapshot:
         except Refused as refused:
             raise SideUnreadable(side=SIDE, reason=f"a row of {name}: {refused.problem.message}") from refused
 
-    def _statement(self, name: str) -> Select[Any]:
+    def _statement(self, name: str) -> Select[*tuple[Any, ...]]:
         declared = self._reader.tables[name]
         order = _canonical(declared, self._reader.layout.columns(name))
         return select(*[column(c) for c in declared.columns]).select_from(table(name)).order_by(order)

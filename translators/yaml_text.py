@@ -62,7 +62,10 @@ class YamlTooLarge(YamlError):
 
 @dataclass(frozen=True, slots=True)
 class YamlScalar:
-    """A text; an empty one (`key:`) has the place of its key. `style` is "" (plain), "'", '"', "|" or ">"; `source[start:end]` is how it was written."""
+    """A text; an empty one (`key:`) has the place of its key.
+
+    `style` is "" (plain), "'", '"', "|" or ">"; `source[start:end]` is how it was written.
+    """
 
     text: str
     mark: Mark

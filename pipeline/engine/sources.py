@@ -11,7 +11,7 @@ from pipeline.log.port import Log, Outgoing, TopicSpec
 from pipeline.log.recording import Encoding, ingest, read_recording
 
 POSITION_TOPIC = "dragoman.capture"
-"""The name under which a capture's own position is committed: (POSITION_TOPIC, 0) of the group `capture.<source>`."""
+"""An empty topic that a capture's own position is committed for: (POSITION_TOPIC, 0) of the group `capture.<source>`."""
 
 SNAPSHOT_PENDING = -1
 
@@ -57,7 +57,7 @@ class CaptureSource:
     def turn(self) -> int:
         """Append the next committed transactions; the number of records."""
         if self._position is None:
-            for topic in self._topics:
+            for topic in (*self._topics, TopicSpec(name=POSITION_TOPIC, kind="control", partitions=1)):
                 self._log.create(topic)
             self._position = self._log.committed(self._group).get((POSITION_TOPIC, 0), SNAPSHOT_PENDING)
         if self._position == SNAPSHOT_PENDING:

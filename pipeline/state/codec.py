@@ -12,7 +12,7 @@ and `fold` are not: at a fixed offset they say nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from zlib import crc32
@@ -46,6 +46,15 @@ def _from_text(body: bytes) -> str:
     return body.decode("utf-8", "surrogatepass")
 
 
+def _from_iso(kind: type[datetime] | type[time], text: str) -> datetime | time:
+    """`fromisoformat`, which takes an offset of less than a second for UTC where it is written `+HH:MM:SS.ffffff`."""
+    if text[-16:-15] not in ("+", "-") or text[-7] != ".":
+        return kind.fromisoformat(text)
+    hours, minutes, seconds = text[-15:].split(":")
+    offset = timedelta(hours=int(hours), minutes=int(minutes), microseconds=int(seconds.replace(".", "")))
+    return kind.fromisoformat(text[:-16]).replace(tzinfo=timezone(-offset if text[-16] == "-" else offset))
+
+
 _TO_EXTENSION: dict[type, Callable[[Any], Ext]] = {
     Decimal: lambda value: Ext(_DECIMAL, str(value).encode()),
     date: lambda value: Ext(_DATE, value.isoformat().encode()),
@@ -60,8 +69,8 @@ _TO_EXTENSION: dict[type, Callable[[Any], Ext]] = {
 _FROM_EXTENSION: dict[int, Callable[[bytes], object]] = {
     _DECIMAL: lambda body: Decimal(body.decode()),
     _DATE: lambda body: date.fromisoformat(body.decode()),
-    _DATETIME: lambda body: datetime.fromisoformat(body.decode()),
-    _TIME: lambda body: time.fromisoformat(body.decode()),
+    _DATETIME: lambda body: _from_iso(datetime, body.decode()),
+    _TIME: lambda body: _from_iso(time, body.decode()),
     _TIMEDELTA: lambda body: timedelta(microseconds=int(body)),
     _OPAQUE: lambda body: Opaque(_from_text(body)),
     _UNAVAILABLE: lambda body: Unavailable(_from_text(body)),

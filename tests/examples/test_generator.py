@@ -55,7 +55,7 @@ def test_every_kind_of_transaction_is_done(tmp_path: Path) -> None:
     done = application.run(1500)
     connection.close()
     assert done.total() == 1500
-    assert len(done) == 18
+    assert len(done) == 19
 
 
 def test_the_database_is_what_the_schema_says(worked: sqlite3.Connection) -> None:

@@ -92,6 +92,7 @@ class Application(Writer):
         ("fast_track_claim", 2),
         ("accept_claim", 9),
         ("reject_claim", 3),
+        ("adjust_reserve", 2),
         ("settle_claim", 7),
         ("issue_payment", 8),
         ("reverse_payment", 2),
@@ -121,7 +122,7 @@ class Application(Writer):
             "edit_back_and_forth": self.active, "cancel": self.active, "lapse": self.active,
             "amend_suspended": self.suspended, "register_claim": self.active, "fast_track_claim": self.active,
             "accept_claim": self.registered, "reject_claim": self.registered, "settle_claim": self.accepted,
-            "issue_payment": self.authorized, "reverse_payment": self.issued,
+            "adjust_reserve": self.accepted, "issue_payment": self.authorized, "reverse_payment": self.issued,
         }  # fmt: skip
         while done.total() < transactions:
             name = self.dice.choices(names, weights)[0]
@@ -241,6 +242,10 @@ class Application(Writer):
             reason = self.dice.choice(["10", "20", "30", "99"])
             clm_no = self.registered.take()
             self._set_claim(at, clm_no, clm_sts="RJ", rsv_amt=0, cls_dt=day(at.date()), rej_rsn=reason)
+
+    def _adjust_reserve(self, at: datetime) -> None:
+        with self._transaction(at, "CLRS"):
+            self._set_claim(at, self.accepted.pick(), rsv_amt=self.dice.randrange(1_000, 500_000))
 
     def _settle_claim(self, at: datetime) -> None:
         """The claim's screen closes the claim and writes the payment of what is still owed, in one transaction."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -86,6 +86,22 @@ class Colour(StrEnum):
 def test_what_is_no_value_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="cannot be kept"):
         encode_stored("k", one(value))
+
+
+@pytest.mark.parametrize("offset", [1, -1, 999_999, -500_000, 1_500_000, -86_399_999_999, 20_700_000_000, 0])
+@pytest.mark.parametrize("fraction", [0, 1])
+def test_any_offset_is_kept(offset: int, fraction: int) -> None:
+    zone = timezone(timedelta(microseconds=offset))
+    for moment in (datetime(2024, 2, 29, 1, 2, 3, fraction, zone), time(1, 2, 3, fraction, zone)):
+        back = decode_stored("k", encode_stored("k", one(moment)), "s")
+        assert back.rows["t"]["1"]["c"] == moment
+        assert repr(back) == repr(one(moment))
+
+
+def test_text_that_is_no_utf_8_is_kept_wherever_it_is() -> None:
+    odd = "a\ud800"
+    kept = Stored(partition=0, rows={odd: {odd: {"b": 1, odd: odd, "c": None}}}, positions={odd: {odd: 2**64}})
+    assert repr(decode_stored(odd, encode_stored(odd, kept), "s")) == repr(kept)
 
 
 def test_a_named_zone_becomes_its_offset() -> None:

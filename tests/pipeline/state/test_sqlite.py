@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,6 +45,14 @@ def elsewhere() -> Iterator[Path]:
         yield Path(folder)
 
 
+@contextmanager
+def refused(reason: str) -> Iterator[None]:
+    """A `StateError` that does not speak of damage."""
+    with pytest.raises(StateError, match=reason) as caught:
+        yield
+    assert type(caught.value) is StateError
+
+
 def test_translators_in_one_file_do_not_see_each_other(path: Path) -> None:
     life = Lifecycle(mapping_version="m", generation=1, source_epoch=1, state_epoch=1)
     with closing(SqliteState(path, "policy")) as policy, closing(SqliteState(path, "claim")) as claim:
@@ -76,11 +85,10 @@ def test_a_reader_looks_beside_the_writer_and_sees_whole_saves_only(kept: Path) 
 
 
 def test_a_reader_writes_nothing(kept: Path, tmp_path: Path) -> None:
-    with closing(SqliteState(kept, "policy", read_only=True)) as reader:
-        with pytest.raises(StateError, match="readonly"):
-            reader.save(Save(partition=0, live=True))
-        with pytest.raises(StateError, match="unable to open"):
-            SqliteState(tmp_path / "missing.db", "policy", read_only=True)
+    with closing(SqliteState(kept, "policy", read_only=True)) as reader, refused("readonly"):
+        reader.save(Save(partition=0, live=True))
+    with refused("unable to open"):
+        SqliteState(tmp_path / "missing.db", "policy", read_only=True)
     assert not (tmp_path / "missing.db").exists()
 
 
@@ -88,7 +96,7 @@ def test_a_second_writer_waits_and_then_says_so(kept: Path, monkeypatch: pytest.
     monkeypatch.setattr(files, "BUSY_SECONDS", 0.05)
     with closing(SqliteState(kept, "policy")) as writer, closing(sqlite3.connect(kept, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StateError, match="locked"):
+        with refused("locked"):
             writer.save(Save(partition=0, live=True))
         other.execute("ROLLBACK")
         writer.save(Save(partition=0, live=True))
@@ -113,6 +121,30 @@ def test_workers_that_start_together_make_one_file(path: Path) -> None:
         assert store.counts() == {("t", "read"): 6}
     for worker in workers:
         worker.communicate()
+
+
+OPEN = """
+import sys
+from pathlib import Path
+from pipeline.state.sqlite import SqliteState
+print("ready", flush=True)
+SqliteState(Path(sys.argv[1]), "t").close()
+"""
+
+
+def test_a_worker_that_comes_second_takes_the_file_that_the_first_one_made(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as first:
+        first.execute("BEGIN IMMEDIATE")
+        second = start(OPEN, path)
+        assert second.stdout is not None
+        assert second.stdout.readline() == "ready\n"
+        time.sleep(0.2)  # it has found an empty file by now and waits for the lock
+        first.execute("CREATE TABLE pin (id)")
+        first.execute(f"PRAGMA application_id = {0x44525354}")
+        first.execute("PRAGMA user_version = 1")
+        first.execute("COMMIT")
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 0, errors
 
 
 def test_a_newer_file_is_refused(kept: Path) -> None:
@@ -164,6 +196,21 @@ def test_a_page_of_noise_is_found_at_open(kept: Path) -> None:
         SqliteState(kept, "policy")
 
 
+def test_a_schema_that_is_no_text_is_damage(kept: Path) -> None:
+    data = kept.read_bytes()
+    assert b"tablepinpin" in data
+    kept.write_bytes(data.replace(b"tablepinpin", b"tablep\xecnpin").replace(b"CREATE TABLE pin", b"CREATE TABLE ,,,"))
+    with pytest.raises(StateCorrupt):
+        SqliteState(kept, "policy")
+
+
+def test_a_table_that_is_missing_is_damage(kept: Path) -> None:
+    with closing(sqlite3.connect(kept)) as other:
+        other.execute("DROP TABLE pin")
+    with closing(SqliteState(kept, "policy")) as store, pytest.raises(StateCorrupt, match="no such table"):
+        store.pins()
+
+
 def test_a_big_file_is_checked_where_it_is_read(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "CHECK_LIMIT", 0)
     with closing(sqlite3.connect(kept)) as other:
@@ -185,14 +232,14 @@ def test_a_big_file_is_checked_where_it_is_read(kept: Path, monkeypatch: pytest.
 def test_a_closed_store_refuses(kept: Path) -> None:
     store = SqliteState(kept, "policy")
     store.close()
-    with pytest.raises(StateError, match="closed"):
+    with refused("closed"):
         store.counts()
-    with pytest.raises(StateError, match="closed"):
+    with refused("closed"):
         store.save(Save(partition=0))
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match="unable to open"):
+    with refused("unable to open"):
         SqliteState(tmp_path / "missing" / "state.db", "policy")
 
 

@@ -1,0 +1,110 @@
+"""`dragoman run`: changes in, events out, until nothing is left to do."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dragoman.commands.options import JsonOption, ProjectOption, project_of
+from dragoman.console import FINDINGS, count, say, say_json
+
+if TYPE_CHECKING:
+    from dragoman.project import Project
+    from dragoman.wiring import Works
+
+_IDLE_SECONDS = 0.2
+
+
+def run(
+    folder: ProjectOption = Path(),
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until ended by SIGINT or SIGTERM.", show_default=False)
+    ] = False,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Read the feeds again from the beginning.", show_default=False)
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Translate what the source has, build the views, call the consumers; then show that the sums fit."""
+    from dragoman.progress import progress_line
+    from dragoman.wiring import works
+
+    project = project_of(folder)
+    with _ended_by_signals() as ended, progress_line(enabled=not as_json) as line:
+        with works(project, progress=line.moved, from_start=from_start) as all_works:
+            engine = _Until(all_works, ended)
+            engine.run(follow)
+            line.done()
+            fits = _shown(project, all_works, as_json, engine.interrupted)
+    if not fits:
+        raise typer.Exit(FINDINGS)
+
+
+class _Until:
+    """Turns the engine until nothing is left, or until the process is asked to end: then after the turn it is in."""
+
+    def __init__(self, all_works: Works, ended: threading.Event) -> None:
+        self._engine = all_works.engine
+        self._ended = ended
+        self.interrupted = False
+
+    def run(self, follow: bool) -> None:
+        """One turn after the other."""
+        while not self._ended.is_set():
+            if self._engine.turn():
+                continue
+            if not follow:
+                return
+            self._ended.wait(_IDLE_SECONDS)
+        self.interrupted = not follow
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[threading.Event]:
+    """Set by SIGINT or SIGTERM; a second one ends the process at once, which loses nothing."""
+    ended = threading.Event()
+
+    def end(number: int, _: object) -> None:
+        ended.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _shown(project: Project, all_works: Works, as_json: bool, interrupted: bool) -> bool:
+    """Print what became of everything; whether the sums fit."""
+    from dragoman.accounts import say_accounts
+
+    accounts = all_works.accounting()
+    fits = all(a.fits for a in accounts)
+    readers = [*all_works.projections, *all_works.actions]
+    if as_json:
+        for one in accounts:
+            say_json({"translator": one.translator, "fits": one.fits, "tables": one.lines, "events": one.events})
+        for reader in readers:
+            parked = reader.parked if isinstance(reader.parked, int) else len(reader.parked())
+            say_json({"consumer": reader.spec.name, "behind": reader.behind(), "parked": parked})
+        return fits
+    loading = {w.translator.name: w.loading for w in all_works.workers if w.loading}
+    partitions = sum(all_works.log.topics()[feed.topic].partitions for feed in project.source.feeds)
+    streams = ", ".join(f"{a.translator}.events" for a in accounts)
+    head = f"{project.schema.source} → {streams}"
+    say((head, "bold"), f"      {count(len(accounts), 'translator')}, {count(partitions, 'partition')}, embedded")
+    say_accounts(accounts)
+    for name, numbers in loading.items():
+        listed = ", ".join(map(str, numbers))
+        say(("  !", "yellow"), f" {name} is still loading: its snapshot is not complete on partition {listed}")
+    if interrupted:
+        say(("  !", "yellow"), " ended by a signal before everything was read; `dragoman run` goes on where it stopped")
+    return fits

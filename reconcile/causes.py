@@ -1,0 +1,227 @@
+"""The causes, in words: what happened, how it is known, whose it is, since when, and what to do now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from reconcile.compare import Expected
+from reconcile.evidence import Evidence, Published
+from reconcile.finding import Cause
+from reconcile.view import ViewParked, ViewRow
+from translators.change import Coordinate
+from translators.problem import Problem
+
+REBUILD = (
+    "A view is a copy: once the cause is mended, drop its tables with its rows in _dragoman_checkpoint, and "
+    "`dragoman run` builds it again from the state stream."
+)
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is who in one check: the translator and its owner, the view and its owner."""
+
+    check: str
+    translator: str
+    mapping_owner: str
+    view: str
+    view_owner: str
+
+    @property
+    def again(self) -> str:
+        """The command that proves that a cause is gone."""
+        return f"dragoman reconcile run {self.check}"
+
+
+def version(sequence: str) -> str:
+    """A sequence as a person says it."""
+    parts = sequence.split(".")
+    if len(parts) != 4 or not all(part.isdigit() for part in parts):
+        return f"sequence {sequence}"
+    generation = int(parts[2])
+    return f"version {int(parts[1]):,}" + (f", mapping generation {generation}" if generation > 1 else "")
+
+
+def parked(evidence: Evidence, names: Names) -> Cause:
+    """A step of the key was rejected and it waits, with all later ones behind it."""
+    first, behind = evidence.waiting[0], len(evidence.waiting) - 1
+    problem = next((step.problem for step in evidence.waiting if step.problem is not None), None)
+    said = "an earlier step was refused" if problem is None else problem.message
+    return Cause(
+        name="parked",
+        title=_sentence(said),
+        text=(
+            f"A change was refused ({'unknown' if problem is None else problem.code}) and the key is parked since; later "
+            "changes wait behind it, in order. The view still shows the state before."
+            + (f" {_sentence(problem.hint)}" if problem is not None and problem.hint else "")
+        ),
+        owner=names.mapping_owner,
+        evidence=(
+            f"dead letter {first.dead_letter}: {said}" + _place(problem),
+            f"{behind:,} later {'step waits' if behind == 1 else 'steps wait'} behind it",
+        ),
+        command=f"dragoman parked list {names.translator}",
+        pattern=_pattern(problem),
+        since=datetime.fromtimestamp(first.first_seen / 1000, UTC),
+        where=None if problem is None else problem.where,
+        waits=behind,
+    )
+
+
+def dead_lettered(problem: Problem, names: Names) -> Cause:
+    """A rejected step was discarded, and no state can be made of the rows that it left."""
+    return Cause(
+        name="dead-lettered",
+        title=_sentence(problem.message),
+        text=(
+            f"The refused change ({problem.code}) was discarded: its rows are known, but the mapping can make no state of "
+            "them, so the last one that could be published still stands."
+        ),
+        owner=names.mapping_owner,
+        evidence=(f"the rows of this key cannot be mapped: {problem.message}" + _place(problem),),
+        command=f"dragoman dlq list {names.translator}",
+        pattern=_pattern(problem),
+        where=problem.where,
+    )
+
+
+def capture_or_mapping(expected: Expected, evidence: Evidence, names: Names) -> Cause:
+    """Legacy says one thing, the stream another, and nothing of the key waits: not explained further."""
+    problem, last = expected.problem, evidence.published
+    if last is None:
+        title, known = "Never published", "the state stream holds no record of this key"
+    else:
+        title = "Published otherwise than legacy says now"
+        known = f"last published as {version(last.sequence)} at {last.at}" + (" (deleted)" if last.data is None else "")
+    evidences = [known]
+    if problem is not None:
+        title = _sentence(problem.message)
+        evidences.append(f"today's mapping refuses the rows: {problem.code}" + _place(problem))
+    if evidence.stored is not None and evidence.stored.partial:
+        evidences.append("some rows of this key were never read: its history began before the feed")
+    return Cause(
+        name="capture-or-mapping",
+        title=title,
+        text=(
+            "The pipeline has passed the legacy position and nothing of the key waits. Either a change was not captured "
+            "(bulk load, trigger off), or the mapping was changed since the state was published."
+        ),
+        owner=names.mapping_owner,
+        evidence=tuple(evidences),
+        command="dragoman status",
+        pattern=title if problem is None else _pattern(problem),
+        since=None if last is None else last.time,
+        bound=True,
+        where=None if problem is None else problem.where,
+    )
+
+
+def consumer_missed(lacking: Published, last: Published, row: ViewRow | None, names: Names) -> Cause:
+    """The stream holds a newer state than the view, and the view's checkpoint has passed it."""
+    has = "has no row (lost on the way, or deleted there)" if row is None else f"kept {version(row.sequence)}"
+    return Cause(
+        name="consumer-missed",
+        title="Published, but never reached the view",
+        text=f"The view's checkpoint has passed the record, and the row is still the one before. {REBUILD}",
+        owner=names.view_owner,
+        evidence=(f"{names.view} {has}; {version(last.sequence)} is at {last.at}",),
+        command=names.again,
+        since=lacking.time,
+    )
+
+
+def consumer_refused(lacking: Published, refused: ViewParked, names: Names) -> Cause:
+    """The projection could not apply the record and set it aside."""
+    return Cause(
+        name="consumer-refused",
+        title=f"The view could not take it: {refused.message}",
+        text=f"The projection set the record aside ({refused.code}) and went on; the row is still the one before.",
+        owner=names.view_owner,
+        evidence=(f"{version(lacking.sequence)} at {lacking.at} is in _dragoman_parked: {refused.message}",),
+        command="dragoman status",
+        pattern=refused.code,
+        since=refused.first_seen,
+    )
+
+
+def deleted_not_applied(at: Coordinate | None, time: datetime | None, names: Names) -> Cause:
+    """The thing was deleted and its tombstone published; the view still has it."""
+    told = "its tombstone is no longer kept" if at is None else f"its tombstone is at {at}, which the checkpoint has passed"
+    return Cause(
+        name="deleted-not-applied",
+        title="Deleted in legacy, still in the view",
+        text=f"The deletion was published and the view's checkpoint has passed it, but the row is there. {REBUILD}",
+        owner=names.view_owner,
+        evidence=(told,),
+        command=names.again,
+        since=time,
+    )
+
+
+def misapplied(last: Published, row: ViewRow, names: Names) -> Cause:
+    """The view has the latest version, unedited, and shows something else than was published."""
+    return Cause(
+        name="consumer-misapplied",
+        title="Applied, but otherwise than published",
+        text=(
+            "The row is of the version that was published last and its own hash fits, so the projection itself wrote "
+            f"something else than the stream says: compare its declaration and deploys with these fields. {REBUILD}"
+        ),
+        owner=names.view_owner,
+        evidence=(f"{version(row.sequence)} is in {names.view} and at {last.at}, with different content",),
+        command=names.again,
+        since=row.applied_time,
+    )
+
+
+def edited(row: ViewRow, names: Names) -> Cause:
+    """Somebody wrote into the view: the row's hash does not fit its content."""
+    return Cause(
+        name="edited-in-view",
+        title="Edited in the view by hand",
+        text=(
+            "The row's own hash no longer fits what it shows: something other than the projection wrote it, and no record "
+            f"ever said so. Find out who needed another value, and change it in legacy. {REBUILD}"
+        ),
+        owner=names.view_owner,
+        evidence=(f"hash broken behind {version(row.sequence)}, applied at {row.applied_time:%d %b %Y %H:%M:%S} UTC",),
+        command=names.again,
+        since=row.applied_time,
+        bound=True,
+    )
+
+
+def invented(row: ViewRow, names: Names) -> Cause:
+    """A row of a key that was never published: somebody inserted it."""
+    return msgspec.structs.replace(
+        edited(row, names),
+        title="Put into the view by hand",
+        text=f"No record of this key was ever published, so the projection cannot have made the row. {REBUILD}",
+        evidence=("the state stream holds no record of this key, and the translator does not know it",),
+    )
+
+
+def unexplained(names: Names) -> Cause:
+    """All three legs agree pairwise now, though they did not while the key was looked at."""
+    return Cause(
+        name="capture-or-mapping",
+        title="Not explained",
+        text="The difference was confirmed, but what was published fits both sides. Run the check again.",
+        owner=names.mapping_owner,
+        evidence=(),
+        command=names.again,
+        pattern="unexplained",
+    )
+
+
+def _place(problem: Problem | None) -> str:
+    return f" at {problem.where}" if problem is not None and problem.where else ""
+
+
+def _pattern(problem: Problem | None) -> str:
+    return "" if problem is None else f"{problem.code} {problem.message}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

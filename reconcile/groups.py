@@ -1,0 +1,58 @@
+"""Findings of one reason told as one line: ten thousand rows are a handful of causes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from reconcile.finding import Cause, Finding
+
+_BY_FIELD = frozenset({"edited-in-view", "consumer-misapplied", "capture-or-mapping"})
+"""Causes whose fields are the pattern; the others hit a whole record, whatever it changed."""
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """The findings that share their causes (and fields, where those are the pattern).
+
+    `causes` are those of the earliest finding; `fields` are counted over all, most frequent first; `waits` sums the
+    later steps that wait; `since` is the earliest, and with `bound` the latest moment before which nothing is known.
+    """
+
+    causes: tuple[Cause, ...]
+    keys: tuple[str, ...]
+    fields: tuple[tuple[str, int], ...]
+    kinds: tuple[tuple[str, int], ...]
+    since: datetime | None
+    bound: bool
+    waits: int
+
+
+def grouped(findings: Iterable[Finding]) -> tuple[Group, ...]:
+    """The groups, largest first."""
+    members: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in findings:
+        members.setdefault(_reason(finding), []).append(finding)
+    groups = [_group(found) for found in members.values()]
+    return tuple(sorted(groups, key=lambda group: (-len(group.keys), group.causes[0].title, group.keys)))
+
+
+def _reason(finding: Finding) -> tuple[object, ...]:
+    names = tuple(cause.name for cause in finding.causes)
+    fields = finding.fields if _BY_FIELD.intersection(names) else ()
+    return (names, tuple(cause.pattern for cause in finding.causes), fields)
+
+
+def _group(found: Sequence[Finding]) -> Group:
+    first = min(found, key=lambda finding: (finding.since is None, finding.since, finding.key))
+    return Group(
+        causes=first.causes,
+        keys=tuple(finding.key for finding in found),
+        fields=tuple(Counter(field for finding in found for field in finding.fields).most_common()),
+        kinds=tuple(Counter(finding.kind for finding in found).most_common()),
+        since=first.since,
+        bound=first.causes[0].bound,
+        waits=sum(cause.waits for finding in found for cause in finding.causes),
+    )

@@ -1,0 +1,214 @@
+"""One run of one check: compare optimistically, confirm behind the fence, judge, count; nothing is left out silently."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from reconcile.causes import Names
+from reconcile.check import CheckSpec
+from reconcile.compare import Counts, Expected, candidates, expected_of
+from reconcile.confirm import Confirmer, Settled
+from reconcile.evidence import Witness
+from reconcile.fence import Fence, FenceResult, Passage
+from reconcile.finding import Finding
+from reconcile.groups import Group, grouped
+from reconcile.sources import Aggregate, LegacyReader
+from reconcile.verdict import judge, without_rows
+from reconcile.view import ViewSide
+from translators.aggregate import Rows
+from translators.errors import DragomanError
+
+BATCH = 5_000
+"""Candidates that are confirmed together: one fence and one reading of the state stream for each batch."""
+
+DETAILED = 25
+"""Findings of one cause that keep their fields side by side; of the others the list of keys and causes is kept."""
+
+
+class Incomplete(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a run proves less than it should. `code` is that of an error, or `reconcile.` and why the fence was not passed."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run found. All five counts are of business keys, and `compared` is their sum.
+
+    `in_flight` differed at first and agreed behind the fence. `unconfirmed` never held still. `not_covered` were compared
+    but could not be judged. `legacy_rows` are the rows read by table. `seconds` is the whole run's time.
+    """
+
+    run: str
+    check: CheckSpec
+    started: datetime
+    seconds: float
+    mapping_version: str
+    position: int | None
+    compared: int
+    agree: int
+    confirmed: int
+    in_flight: int
+    unconfirmed: int
+    not_covered: int
+    legacy_rows: tuple[tuple[str, int], ...]
+    view_rows: int
+    masked: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    groups: tuple[Group, ...]
+    hops: tuple[Passage, ...]
+    incomplete: Incomplete | None
+
+    @property
+    def coverage(self) -> float:
+        """The share of keys that were compared and judged, 0 to 1; less than 1 is never clean."""
+        if self.compared == 0:
+            return 0.0
+        return (self.compared - self.unconfirmed - self.not_covered) / self.compared
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean and complete, 1 more confirmed differences than the limit, 2 incomplete or could not run."""
+        if self.incomplete is not None or self.unconfirmed or self.not_covered:
+            return 2
+        return 1 if self.confirmed > self.check.limit else 0
+
+
+class Sides(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared, through what: the three legs of one check and the fence between them."""
+
+    reader: LegacyReader
+    view: ViewSide
+    witness: Witness
+    fence: Fence
+
+
+def reconcile(check: CheckSpec, sides: Sides, *, run: str, clock: Callable[[], datetime]) -> RunResult:
+    """Run one check. `clock` gives UTC. Whatever goes wrong on a side makes the run incomplete; nothing is written."""
+    started = clock()
+    work = _Work(check, sides)
+    try:
+        work.compare()
+        work.confirm()
+    except DragomanError as error:
+        work.stopped(Incomplete(code=error.code, message=error.message, hint=error.advice))
+    return work.result(run, started, (clock() - started).total_seconds())
+
+
+class _Work:
+    """The counts and findings of one run, as they come together."""
+
+    def __init__(self, check: CheckSpec, sides: Sides) -> None:
+        self._check = check
+        self._sides = sides
+        self._names = Names(
+            check=check.check,
+            translator=check.mapping,
+            mapping_owner=sides.reader.translator.owner,
+            view=check.view,
+            view_owner=check.owner,
+        )
+        self._counts = Counts()
+        self._legacy: Counter[str] = Counter({name: 0 for name in sides.reader.tables})
+        self._pending: list[str] = []
+        self._findings: list[Finding] = []
+        self._detailed: Counter[tuple[str, ...]] = Counter()
+        self._in_flight = self._unconfirmed = 0
+        self._position: int | None = None
+        self._fence: FenceResult | None = None
+        self._incomplete: Incomplete | None = None
+
+    def compare(self) -> None:
+        """Look at every key of both sides once, while both may move."""
+        reader, view = self._sides.reader, self._sides.view
+        with reader.snapshot() as legacy, view.rows() as rows:
+            self._position = legacy.position
+            source = self._counted(legacy.read())
+            self._pending = list(candidates(source, rows, self._expect, view.shape, self._counts))
+
+    def confirm(self) -> None:
+        """Settle the candidates, in batches; with none, the fence is passed all the same: it proves the pipeline runs."""
+        confirmer = Confirmer(self._sides.reader, self._sides.view, self._sides.fence, self._sides.witness)
+        waiting = self._pending
+        while self._incomplete is None and (waiting or self._fence is None):
+            batch, waiting = waiting[:BATCH], waiting[BATCH:]
+            settled = confirmer.settle(batch)
+            self._take(settled)
+            self._pending = [*settled.unjudged, *waiting]
+
+    def stopped(self, reason: Incomplete) -> None:
+        """The run ends here; what was not judged until now is not covered."""
+        self._incomplete = reason
+
+    def result(self, run: str, started: datetime, seconds: float) -> RunResult:
+        """Everything that came together."""
+        findings = tuple(sorted(self._findings, key=lambda finding: finding.key))
+        counts = self._counts
+        return RunResult(
+            run=run,
+            check=self._check,
+            started=started,
+            seconds=seconds,
+            mapping_version=self._sides.reader.translator.version,
+            position=self._position,
+            compared=counts.compared,
+            agree=counts.agree,
+            confirmed=len(findings),
+            in_flight=self._in_flight,
+            unconfirmed=self._unconfirmed,
+            not_covered=counts.compared - counts.agree - len(findings) - self._in_flight - self._unconfirmed,
+            legacy_rows=tuple(self._legacy.items()),
+            view_rows=counts.view,
+            masked=tuple(sorted(self._sides.view.shape.masked)),
+            findings=findings,
+            groups=grouped(findings),
+            hops=() if self._fence is None else self._fence.hops,
+            incomplete=self._incomplete,
+        )
+
+    def _take(self, settled: Settled) -> None:
+        self._in_flight += settled.in_flight
+        self._unconfirmed += len(settled.unconfirmed)
+        for confirmed in settled.confirmed:
+            finding = judge(confirmed, self._names, self._sides.view.shape)
+            reason = tuple(cause.name for cause in finding.causes)
+            self._detailed[reason] += 1
+            self._findings.append(finding if self._detailed[reason] <= DETAILED else without_rows(finding))
+        fence = settled.fence
+        if self._fence is None or fence.stop is not None:
+            self._fence = fence
+        if fence.stop is not None:
+            last = fence.hops[-1]
+            self._incomplete = Incomplete(
+                code=f"reconcile.{fence.stop}",
+                message=f"{_STOPS[fence.stop]} at the hop {last.name}: {last.detail}",
+                hint=_HINTS[fence.stop],
+            )
+
+    def _counted(self, aggregates: Iterable[Aggregate]) -> Iterator[Aggregate]:
+        for aggregate in aggregates:
+            for table, rows in aggregate.rows.items():
+                self._legacy[table] += len(rows)
+            yield aggregate
+
+    def _expect(self, rows: Rows | None) -> Expected:
+        return expected_of(self._sides.reader.translator, rows, self._sides.view.shape)
+
+
+_STOPS = {
+    "lag": "The pipeline is behind",
+    "loading": "The pipeline is still loading",
+    "stopped": "The pipeline has stopped",
+    "open-step": "A step is still open",
+}
+_HINTS = {
+    "lag": "This is lag, not drift. See `dragoman status`, let the pipeline catch up, then run the check again.",
+    "loading": "Wait until `dragoman status` says that the snapshot is loaded, then run the check again.",
+    "stopped": "Start it with `dragoman run`, then run the check again.",
+    "open-step": "It ends with the next transaction that reaches its partition. Run the check again after that.",
+}

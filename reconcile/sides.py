@@ -1,0 +1,75 @@
+"""A key's fields side by side: legacy says now, last published, view shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconcile.compare import Comparison
+from reconcile.content import ABSENT, Content, ViewShape, counted, same, shown
+from reconcile.finding import FieldRow
+
+UNKNOWN = "not known"
+"""What legacy says of a field where the mapping refuses the whole."""
+
+_NONE: Mapping[str, Any] = {}
+
+
+def field_rows(comparison: Comparison, published: Content | None, shape: ViewShape) -> tuple[FieldRow, ...]:
+    """Every field that the view shows, those of list elements only where they differ."""
+    actual = None if comparison.row is None else comparison.row.content
+    if comparison.expected.problem is None:
+        return tuple(_rows(comparison.expected.content, published, actual, shape))
+    return tuple(_refused(comparison, published, actual, shape))
+
+
+def _rows(
+    expected: Content | None, published: Content | None, actual: Content | None, shape: ViewShape
+) -> Iterator[FieldRow]:
+    sides = (expected, published, actual)
+    for path in shape.fields:
+        values = [None if side is None else side.fields[path] for side in sides]
+        texts = [ABSENT if side is None else shown(side.fields[path], path, shape) for side in sides]
+        yield _row(path, None, texts, not _all_same(values))
+    for path in shape.lists:
+        lists = [None if side is None else side.lists[path] for side in sides]
+        lengths = [ABSENT if elements is None else counted(len(elements)) for elements in lists]
+        yield _row(path, None, lengths, len(set(lengths)) > 1)
+        for number in range(max(len(elements or ()) for elements in lists)):
+            elements = [elements[number] if elements and number < len(elements) else _NONE for elements in lists]
+            yield from _element_rows(path, number + 1, elements, shape)
+
+
+def _element_rows(
+    path: str, number: int, elements: list[Mapping[str, Any]], shape: ViewShape
+) -> Iterator[FieldRow]:
+    for inner in shape.lists[path]:
+        full = f"{path}.{inner}"
+        texts = [shown(element[inner], full, shape) if element else ABSENT for element in elements]
+        present = [bool(element) for element in elements]
+        if len(set(present)) > 1 or not _all_same([element.get(inner) for element in elements]):
+            yield _row(full, number, texts, True)
+
+
+def _refused(
+    comparison: Comparison, published: Content | None, actual: Content | None, shape: ViewShape
+) -> Iterator[FieldRow]:
+    """The mapping cannot say what legacy means: one field is to blame, the others are not known."""
+    problem = comparison.expected.problem
+    assert problem is not None
+    blamed = problem.field or "(all)"
+    rows = list(_rows(published, published, actual, shape))
+    if blamed not in {row.field for row in rows}:
+        yield _row(blamed, None, [f"refused: {problem.message}", "", ""], True)
+    for row in rows:
+        legacy = f"refused: {problem.message}" if row.field == blamed else UNKNOWN
+        yield _row(row.field, row.element, [legacy, row.published, row.view], row.differs or row.field == blamed)
+
+
+def _row(field: str, element: int | None, texts: list[str], differs: bool) -> FieldRow:
+    legacy, published, view = texts
+    return FieldRow(field=field, element=element, legacy=legacy, published=published, view=view, differs=differs)
+
+
+def _all_same(values: list[Any]) -> bool:
+    return all(same(values[0], value) for value in values[1:])
