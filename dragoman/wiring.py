@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -167,6 +169,21 @@ def state_of(project: Project, name: str) -> Iterator[StateStore | None]:
         return
     with closing(SqliteState(project.settings.state, name, read_only=True)) as store:
         yield store
+
+
+def running_worker(log: Path) -> int | None:
+    """The process that works on a log now, `None` if there is none. Asks the lock, and gives it back at once."""
+    try:
+        lock = os.open(f"{os.path.realpath(log)}.lock", os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.pread(lock, 32, 0).decode("ascii", "replace").strip() or 0)
+    finally:
+        os.close(lock)
+    return None
 
 
 def identity_of(project: Project) -> Identity:

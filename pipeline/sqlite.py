@@ -137,9 +137,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def translated(path: Path, kind: FileKind) -> Iterator[None]:
-    """Raise every error of SQLite from inside as `DiskFull`, `kind.damaged` or `kind.failed`."""
+    """Raise every error of SQLite and of the system from inside as `DiskFull`, `kind.damaged` or `kind.failed`."""
     try:
         yield
+    except OSError as error:
+        raise kind.failed(path=path, reason=error.strerror or str(error)) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where SQLite's message quotes a damaged name
         if getattr(error, "sqlite_errorcode", None) in _NO_ROOM:
             raise DiskFull(path=path) from error

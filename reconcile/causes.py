@@ -147,7 +147,11 @@ def consumer_refused(lacking: Published, refused: ViewParked, names: Names) -> C
 
 def deleted_not_applied(at: Coordinate | None, time: datetime | None, names: Names) -> Cause:
     """The thing was deleted and its tombstone published; the view still has it."""
-    told = "its tombstone is no longer kept" if at is None else f"its tombstone is at {at}, which the checkpoint has passed"
+    told = (
+        "its tombstone is no longer kept"
+        if at is None
+        else f"its tombstone is at {at}, which the checkpoint has passed"
+    )
     return Cause(
         name="deleted-not-applied",
         title="Deleted in legacy, still in the view",

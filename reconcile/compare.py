@@ -76,10 +76,7 @@ def candidates(
     shape: ViewShape,
     counts: Counts,
 ) -> Iterator[str]:
-    """The keys that differ at this moment, in key order; `counts` is filled on the way.
-
-    `SideEmpty` or `NothingCompared` at the end, where a side had no rows.
-    """
+    """The keys that differ at this moment, in key order; `counts` is filled on the way."""
     for key, aggregate, row in _paired(source, view):
         expected = expect(None if aggregate is None else aggregate.rows)
         exists = expected.content is not None or expected.problem is not None
@@ -92,6 +89,10 @@ def candidates(
             counts.agree += 1
         else:
             yield key
+
+
+def check_sides(counts: Counts) -> None:
+    """`SideEmpty` or `NothingCompared` where a side had nothing at all: that is a failure, and no agreement."""
     if counts.compared == 0:
         raise NothingCompared
     if counts.source == 0 or counts.view == 0:
@@ -103,13 +104,9 @@ def _paired(
 ) -> Iterator[tuple[str, Aggregate | None, ViewRow | None]]:
     left, right = next(source, None), next(view, None)
     while left is not None or right is not None:
-        if left is not None and (right is None or left.key < right.key):
-            yield left.key, left, None
-            left = next(source, None)
-        elif right is not None and (left is None or right.key < left.key):
-            yield right.key, None, right
-            right = next(view, None)
-        else:
-            assert left is not None
-            yield left.key, left, right
-            left, right = next(source, None), next(view, None)
+        key = min(side.key for side in (left, right) if side is not None)
+        aggregate = left if left is not None and left.key == key else None
+        row = right if right is not None and right.key == key else None
+        yield key, aggregate, row
+        left = left if aggregate is None else next(source, None)
+        right = right if row is None else next(view, None)

@@ -38,8 +38,6 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     fence: FenceResult
 
 
-
-
 class Confirmer:
     """Looks again at candidates, behind a fence, until they hold still. Reads only."""
 
@@ -53,21 +51,17 @@ class Confirmer:
         """Source image, fence, view, source image: for each key until it holds still, at most `ROUNDS` times."""
         pending, in_flight = list(keys), 0
         confirmed: list[Confirmed] = []
-        first: FenceResult | None = None
-        for _ in range(ROUNDS if pending else 1):
+        fences: list[FenceResult] = []
+        while len(fences) < ROUNDS and (pending or not fences):
             with self._reader.snapshot() as snapshot:
                 before, position = snapshot.read_keys(pending), snapshot.position
-            fence = self._fence.wait_for(position)
-            first = first or fence
-            if fence.stop is not None:
-                return _settled(confirmed, in_flight, [], pending, fence)
+            fences.append(self._fence.wait_for(position))
+            if fences[-1].stop is not None:
+                return _settled(confirmed, in_flight, [], pending, fences[-1])
             agreed, still, pending = self._look_again(pending, before, position)
             in_flight += agreed
             confirmed += still
-            if not pending:
-                break
-        assert first is not None
-        return _settled(confirmed, in_flight, pending, [], first)
+        return _settled(confirmed, in_flight, pending, [], fences[0])
 
     def _look_again(
         self, pending: list[str], before: Mapping[str, Rows], position: int

@@ -22,6 +22,9 @@ NOTHING = "∅"
 ABSENT = "absent"
 """Stands for every field of a thing that is not there."""
 
+MAX_SHOWN = 300
+"""Characters of a value that a report shows."""
+
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _CLASSIFIED = ("personal", "sensitive")
 
@@ -113,8 +116,10 @@ def _instant(value: Any) -> datetime | None:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         return None
-    if not isinstance(moment, datetime):
-        return None
+    return _utc(moment) if isinstance(moment, datetime) else None
+
+
+def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -123,9 +128,7 @@ def plain(value: Any) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
-        moment = _instant(value)
-        assert moment is not None
-        return moment.replace(tzinfo=None).isoformat() + "Z"
+        return _utc(value).replace(tzinfo=None).isoformat() + "Z"
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bool):
@@ -134,10 +137,15 @@ def plain(value: Any) -> str:
 
 
 def shown(value: Any, path: str, shape: ViewShape) -> str:
-    """A value as a report may show it."""
+    """A value as a report may show it. Texts with blanks at an end are quoted, so that they can be seen; long ones cut."""
     if value is None:
         return NOTHING
-    return MASK if path in shape.masked else plain(value)
+    if path in shape.masked:
+        return MASK
+    text = plain(value)
+    if len(text) > MAX_SHOWN:
+        text = f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
+    return f'"{text}"' if text != text.strip() or not text else text
 
 
 def differences(expected: Content, actual: Content, shape: ViewShape) -> tuple[Difference, ...]:

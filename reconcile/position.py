@@ -32,10 +32,8 @@ class SourcePosition(Protocol):
 # The position never falls, even if changes are pruned (connectors.capture).
 _END = text("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = '_dragoman_changes'")
 _BETWEEN = "FROM _dragoman_changes WHERE pos > :after AND pos <= :until"
-_COUNT = text(f"SELECT count(*) {_BETWEEN}")  # noqa: S608  # a constant
-_IMAGES = text(
-    f"SELECT tbl, CAST(before AS BLOB), CAST(after AS BLOB) {_BETWEEN} ORDER BY pos"  # noqa: S608  # a constant
-)
+_COUNT = text(f"SELECT count(*) {_BETWEEN}")
+_IMAGES = text(f"SELECT tbl, CAST(before AS BLOB), CAST(after AS BLOB) {_BETWEEN} ORDER BY pos")
 
 
 class ChangeTable:

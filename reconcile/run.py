@@ -10,7 +10,7 @@ import msgspec
 
 from reconcile.causes import Names
 from reconcile.check import CheckSpec
-from reconcile.compare import Counts, Expected, candidates, expected_of
+from reconcile.compare import Counts, Expected, candidates, check_sides, expected_of
 from reconcile.confirm import Confirmer, Settled
 from reconcile.evidence import Witness
 from reconcile.fence import Fence, FenceResult, Passage
@@ -41,7 +41,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one run found. All five counts are of business keys, and `compared` is their sum.
 
     `in_flight` differed at first and agreed behind the fence. `unconfirmed` never held still. `not_covered` were compared
-    but could not be judged. `legacy_rows` are the rows read by table. `seconds` is the whole run's time.
+    but could not be judged. `ended` says whether both sides were read to their ends; if not, there may be more keys.
+    `legacy_rows` are the rows read by table. `seconds` is the whole run's time.
     """
 
     run: str
@@ -56,6 +57,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     unconfirmed: int
     not_covered: int
+    ended: bool
     legacy_rows: tuple[tuple[str, int], ...]
     view_rows: int
     masked: tuple[str, ...]
@@ -67,7 +69,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def coverage(self) -> float:
         """The share of keys that were compared and judged, 0 to 1; less than 1 is never clean."""
-        if self.compared == 0:
+        if not self.ended or self.compared == 0:
             return 0.0
         return (self.compared - self.unconfirmed - self.not_covered) / self.compared
 
@@ -118,6 +120,7 @@ class _Work:
         self._pending: list[str] = []
         self._findings: list[Finding] = []
         self._detailed: Counter[tuple[str, ...]] = Counter()
+        self._ended = False
         self._in_flight = self._unconfirmed = 0
         self._position: int | None = None
         self._fence: FenceResult | None = None
@@ -130,6 +133,8 @@ class _Work:
             self._position = legacy.position
             source = self._counted(legacy.read())
             self._pending = list(candidates(source, rows, self._expect, view.shape, self._counts))
+        self._ended = True
+        check_sides(self._counts)
 
     def confirm(self) -> None:
         """Settle the candidates, in batches; with none, the fence is passed all the same: it proves the pipeline runs."""
@@ -162,6 +167,7 @@ class _Work:
             in_flight=self._in_flight,
             unconfirmed=self._unconfirmed,
             not_covered=counts.compared - counts.agree - len(findings) - self._in_flight - self._unconfirmed,
+            ended=self._ended,
             legacy_rows=tuple(self._legacy.items()),
             view_rows=counts.view,
             masked=tuple(sorted(self._sides.view.shape.masked)),

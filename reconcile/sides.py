@@ -8,6 +8,7 @@ from typing import Any
 from reconcile.compare import Comparison
 from reconcile.content import ABSENT, Content, ViewShape, counted, same, shown
 from reconcile.finding import FieldRow
+from translators.problem import Problem
 
 UNKNOWN = "not known"
 """What legacy says of a field where the mapping refuses the whole."""
@@ -18,9 +19,10 @@ _NONE: Mapping[str, Any] = {}
 def field_rows(comparison: Comparison, published: Content | None, shape: ViewShape) -> tuple[FieldRow, ...]:
     """Every field that the view shows, those of list elements only where they differ."""
     actual = None if comparison.row is None else comparison.row.content
-    if comparison.expected.problem is None:
+    problem = comparison.expected.problem
+    if problem is None:
         return tuple(_rows(comparison.expected.content, published, actual, shape))
-    return tuple(_refused(comparison, published, actual, shape))
+    return tuple(_refused(problem, published, actual, shape))
 
 
 def _rows(
@@ -40,9 +42,7 @@ def _rows(
             yield from _element_rows(path, number + 1, elements, shape)
 
 
-def _element_rows(
-    path: str, number: int, elements: list[Mapping[str, Any]], shape: ViewShape
-) -> Iterator[FieldRow]:
+def _element_rows(path: str, number: int, elements: list[Mapping[str, Any]], shape: ViewShape) -> Iterator[FieldRow]:
     for inner in shape.lists[path]:
         full = f"{path}.{inner}"
         texts = [shown(element[inner], full, shape) if element else ABSENT for element in elements]
@@ -52,11 +52,9 @@ def _element_rows(
 
 
 def _refused(
-    comparison: Comparison, published: Content | None, actual: Content | None, shape: ViewShape
+    problem: Problem, published: Content | None, actual: Content | None, shape: ViewShape
 ) -> Iterator[FieldRow]:
     """The mapping cannot say what legacy means: one field is to blame, the others are not known."""
-    problem = comparison.expected.problem
-    assert problem is not None
     blamed = problem.field or "(all)"
     rows = list(_rows(published, published, actual, shape))
     if blamed not in {row.field for row in rows}:

@@ -140,9 +140,7 @@ class LegacySnapshot:
         if changes is None:
             return None
         tables = self._reader.tables
-        return frozenset(
-            self._key(c.table, self._typed(c.table, c.row)) for c in changes if c.table in tables
-        )
+        return frozenset(self._key(c.table, self._typed(c.table, c.row)) for c in changes if c.table in tables)
 
     def _ordered(self, name: str) -> Iterator[_Group]:
         return in_order(SIDE, self._groups(name, self._statement(name)))

@@ -80,7 +80,7 @@ def _outbound(comparison: Comparison, evidence: Evidence, names: Names, shape: V
     if _agree(content, None if row is None else row.content, shape):
         return
     if published is None:
-        yield from _never_published(row, evidence, names)
+        yield from () if row is None else _never_published(row, evidence, names)
     elif row is None or row.sequence < published.sequence:
         lacking = evidence.lacking or published
         if evidence.view_parked is not None:
@@ -93,9 +93,8 @@ def _outbound(comparison: Comparison, evidence: Evidence, names: Names, shape: V
         yield causes.misapplied(published, row, names)
 
 
-def _never_published(row: ViewRow | None, evidence: Evidence, names: Names) -> Iterator[Cause]:
+def _never_published(row: ViewRow, evidence: Evidence, names: Names) -> Iterator[Cause]:
     """A row of which the stream holds nothing: its tombstone is compacted away, or nobody ever published it."""
-    assert row is not None
     if evidence.stored is not None and evidence.stored.version:
         yield causes.deleted_not_applied(None, None, names)
     elif row.intact:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 
+from translators.checks import meanings
 from translators.contract import Contract, Shape, shape_of
 from translators.expression.bind import Bound, CodeTable, Scope, bind
 from translators.expression.errors import ExpressionError
@@ -241,6 +242,9 @@ class _Binder:
         said = _mismatch(bound.type, shape)
         if said:
             self._at(node, (0, len(node.text)), "contract.type", f"{path} is {bound.type}, but {said[0]}", said[1])
+        for meaning in sorted(m for m in meanings(bound) - set(shape.choices) if m is not None and shape.choices):
+            unknown = f"{path} can be {meaning!r}, which its contract does not allow{did_you_mean(meaning, shape.choices)}"
+            self._at(node, (0, len(node.text)), "contract.choice", unknown, "Extend the contract, or correct the code table.")
         return BoundField(path, bound, node, shape)
 
     def _event(self, rule: EventRule, scope: Scope, state: MappingType[str, Shape]) -> BoundEvent | None:

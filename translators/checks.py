@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 
 from translators.contract import Shape
+from translators.expression.bound import Bound, Call
 from translators.expression.python import Writer
 from translators.expression.runtime import ValueProblem
-from translators.schema import Type
 
 
-def write_checks(writer: Writer, value: str, found: Type, shape: Shape) -> None:
+def write_checks(writer: Writer, value: str, bound: Bound, shape: Shape) -> None:
     """Write the checks of one field; each raises `ValueProblem` with a `contract.` code. `value` is a local variable."""
     writer.namespace["broken"] = broken
+    found = bound.type
     if found.nullable and not shape.nullable:
         _check(writer, f"{value} is None", "contract.null", "is null, the contract says it never is")
-    for condition, code, said in _conditions(writer, value, found, shape):
+    for condition, code, said in _conditions(writer, value, bound, shape):
         guard = f"{value} is not None and " if found.nullable and shape.nullable else ""
         _check(writer, f"{guard}{condition}", code, said)
 
@@ -25,9 +26,9 @@ def _check(writer: Writer, condition: str, code: str, said: str) -> None:
         writer.line(f"raise broken({code!r}, {said!r})")
 
 
-def _conditions(writer: Writer, value: str, found: Type, shape: Shape) -> list[tuple[str, str, str]]:
-    conditions = []
-    if shape.choices:
+def _conditions(writer: Writer, value: str, bound: Bound, shape: Shape) -> list[tuple[str, str, str]]:
+    found, conditions = bound.type, []
+    if shape.choices and not meanings(bound) <= set(shape.choices):
         allowed = writer.constant(frozenset(shape.choices))
         said = f"is none of {', '.join(shape.choices)}"
         conditions.append((f"{value} not in {allowed}", "contract.choice", said))
@@ -47,6 +48,14 @@ def _conditions(writer: Writer, value: str, found: Type, shape: Shape) -> list[t
             said = f"has more than {whole} digits before the point"
             conditions.append((f"not -{bound} < {value} < {bound}", "contract.too-large", said))
     return conditions
+
+
+def meanings(bound: Bound) -> set[str | None]:
+    """All texts that an expression can give, where they are known: those of a code table; else one that fits nothing."""
+    if isinstance(bound, Call) and bound.name == "CODE":
+        _, entries, _, default = bound.data
+        return {*entries.values(), *([] if default is None else [default])}
+    return {None}
 
 
 def broken(code: str, said: str) -> ValueProblem:

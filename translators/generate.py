@@ -154,7 +154,7 @@ class _Generator:
         text = Emitter(writer, names).value(node.bound)
         value = writer.temp()
         writer.line(f"{value} = {text}")
-        write_checks(writer, value, node.bound.type, node.shape)
+        write_checks(writer, value, node.bound, node.shape)
         return value
 
     def _each(self, node: BoundEach, names: _Names) -> str:
@@ -235,7 +235,7 @@ class _Generator:
         self._fields.append(BoundField(node.path, node.bound, event.rule.when, shape))
         value = self._writer.temp()
         self._writer.line(f"{value} = {text}")
-        write_checks(self._writer, value, node.bound.type, shape)
+        write_checks(self._writer, value, node.bound, shape)
         return value
 
 

@@ -72,6 +72,8 @@ def key_part(value: Value) -> str:
         return "true" if value else "false"
     else:
         raise ValueError(f"{value!r} cannot be part of a key")
+    if not text.isascii():
+        text.encode()  # a lone surrogate is no key: UnicodeEncodeError is a ValueError
     if "%" in text or "/" in text:
         return text.replace("%", "%25").replace("/", "%2F")
     return text

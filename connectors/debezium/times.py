@@ -60,13 +60,14 @@ def iso_day(value: Any) -> date | OutOfRange:
 def timestamp(per_second: int) -> Callable[[Any], datetime | OutOfRange]:
     """Reads a wall clock without a zone, counted from 1970 in thousandths, millionths or billionths of a second."""
 
+    factor, divisor = max(_MICRO // per_second, 1), max(per_second // _MICRO, 1)
+
     @lru_cache(maxsize=4096)
     def moment(number: int) -> datetime | OutOfRange:
-        micros, rest = divmod(number * _MICRO, per_second)
-        if rest or number in _INFINITE:
+        if number in _INFINITE or number % divisor:
             return OutOfRange(_INFINITE.get(number, str(number)))
         try:
-            return _EPOCH + timedelta(microseconds=micros)
+            return _EPOCH + timedelta(0, 0, number * factor // divisor)
         except OverflowError:
             return OutOfRange(str(number))
 

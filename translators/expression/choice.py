@@ -88,6 +88,8 @@ def _nullif(args: Arguments) -> Bound:
     if right.type == types.UNTYPED or left.type == types.UNTYPED:
         raise Refused(args.span, what="NULLIF with NULL", fix="Write the first argument alone.")
     types.common_type(args.args, "NULLIF")
+    if isinstance(left, Constant) and left.value is None:
+        return left
     return args.call(left.type, nullable=True)
 
 

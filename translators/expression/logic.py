@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from translators.expression import types
 from translators.expression.arguments import Arguments, Entry, Example, Python
-from translators.expression.bound import Bound, Call, Constant, first_fallible
+from translators.expression.bound import Aggregate, Bound, Call, Constant, first_fallible
 from translators.expression.errors import FallibleCondition, TypeMismatch
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _equal_is_true(emitter: Emitter, call: Call) -> str:
     """`=`: a NULL on one side equals no value on the other, so that no test is needed."""
     left, right = call.args
     for part, other in ((left, right), (right, left)):
-        if not isinstance(part, Call) and not other.type.nullable:
+        if not isinstance(part, Call | Aggregate) and not other.type.nullable and not emitter.raises(other):
             guards, text = emitter.plan(other)
             if not guards.tests:
                 return f"({emitter.leaf(part)} == {text})"

@@ -239,7 +239,7 @@ class Emitter:
 
     def guards(self, bound: Bound) -> Guards:
         """An empty set of tests for a part. Where two parts could be NULL or fail, failures have to wait for all tests."""
-        return Guards(deferring=_uncertain(bound) > 1)
+        return Guards(deferring=self._uncertain(bound) > 1)
 
     def strict(self, bound: Bound, guards: Guards) -> str:
         """The text of a part, right if no test in `guards` says NULL; adds the tests that it needs."""
@@ -266,7 +266,7 @@ class Emitter:
             guards.add(0, text)
             return text
         name = self.writer.temp()
-        if rank and raises(bound):
+        if rank and self.raises(bound):
             if guards.deferring:
                 guards.add(2, f"({name} := {self.use(runtime.rescue)}(lambda: {text}))")
                 return f"{self.use(runtime.sound)}({name})"
@@ -278,7 +278,7 @@ class Emitter:
         """NULLIF in a strict tree: its first argument, and one more test."""
         value, null = bound.args
         text = self.strict(value, guards)
-        rank = 2 if raises(bound) else 1
+        rank = 2 if self.raises(bound) else 1
         other = self.value(null)
         if text.isidentifier():
             guards.add(rank, text, other)
@@ -295,21 +295,19 @@ class Emitter:
         name = self.writer.temp()
         return Local(bound.type, bound.span, name), f"({name} := {text}) is {name}"
 
+    def raises(self, bound: Bound) -> bool:
+        """Whether computing this part can raise at all; overflow counts, which lint lets pass."""
+        if isinstance(bound, Call):
+            return bound.fails or bool(CATALOGUE[bound.name].errors) or any(self.raises(part) for part in bound.args)
+        return isinstance(bound, Aggregate)
 
-def raises(bound: Bound) -> bool:
-    """Whether computing this part can raise at all; overflow counts, which lint lets pass."""
-    if isinstance(bound, Call):
-        return bound.fails or bool(CATALOGUE[bound.name].errors) or any(raises(part) for part in bound.args)
-    return isinstance(bound, Aggregate)
-
-
-def _uncertain(bound: Bound) -> int:
-    """How many parts of a strict tree may, each for itself, be NULL or fail."""
-    if not isinstance(bound, Call):
-        return int(isinstance(bound, Aggregate) and bound.type.nullable)
-    entry = CATALOGUE[bound.name]
-    makes_null = bound.makes_null or (entry.python.strict is None and bound.type.nullable)
-    own = int(makes_null and raises(bound))
-    if entry.python.strict is None and bound.name != "NULLIF":
-        return own
-    return own + sum(_uncertain(part) for part in bound.args)
+    def _uncertain(self, bound: Bound) -> int:
+        """How many parts of a strict tree may, each for itself, be NULL or fail."""
+        if not isinstance(bound, Call):
+            return int(isinstance(bound, Aggregate) and bound.type.nullable)
+        strict = CATALOGUE[bound.name].python.strict is not None
+        makes_null = bound.makes_null or (not strict and bound.type.nullable)
+        own = int(makes_null and self.raises(bound))
+        if not strict and bound.name != "NULLIF":
+            return own
+        return own + sum(self._uncertain(part) for part in bound.args)

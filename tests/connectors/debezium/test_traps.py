@@ -120,6 +120,18 @@ def test_a_change_of_the_key_is_a_delete_a_tombstone_and_an_insert() -> None:
     assert new.flagged == ("big",)
 
 
+def test_a_null_array_beside_a_new_key_may_be_a_value_that_was_not_sent() -> None:
+    columns = {**schema("pg1").tables["d"].columns}
+    native = {**schema("pg1").tables["d"].native, "arr": "numeric[]"}
+    legacy = with_table("d", columns=columns, native=native)
+    record = capture("pg1")[54]
+    bare = (record.value or b"").partition(b'"payload":')[2][:-1].replace(b'"arr":[1,2]', b'"arr":null')
+    moved = Decoder(legacy).decode(*record._replace(value=bare))
+    inserted = Decoder(legacy).decode(*record._replace(value=bare, headers=()))
+    assert isinstance(moved, Change) and isinstance(inserted, Change) and moved.after and inserted.after
+    assert (moved.after["arr"], inserted.after["arr"]) == (TOAST, None)
+
+
 def test_every_disguise_of_a_value_that_was_not_sent() -> None:
     for legacy in (schema("v_toa"), None):
         (updated,) = [record for record in decoded("v_toa", legacy) if isinstance(record, Change) and record.op == "u"]

@@ -306,6 +306,13 @@ def test_a_file_without_permission_to_write_is_said(elsewhere: Path) -> None:
     assert os.listdir(elsewhere) == ["state.db"]
 
 
+def test_a_folder_that_may_not_be_entered_is_said(elsewhere: Path) -> None:
+    elsewhere.chmod(0o000)
+    said = run(UNPRIVILEGED, elsewhere / "state.db")
+    elsewhere.chmod(0o755)
+    assert said == f"StateError The state {elsewhere / 'state.db'} could not be used: Permission denied.\n"
+
+
 @pytest.mark.parametrize(
     ("query", "parameters", "index"),
     [

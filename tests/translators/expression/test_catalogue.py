@@ -72,7 +72,7 @@ def test_an_entry_says_what_it_is(entry: Entry) -> None:
     assert entry.arity[0] <= entry.arity[1]
 
 
-FAILURES = {
+FAILURES: dict[str, tuple[str, dict[str, object]]] = {
     "value.not_a_date": ("TO_DATE(s, 'YYYYMMDD')", {"s": "20230229"}),
     "value.not_a_number": ("CAST(s AS DECIMAL(9, 2))", {"s": "1e3"}),
     "value.not_an_integer": ("CAST(s AS INTEGER)", {"s": "1.5"}),

@@ -6,186 +6,11 @@ import random
 from collections.abc import Iterator
 
 import pytest
-import sqlglot
-from sqlglot import exp
 
+from tests.translators.expression.trees import every, ours, postgres
 from translators.expression import ExpressionError, parse
 from translators.expression import nodes as n
 from translators.expression.tokens import MAX_CHARACTERS
-
-Tree = object
-
-FUNCTIONS: dict[type[exp.Expression], tuple[str, tuple[str, ...]]] = {
-    exp.Upper: ("UPPER", ("this",)),
-    exp.Lower: ("LOWER", ("this",)),
-    exp.Length: ("LENGTH", ("this",)),
-    exp.Abs: ("ABS", ("this",)),
-    exp.Trim: ("TRIM", ("this",)),
-    exp.Round: ("ROUND", ("this", "decimals")),
-    exp.Nullif: ("NULLIF", ("this", "expression")),
-    exp.Coalesce: ("COALESCE", ("this", "expressions")),
-    exp.Greatest: ("GREATEST", ("this", "expressions")),
-    exp.Left: ("LEFT", ("this", "expression")),
-    exp.Substring: ("SUBSTRING", ("this", "start", "length")),
-}
-OPERATORS: dict[type[exp.Expression], str] = {
-    exp.Add: "+",
-    exp.Sub: "-",
-    exp.Mul: "*",
-    exp.Div: "/",
-    exp.Mod: "%",
-    exp.EQ: "=",
-    exp.NEQ: "<>",
-    exp.LT: "<",
-    exp.LTE: "<=",
-    exp.GT: ">",
-    exp.GTE: ">=",
-}
-CHAINS: dict[type[exp.Expression], str] = {exp.And: "AND", exp.Or: "OR", exp.DPipe: "||"}
-
-
-def flat(operator: str, parts: list[Tree]) -> Tree:
-    """One level for a chain, however it was bracketed: these operators are associative."""
-    inner: list[Tree] = []
-    for part in parts:
-        same = isinstance(part, tuple) and part[0] == operator
-        inner.extend(part[1:] if same and isinstance(part, tuple) else [part])
-    return (operator, *inner)
-
-
-def ours(node: n.Node) -> Tree:
-    """Our tree as nested tuples."""
-    below = [ours(part) for part in n.children(node)]
-    match node:
-        case n.Number():
-            return ("number", node.text)
-        case n.String():
-            return ("text", node.value)
-        case n.Word():
-            return ("word", node.value)
-        case n.Name():
-            return ("name", *node.parts)
-        case n.Interval():
-            return ("interval", node.text.lower().rstrip("s"))
-        case n.Unary():
-            return (f"prefix {node.operator}", *below)
-        case n.Binary():
-            return (node.operator, *below)
-        case n.Chain():
-            return flat(node.operator, below)
-        case n.Is():
-            return negated(node.negated, ("IS", node.test, *below))
-        case n.Distinct():
-            return ("SAME" if node.negated else "DISTINCT", *below)
-        case n.Between():
-            return negated(node.negated, ("BETWEEN", *below))
-        case n.In():
-            return negated(node.negated, ("IN", *below))
-        case n.Like():
-            return negated(node.negated, ("LIKE", *below))
-        case n.Case():
-            return ("CASE", node.operand is not None, node.otherwise is not None, *below)
-        case n.Cast():
-            return ("CAST", node.target, node.numbers, *below)
-        case n.Extract():
-            return ("EXTRACT", node.part, *below)
-        case n.AtTimeZone():
-            return ("ZONE", *below)
-        case n.Function():
-            return (node.name, *below)
-        case _:
-            raise AssertionError(node)
-
-
-def negated(yes: bool, tree: Tree) -> Tree:
-    """NOT around a test, where the test is written with a NOT inside."""
-    return ("prefix NOT", tree) if yes else tree
-
-
-def theirs(tree: exp.Expression) -> Tree:
-    """sqlglot's tree as the same nested tuples."""
-    kind = type(tree)
-    if kind in OPERATORS:
-        return (OPERATORS[kind], theirs(tree.this), theirs(tree.args["expression"]))
-    if kind in CHAINS:
-        return flat(CHAINS[kind], [theirs(tree.this), theirs(tree.args["expression"])])
-    if kind in FUNCTIONS:
-        name, keys = FUNCTIONS[kind]
-        return (name, *(theirs(part) for key in keys for part in listed(tree.args.get(key))))
-    return theirs_special(tree)
-
-
-def listed(part: object) -> Iterator[exp.Expression]:
-    """The expressions of an argument, which may be one, several or absent."""
-    for one in part if isinstance(part, list) else [part]:
-        if isinstance(one, exp.Expression):
-            yield one
-
-
-def theirs_special(tree: exp.Expression) -> Tree:
-    """What is neither an operator nor a plain function."""
-    match tree:
-        case exp.Paren():
-            return theirs(tree.this)
-        case exp.Literal():
-            return ("text" if tree.is_string else "number", tree.this)
-        case exp.Boolean():
-            return ("word", tree.this)
-        case exp.Null():
-            return ("word", None)
-        case exp.Column():
-            return ("name", *(part.name for part in tree.parts))
-        case exp.Dot():
-            return ("name", *(part.name for part in tree.parts))
-        case exp.Neg():
-            return ("prefix -", theirs(tree.this))
-        case exp.Not():
-            return ("prefix NOT", theirs(tree.this))
-        case exp.Anonymous():
-            return (tree.name.upper(), *(theirs(part) for part in tree.expressions))
-        case exp.Interval():
-            return ("interval", f"{tree.this.name} {tree.args['unit'].name}".lower().rstrip("s"))
-        case exp.AtTimeZone():
-            return ("ZONE", theirs(tree.this), theirs(tree.args["zone"]))
-        case exp.Extract():
-            return ("EXTRACT", tree.this.name.upper(), theirs(tree.args["expression"]))
-        case _:
-            return theirs_tests(tree)
-
-
-def theirs_tests(tree: exp.Expression) -> Tree:
-    """IS, DISTINCT, BETWEEN, IN, LIKE, CASE and CAST."""
-    no = bool(tree.args.get("negate"))
-    match tree:
-        case exp.Is():
-            word = {exp.Null: "NULL"}.get(type(tree.expression)) or str(tree.expression.this).upper()
-            return negated(no, ("IS", word, theirs(tree.this)))
-        case exp.NullSafeNEQ():
-            return ("DISTINCT", theirs(tree.this), theirs(tree.expression))
-        case exp.NullSafeEQ():
-            return ("SAME", theirs(tree.this), theirs(tree.expression))
-        case exp.Between():
-            return negated(no, ("BETWEEN", *(theirs(tree.args[key]) for key in ("this", "low", "high"))))
-        case exp.In():
-            return negated(no, ("IN", theirs(tree.this), *(theirs(part) for part in tree.expressions)))
-        case exp.Like():
-            return negated(no, ("LIKE", theirs(tree.this), theirs(tree.expression)))
-        case exp.Escape():
-            inner = theirs(tree.this)
-            assert isinstance(inner, tuple)
-            escape = theirs(tree.expression)
-            return ("prefix NOT", (*inner[1], escape)) if inner[0] == "prefix NOT" else (*inner, escape)
-        case exp.Case():
-            whens = [theirs(part) for when in tree.args["ifs"] for part in (when.this, when.args["true"])]
-            operand, otherwise = ([theirs(part) for part in listed(tree.args.get(key))] for key in ("this", "default"))
-            return ("CASE", bool(operand), bool(otherwise), *operand, *whens, *otherwise)
-        case exp.Cast():
-            to = tree.args["to"]
-            numbers = tuple(int(size.this.this) for size in to.expressions)
-            return ("CAST", to.this.value, numbers, theirs(tree.this))
-        case _:
-            raise AssertionError(repr(tree))
-
 
 WRITTEN = [
     "TRIM(pol_no)",
@@ -231,6 +56,20 @@ WRITTEN = [
 ]
 
 
+TESTS = [
+    "{} {op} {}",
+    "{} IS NULL",
+    "{} NOT BETWEEN {} AND {}",
+    "{} BETWEEN {} AND {}",
+    "{} IN (1, 2)",
+    "{} NOT IN (3)",
+    "{} || {} LIKE {}",
+    "{} IS DISTINCT FROM {}",
+    "({rest})",
+    "CASE WHEN {rest} THEN a END = b",
+]
+
+
 def written_at_random(draw: random.Random, depth: int = 3) -> str:
     """A condition over numbers and texts without a needless bracket, so that precedence decides."""
 
@@ -239,14 +78,17 @@ def written_at_random(draw: random.Random, depth: int = 3) -> str:
             return draw.choice(["a", "t.b", "c1", "7", "0.25"])
         kind = draw.randrange(5)
         if kind < 3:
-            return " ".join([number(depth - 1), *(f"{draw.choice('+-*/%')} {number(depth - 1)}" for _ in range(kind + 1))])
-        return f"({number(depth - 1)})" if kind == 3 else draw.choice(["-{}", "ABS({})", "COALESCE({}, 0)"]).format(number(0))
+            return " ".join(
+                [number(depth - 1), *(f"{draw.choice('+-*/%')} {number(depth - 1)}" for _ in range(kind + 1))]
+            )
+        return (
+            f"({number(depth - 1)})"
+            if kind == 3
+            else draw.choice(["-{}", "ABS({})", "COALESCE({}, 0)"]).format(number(0))
+        )
 
     def test(depth: int) -> str:
-        form = draw.choice(
-            ["{} {op} {}", "{} IS NULL", "{} NOT BETWEEN {} AND {}", "{} BETWEEN {} AND {}", "{} IN (1, 2)", "{} NOT IN (3)"]
-            + ["{} || {} LIKE {}", "{} IS DISTINCT FROM {}", "({rest})", "CASE WHEN {rest} THEN a END = b"]
-        )
+        form = draw.choice(TESTS)
         if "{rest}" in form:
             return form.format(rest=condition(depth - 1)) if depth else "a = b"
         of = [number(0 if "IS" in form else depth) for _ in range(3)]
@@ -261,14 +103,14 @@ def written_at_random(draw: random.Random, depth: int = 3) -> str:
 
 @pytest.mark.parametrize("text", WRITTEN)
 def test_a_written_expression_has_the_tree_that_postgres_gives_it(text: str) -> None:
-    assert ours(parse(text)) == theirs(sqlglot.parse_one(text, dialect="postgres"))
+    assert ours(parse(text)) == postgres(text)
 
 
 def test_random_expressions_have_the_trees_that_postgres_gives_them() -> None:
     draw = random.Random(20_24)
     for _ in range(400):
         text = written_at_random(draw)
-        assert ours(parse(text)) == theirs(sqlglot.parse_one(text, dialect="postgres")), text
+        assert ours(parse(text)) == postgres(text), text
 
 
 def test_is_binds_looser_than_a_comparison_as_in_postgres() -> None:
@@ -297,13 +139,6 @@ def test_every_span_is_the_text_that_the_node_was_made_from() -> None:
     }
 
 
-def every(node: n.Node) -> Iterator[n.Node]:
-    """The node and all below it."""
-    yield node
-    for part in n.children(node):
-        yield from every(part)
-
-
 def test_a_chain_of_conditions_is_flat_however_long() -> None:
     tree = parse(" AND ".join(["a"] * 399))
     assert isinstance(tree, n.Chain)
@@ -327,11 +162,12 @@ def test_what_is_too_large_is_told_so(text: str, span: tuple[int, int]) -> None:
     assert (caught.value.code, caught.value.span) == ("expression.too-large", span)
 
 
-TOKENS = (
+WORDS = (
     "a b.c OLD NEW 1 2.5 '' 'x' \"q\" ( ) ( ) , . + - * / % || = <> != < <= > >= AND OR NOT IS NULL TRUE FALSE DISTINCT FROM "
     "BETWEEN IN LIKE ESCAPE CASE WHEN THEN ELSE END CAST TRY_CAST AS DECIMAL TEXT EXTRACT YEAR POSITION INTERVAL '1_day' AT "
     "TIME ZONE SELECT TRIM COALESCE ROUND SUM part CHANGED CODE ; :: -- ' \" @ [ ] $1 ä \x00 \n"
-).split(" ")
+)
+TOKENS = WORDS.split(" ")
 
 
 def garbage(count: int, seed: int) -> Iterator[str]:

@@ -158,6 +158,7 @@ def half_away(number: Fraction, places: int) -> Fraction:
         ("TRY_CAST(f AS DECIMAL(9, 2))", {"f": float("nan")}, None),
         ("TRY_CAST(d AS DECIMAL(3, 2))", {"d": D("10.00")}, None),
         ("NULLIF(s, '')", {"s": " "}, " "),
+        ("LEFT(NULLIF(CAST(NULL AS TEXT), s), 2)", {"s": "a"}, None),
         ("CODE('status', TRIM(s))", {"s": "A "}, "active"),
     ],
 )
@@ -228,7 +229,7 @@ def test_like_is_linear() -> None:
         ("TRY_TO_DATE(s, 'DD.MM.YYYY')", {"s": "1.1.2024"}, None),
         ("TRY_TO_DATE(s, 'DD.MM.YYYY')", {"s": "29x02x2024"}, None),
         ("TO_DATE(s, 'DD.MM.YYYY')", {"s": "29.02.2024"}, date(2024, 2, 29)),
-        ("TRY_TO_DATE(s, 'YYYYMMDD')", {"s": "２０２４０１０１"}, None),
+        ("TRY_TO_DATE(s, 'YYYYMMDD')", {"s": "2024010\uff11"}, None),
         ("TRY_TO_TIMESTAMP(s, 'YYYYMMDD HH24:MI:SS')", {"s": "20240101 23:59:60"}, None),
         ("TO_DATE(NULLIF(s, '00000000'), 'YYYYMMDD')", {"s": "00000000"}, None),
         ("MIN(part.day)", {"part": [{"day": None}, {"day": date(2024, 1, 2)}]}, date(2024, 1, 2)),
@@ -255,7 +256,11 @@ def test_dates_end_with_the_years_1_and_9999(text: str, given: dict[str, object]
 
 @pytest.mark.parametrize(
     ("local", "utc"),
-    [("2024-03-31 02:30", "2024-03-31 01:30"), ("2024-10-27 02:30", "2024-10-27 01:30"), ("2024-07-01 12:00", "2024-07-01 10:00")],
+    [
+        ("2024-03-31 02:30", "2024-03-31 01:30"),
+        ("2024-10-27 02:30", "2024-10-27 01:30"),
+        ("2024-07-01 12:00", "2024-07-01 10:00"),
+    ],
 )
 def test_in_a_gap_and_in_a_repeated_hour_the_smaller_offset_counts(local: str, utc: str) -> None:
     """What PostgreSQL answers to `timestamp '...' AT TIME ZONE 'Europe/Berlin'`."""

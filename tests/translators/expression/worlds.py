@@ -10,7 +10,12 @@ from translators.expression.catalogue import EXAMPLE_CODES, EXAMPLE_COLUMNS
 from translators.expression.evaluate import compiled
 from translators.schema import Type
 
-STATE = {"status": Type("text"), "premium": Type("object"), "premium.amount": Type("decimal", 9, 2), "lines": Type("list")}
+STATE = {
+    "status": Type("text"),
+    "premium": Type("object"),
+    "premium.amount": Type("decimal", 9, 2),
+    "lines": Type("list"),
+}
 
 SCOPE = Scope(
     table="row",

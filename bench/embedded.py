@@ -1,0 +1,65 @@
+"""The embedded run of the demo's feed: changes a second, peak memory, and how it compares with moving the same bytes."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass
+
+from bench.corpus import insurer, live
+from dragoman.wiring import works
+from pipeline.log.embedded import EmbeddedLog
+from pipeline.log.port import Outgoing, TopicSpec
+
+TRANSACTIONS = 8_000
+
+
+@dataclass
+class Result:
+    """`changes` are row changes times the translators that read them; the floor copies every feed record once.
+
+    `seconds` is wall time for translators, projection and action consumer; `times` ours as a multiple of the floor.
+    """
+
+    changes: int
+    seconds: float
+    floor_seconds: float
+    times: float
+    peak_mb: float
+
+
+def run() -> Result:
+    """Capture first, then time everything behind the feed, then the floor on the same log."""
+    with insurer(TRANSACTIONS) as (project, connection), works(project) as running:
+        running.engine.run()
+        live(connection, TRANSACTIONS)
+        while running.source.turn():
+            pass
+        begun = time.perf_counter()
+        running.engine.run()
+        seconds = time.perf_counter() - begun
+        counts = [worker.store.counts() for worker in running.workers]
+        changes = sum(n for c in counts for (_, label), n in c.items() if label == "read")
+        loaded = sum(n for c in counts for (_, label), n in c.items() if label == "loaded")
+        floor = copy_feeds(running.log, len(running.workers))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Result(changes - loaded, seconds, floor, seconds / floor, peak)
+
+
+def copy_feeds(log: EmbeddedLog, readers: int) -> float:
+    """The floor: read every feed record as often as it has readers, append its bytes once for each, commit offsets."""
+    feeds = [spec for spec in log.topics().values() if spec.kind == "feed"]
+    log.create(TopicSpec(name="floor", kind="feed", partitions=1))
+    begun = time.perf_counter()
+    for spec in feeds:
+        times = readers - 1 if spec.name.endswith("claim") else 1
+        for _ in range(times):
+            for partition in range(spec.partitions):
+                offset = 0
+                while records := log.read(spec.name, partition, offset, 1_000):
+                    log.append(
+                        [Outgoing(topic="floor", timestamp=r.timestamp, key=r.key, value=r.value) for r in records]
+                    )
+                    offset = records[-1].offset + 1
+                    log.commit("floor", {(spec.name, partition): offset})
+    return time.perf_counter() - begun

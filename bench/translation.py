@@ -1,0 +1,78 @@
+"""Translation alone: the insurer's policy mapping, generated, against the same written by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench import by_hand
+from bench.corpus import insurer, live
+from bench.measure import ratio
+from dragoman.wiring import works
+from translators.aggregate import Rows
+from translators.compiled import CompiledTranslator
+from translators.translator import translate
+
+TRANSACTIONS = 4_000
+
+
+@dataclass
+class Result:
+    """Microseconds of processor time a step, and ours as a multiple of the other."""
+
+    steps: int
+    ours: float
+    by_hand: float
+    times: float
+
+
+@dataclass
+class _Listening:
+    """A translator that notes the rows it is asked about: the real steps of a run."""
+
+    inner: CompiledTranslator
+    steps: list[tuple[Rows, Rows]] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def events(self, old: Any, new: Any, old_rows: Rows, new_rows: Rows) -> Any:
+        self.steps.append((old_rows, new_rows))
+        return self.inner.events(old, new, old_rows, new_rows)
+
+
+def real_steps() -> tuple[CompiledTranslator, list[tuple[Rows, Rows]]]:
+    """The policy translator and the rows before and after each of its steps in a run of the example."""
+    with insurer(TRANSACTIONS) as (project, connection):
+        listening = _Listening(project.translator("policy"))
+        with works(project) as running:
+            for worker in running.workers:
+                if worker.translator.name == "policy":
+                    worker.translator = listening
+            running.engine.run()
+            live(connection, TRANSACTIONS)
+            running.engine.run()
+    return listening.inner, listening.steps
+
+
+def written_by_hand(old_rows: Rows, new_rows: Rows) -> Any:
+    """The same as `translate`, by hand."""
+    old, new = by_hand.state(old_rows), by_hand.state(new_rows)
+    found, ignored = by_hand.events(old, new, new_rows)
+    return new, old != new, found, ignored
+
+
+def run() -> Result:
+    """Check that both give the same, then time them."""
+    translator, steps = real_steps()
+    for old_rows, new_rows in steps:
+        translation = translate(translator, old_rows, new_rows)
+        state, changed, found, _ = written_by_hand(old_rows, new_rows)
+        same = (translation.state, translation.changed, list(translation.events)) == (state, changed, found)
+        if not same:
+            raise AssertionError(f"not the same: {translation} {state} {found}")
+    ours, other, times = ratio(
+        lambda: [translate(translator, old, new) for old, new in steps],
+        lambda: [written_by_hand(old, new) for old, new in steps],
+    )
+    return Result(len(steps), ours / len(steps) * 1e6, other / len(steps) * 1e6, times)

@@ -1,0 +1,142 @@
+"""How far everything has come, told from the log, the states and the views, beside a running worker."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from dragoman.project import Project
+from dragoman.waiting import parked_keys
+from dragoman.wiring import action_of, projection_of, state_of
+from pipeline.log.port import Log
+from pipeline.state.port import StateStore
+from pipeline.worker import Feed, group_of
+
+
+class PartitionStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """One feed partition of a translator.
+
+    `behind` counts offsets up to the high watermark, `seconds` is the time between the first record that is not done
+    and the last one. `open_step`: everything was read, and the end of a transaction is still missing.
+    """
+
+    partition: int
+    offset: int
+    end: int
+    behind: int
+    seconds: float
+    loading: bool
+    open_step: bool
+
+
+class TranslatorStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """One translator. `mapping_version` is what its last worker ran with, `None` before the first; `pending` whether
+    the files say another one now."""
+
+    translator: str
+    feed: str
+    partitions: tuple[PartitionStanding, ...]
+    parked_keys: int
+    unmapped_keys: int
+    generation: int | None
+    mapping_version: str | None
+    pending: bool
+
+
+class ReaderStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """One projection or action consumer: how many records behind its streams, how many parked on its side.
+
+    `behind` is `None` where its database does not exist yet.
+    """
+
+    consumer: str
+    reads: tuple[str, ...]
+    behind: int | None
+    parked: int
+
+
+def translator_standings(project: Project, log: Log) -> list[TranslatorStanding]:
+    """All translators."""
+    return [_translator(project, log, name) for name in project.settings.translators]
+
+
+def _translator(project: Project, log: Log, name: str) -> TranslatorStanding:
+    translator = project.translators[name]
+    feed = project.source.feed_of(translator)
+    parked = parked_keys(project, name)
+    with state_of(project, name) as store:
+        life = None if store is None else store.lifecycle()
+        partitions = _partitions(log, feed, group_of(name), store)
+    return TranslatorStanding(
+        translator=name,
+        feed=feed.topic,
+        partitions=partitions,
+        parked_keys=sum(1 for key in parked if key.steps),
+        unmapped_keys=sum(1 for key in parked if not key.steps),
+        generation=None if life is None else life.generation,
+        mapping_version=None if life is None else life.mapping_version,
+        pending=life is not None and life.mapping_version != translator.version,
+    )
+
+
+def _partitions(log: Log, feed: Feed, group: str, store: StateStore | None) -> tuple[PartitionStanding, ...]:
+    topics = log.topics()
+    committed = log.committed(group)
+    every_end_read = feed.exactly_once and all(
+        committed.get((name, p), 0) >= log.end(name, p)
+        for name in (feed.transactions,)
+        if name in topics
+        for p in range(topics[name].partitions)
+    )
+    found = []
+    for partition in range(topics[feed.topic].partitions if feed.topic in topics else 0):
+        offset, end = committed.get((feed.topic, partition), 0), log.end(feed.topic, partition)
+        loading = feed.begins == "snapshot" and (store is None or not store.is_live(partition))
+        found.append(
+            PartitionStanding(
+                partition=partition,
+                offset=offset,
+                end=end,
+                behind=max(0, end - offset),
+                seconds=_seconds(log, feed.topic, partition, offset, end),
+                loading=loading,
+                open_step=every_end_read and offset < end and (feed.topic, partition) in committed,
+            )
+        )
+    return tuple(found)
+
+
+def _seconds(log: Log, topic: str, partition: int, offset: int, end: int) -> float:
+    if offset >= end:
+        return 0.0
+    first, last = log.read(topic, partition, offset, 1), log.read(topic, partition, end - 1, 1)
+    return max(0.0, (last[0].timestamp - first[0].timestamp) / 1000) if first and last else 0.0
+
+
+def reader_standings(project: Project, log: Log) -> list[ReaderStanding]:
+    """All projections, then all action consumers."""
+    found = []
+    with ExitStack() as held:
+        for spec in project.projections:
+            behind, parked = None, 0
+            if _exists(project, spec.database):
+                projection = projection_of(project, spec, log, held)
+                projection.prepare()
+                behind, parked = projection.behind(), len(projection.parked())
+            found.append(ReaderStanding(consumer=spec.name, reads=(spec.reads,), behind=behind, parked=parked))
+        for action in project.actions:
+            behind, parked = None, 0
+            if _exists(project, action.database):
+                consumer = action_of(project, action, log, held)
+                consumer.prepare()
+                behind, parked = consumer.behind(), consumer.parked
+            found.append(ReaderStanding(consumer=action.name, reads=action.reads, behind=behind, parked=parked))
+    return found
+
+
+def _exists(project: Project, database: str) -> bool:
+    """Whether a consumer's database can be asked: a SQLite file that is not there would be made by asking."""
+    url = project.settings.database(project.settings.environment.filled(database, "consumers"))
+    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists()

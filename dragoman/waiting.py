@@ -1,0 +1,120 @@
+"""What waits: dead letters and parked keys of all translators, read from their states beside a running worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from dragoman.project import Project
+from dragoman.wiring import state_of
+from pipeline.state.port import Pin, Waiting
+from translators.findings import MappingInvalid
+from translators.problem import Problem
+from translators.values import Row
+
+MASK = "•••"
+
+
+class ParkedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key whose steps wait behind a dead letter, in order; or, without steps, one whose rows have no mapping."""
+
+    translator: str
+    key: str
+    partition: int
+    problem: Problem
+    steps: tuple[Waiting, ...] = ()
+
+    @property
+    def dead_letter(self) -> str | None:
+        """The id of the dead letter in front."""
+        return self.steps[0].dead_letter if self.steps else None
+
+    @property
+    def behind(self) -> int:
+        """How many steps wait behind the dead letter."""
+        return max(0, len(self.steps) - 1)
+
+
+class Executed(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that a worker has taken up: `result` is empty until it is executed."""
+
+    translator: str
+    pin: Pin
+
+
+def parked_keys(project: Project, only: str | None = None, unmapped: bool = True) -> list[ParkedKey]:
+    """All parked keys, the oldest first; then, if wanted, those whose rows are known but cannot be mapped."""
+    found: list[ParkedKey] = []
+    names = project.settings.translators
+    if only is not None:
+        project.check_name(only)
+        names = (only,)
+    for name in names:
+        with state_of(project, name) as store:
+            if store is None:
+                continue
+            found += _waiting(name, store.waiting())
+            if unmapped:
+                for key, stored in store.scan():
+                    if stored.unmapped is not None:
+                        problem, partition = stored.unmapped, stored.partition
+                        found.append(ParkedKey(translator=name, key=key, partition=partition, problem=problem))
+    return found
+
+
+def executed(project: Project) -> list[Executed]:
+    """The commands that workers have taken up, by id."""
+    found = []
+    for name in project.settings.translators:
+        with state_of(project, name) as store:
+            found += [Executed(translator=name, pin=pin) for pin in ([] if store is None else store.pins())]
+    return sorted(found, key=lambda one: one.pin.command)
+
+
+def _waiting(translator: str, steps: Iterable[Waiting]) -> list[ParkedKey]:
+    by_key: dict[str, list[Waiting]] = {}
+    for step in steps:
+        by_key.setdefault(step.key, []).append(step)
+    found = []
+    for key, waiting in by_key.items():
+        first = waiting[0]
+        problem = first.problem or Problem(code="parked", cause="technical", message="its dead letter is gone")
+        found.append(
+            ParkedKey(
+                translator=translator, key=key, partition=first.partition, problem=problem, steps=tuple(waiting)
+            )
+        )
+    return found
+
+
+def classified(project: Project, translator: str) -> frozenset[str] | None:
+    """The `table.column` names behind personal and sensitive fields; `None` (all of them) if that cannot be told."""
+    from translators.binding import BoundField, BoundNode
+    from translators.expression.bind import sources
+
+    def leaves(nodes: Iterable[BoundNode]) -> Iterator[BoundField]:
+        for node in nodes:
+            if isinstance(node, BoundField):
+                yield node
+            else:
+                yield from leaves(node.fields.values())
+
+    try:
+        bound = project.translator(translator).bound
+    except MappingInvalid:
+        return None
+    fields = [*leaves(bound.fields.values()), *(f for event in bound.events for f in event.fields.values())]
+    hidden = [f for f in fields if f.shape.data_class in ("personal", "sensitive")]
+    return frozenset(column for f in hidden for column in sources(f.bound))
+
+
+def masked_row(table: str, row: Row | dict[str, Any] | None, hidden: frozenset[str] | None) -> dict[str, str] | None:
+    """A row as texts, its classified columns hidden."""
+    if row is None:
+        return None
+    return {
+        column: MASK if hidden is None or f"{table}.{column}" in hidden else "null" if value is None else str(value)
+        for column, value in row.items()
+    }

@@ -1,0 +1,91 @@
+"""The sides of a check in one process's reach: a SQLite legacy captured by triggers, an embedded log, a projection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from sqlalchemy import Engine
+
+from connectors.debezium.decode import Decoder
+from pipeline.engine.sources import POSITION_TOPIC, capture_group
+from pipeline.log.port import Log, Record
+from pipeline.projection.spec import ProjectionSpec
+from pipeline.state.port import StateStore
+from pipeline.worker import Curated, Feed, group_of
+from reconcile.evidence import Witness
+from reconcile.fence import Fence, Hop, Pace, capture_hop, translator_hop, view_hop
+from reconcile.position import ChangeTable
+from reconcile.run import Sides
+from reconcile.sources import LegacyReader, Layout
+from reconcile.view import ProjectionView
+from translators.change import Change
+from translators.compiled import CompiledTranslator
+from translators.schema import LegacySchema
+
+_TAIL = 1_000
+"""Records that are looked at for an open step; a longer one is told as lag."""
+
+
+class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
+    """The pipeline of one translator, to be read only. `stopped` says why it does not work, `None` while it does."""
+
+    log: Log
+    store: StateStore
+    feed: Feed
+    schema: LegacySchema
+    stopped: Callable[[], str | None]
+
+
+def sides_of(
+    translator: CompiledTranslator,
+    spec: ProjectionSpec,
+    pipeline: Pipeline,
+    pace: Pace,
+    *,
+    legacy: Engine,
+    views: Engine,
+) -> Sides:
+    """The sides of the check of `translator` against the view that `spec` declares in `views`."""
+    bound = translator.bound
+    layout = Layout.of(bound.mapping)
+    topic = Curated.of(translator.name, 1).state.name
+    view = ProjectionView(views, spec, bound.shape, topic)
+    return Sides(
+        reader=LegacyReader(legacy, pipeline.schema, translator, layout, ChangeTable()),
+        view=view,
+        witness=Witness(pipeline.log, topic, pipeline.store, view),
+        fence=Fence(_hops(translator.name, topic, spec.name, view, pipeline), pace),
+    )
+
+
+def _hops(translator: str, topic: str, name: str, view: ProjectionView, pipeline: Pipeline) -> tuple[Hop, ...]:
+    log, feed, group = pipeline.log, pipeline.feed, capture_group(pipeline.schema.source)
+    return (
+        capture_hop(lambda: log.committed(group).get((POSITION_TOPIC, 0), 0), pipeline.stopped),
+        translator_hop(
+            log,
+            feed.topic,
+            group_of(translator),
+            lambda partition: feed.begins == "empty" or pipeline.store.is_live(partition),
+            pipeline.stopped,
+            lambda partition, offset: open_step(log, Decoder(pipeline.schema), feed.topic, partition, offset),
+        ),
+        view_hop(log, topic, name, view.checkpoint, pipeline.stopped),
+    )
+
+
+def open_step(log: Log, decoder: Decoder, topic: str, partition: int, offset: int) -> str | None:
+    """The step that holds a group at `offset`: everything from there to the end is one transaction. `None` if it is more."""
+    records = log.read(topic, partition, offset, _TAIL)
+    if not records or records[-1].offset + 1 < log.end(topic, partition):
+        return None
+    found = {_transaction(decoder, record) for record in records}
+    if len(found) > 1 or None in found:
+        return None
+    return f"transaction {found.pop()} on partition {partition} of {topic} is not known to be over"
+
+
+def _transaction(decoder: Decoder, record: Record) -> str | None:
+    change = decoder.decode(record.topic, record.partition, record.offset, record.key, record.value, record.headers)
+    return change.transaction if isinstance(change, Change) else None
