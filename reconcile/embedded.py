@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from connectors.debezium.decode import Decoder
-from pipeline.engine.sources import POSITION_TOPIC, capture_group
+from pipeline.engine.sources import POSITION_TOPIC, SNAPSHOT_PENDING, capture_group
 from pipeline.log.port import Log, Record
 from pipeline.projection.spec import ProjectionSpec
 from pipeline.state.port import StateStore
@@ -17,7 +17,7 @@ from reconcile.evidence import Witness
 from reconcile.fence import Fence, Hop, Pace, capture_hop, translator_hop, view_hop
 from reconcile.position import ChangeTable
 from reconcile.run import Sides
-from reconcile.sources import LegacyReader, Layout
+from reconcile.sources import Layout, LegacyReader
 from reconcile.view import ProjectionView
 from translators.change import Change
 from translators.compiled import CompiledTranslator
@@ -62,7 +62,7 @@ def sides_of(
 def _hops(translator: str, topic: str, name: str, view: ProjectionView, pipeline: Pipeline) -> tuple[Hop, ...]:
     log, feed, group = pipeline.log, pipeline.feed, capture_group(pipeline.schema.source)
     return (
-        capture_hop(lambda: log.committed(group).get((POSITION_TOPIC, 0), 0), pipeline.stopped),
+        capture_hop(lambda: log.committed(group).get((POSITION_TOPIC, 0), SNAPSHOT_PENDING), pipeline.stopped),
         translator_hop(
             log,
             feed.topic,

@@ -105,11 +105,16 @@ class Fence(msgspec.Struct, frozen=True):
 
 
 def capture_hop(committed: Callable[[], int], stopped: Callable[[], str | None]) -> Hop:
-    """Capture has appended everything up to the source position: `committed` is the position that it has noted."""
+    """Capture has appended everything up to the source position: `committed` is the position that it has noted.
+
+    A negative one says that the initial snapshot is still to come.
+    """
 
     def begin(position: int) -> Waiting:
         def waiting() -> str | None:
             reached = committed()
+            if reached < 0:
+                raise Halted("loading", "the initial snapshot of the source is not taken yet")
             if reached >= position:
                 return None
             _halt_if(stopped())

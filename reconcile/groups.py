@@ -17,10 +17,11 @@ _BY_FIELD = frozenset({"edited-in-view", "consumer-misapplied", "capture-or-mapp
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """The findings that share their causes (and fields, where those are the pattern).
 
-    `causes` are those of the earliest finding; `fields` are counted over all, most frequent first; `waits` sums the
+    `causes` are those of the earliest finding, whose key is `example`; `fields` are counted over all, most frequent first; `waits` sums the
     later steps that wait; `since` is the earliest, and with `bound` the latest moment before which nothing is known.
     """
 
+    example: str
     causes: tuple[Cause, ...]
     keys: tuple[str, ...]
     fields: tuple[tuple[str, int], ...]
@@ -48,6 +49,7 @@ def _reason(finding: Finding) -> tuple[object, ...]:
 def _group(found: Sequence[Finding]) -> Group:
     first = min(found, key=lambda finding: (finding.since is None, finding.since, finding.key))
     return Group(
+        example=first.key,
         causes=first.causes,
         keys=tuple(finding.key for finding in found),
         fields=tuple(Counter(field for finding in found for field in finding.fields).most_common()),

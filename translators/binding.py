@@ -243,8 +243,12 @@ class _Binder:
         if said:
             self._at(node, (0, len(node.text)), "contract.type", f"{path} is {bound.type}, but {said[0]}", said[1])
         for meaning in sorted(m for m in meanings(bound) - set(shape.choices) if m is not None and shape.choices):
-            unknown = f"{path} can be {meaning!r}, which its contract does not allow{did_you_mean(meaning, shape.choices)}"
-            self._at(node, (0, len(node.text)), "contract.choice", unknown, "Extend the contract, or correct the code table.")
+            unknown = (
+                f"{path} can be {meaning!r}, which its contract does not allow{did_you_mean(meaning, shape.choices)}"
+            )
+            self._at(
+                node, (0, len(node.text)), "contract.choice", unknown, "Extend the contract, or correct the code table."
+            )
         return BoundField(path, bound, node, shape)
 
     def _event(self, rule: EventRule, scope: Scope, state: MappingType[str, Shape]) -> BoundEvent | None:

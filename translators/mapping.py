@@ -170,9 +170,7 @@ class _Reader:
         return Members(self.fields(node, what), mark)
 
     def expression(self, node: YamlNode, what: str) -> Expression:
-        self.text(node, what)
-        assert isinstance(node, YamlScalar)
-        return Expression(node)
+        return Expression(self.scalar(node, what))
 
     def event(self, node: YamlNode) -> EventRule:
         members = self.members(node, "an event", {"type", "when"}, {"fields"})
@@ -219,6 +217,9 @@ class _Reader:
         return node.items
 
     def text(self, node: YamlNode, what: str, empty: bool = False) -> str:
+        return self.scalar(node, what, empty).text
+
+    def scalar(self, node: YamlNode, what: str, empty: bool = False) -> YamlScalar:
         if not isinstance(node, YamlScalar):
             raise self.wrong(
                 f"{what} is no text", node.mark, "Write it on one line; quote it if it holds `: ` or a comma."
@@ -226,7 +227,7 @@ class _Reader:
         if not node.text and not empty:
             fix = "A comma inside { } ends a value, and ` #` begins a comment: quote the text or use block style."
             raise self.wrong(f"{what} is empty", node.mark, fix)
-        return node.text
+        return node
 
     def names(self, node: YamlNode, what: str) -> tuple[str, ...]:
         if isinstance(node, YamlList):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -144,7 +145,7 @@ def test_overlapping_passes_of_a_killed_connector_are_one_transaction(seed: int,
 def passes(rows: int, rng: random.Random) -> list[tuple[int, int]]:
     """Overlapping ranges of a transaction's rows, in any order, none whole but all of them together."""
     cuts = sorted({0, rows, *(rng.randrange(rows + 1) for _ in range(3))})
-    found = [(begin, min(rows, end + rng.randrange(2))) for begin, end in zip(cuts, cuts[1:], strict=False)]
+    found = [(begin, min(rows, end + rng.randrange(2))) for begin, end in pairwise(cuts)]
     rng.shuffle(found)
     return found
 

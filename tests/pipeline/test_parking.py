@@ -79,7 +79,7 @@ def test_released_under_a_fixed_mapping_it_is_as_if_nothing_had_happened(seed: i
 
 
 def test_releasing_without_a_fix_changes_nothing_but_says_why() -> None:
-    world, log, store = parked_world(7, 60)
+    _, log, store = parked_world(7, 60)
     key = sorted(store.waiting_keys())[0]
     before = store.waiting(key)
     events = log.end("order.events", 0), log.end("order.events", 1), log.end("order.events", 2)
@@ -177,7 +177,7 @@ def test_a_command_for_a_key_that_does_not_wait_says_so(action: str) -> None:
 
 
 def test_a_dead_letter_is_whole_and_its_headers_hold_no_values() -> None:
-    world, log, store = parked_world(7, 60)
+    _, log, store = parked_world(7, 60)
     key = sorted(store.waiting_keys())[0]
     letter = next(r for r in log.read("order.dead-letters", 0, 0, 100) if r.key == key.encode())
     body = json.loads(letter.value or b"")

@@ -70,6 +70,8 @@ def _case_false(emitter: Emitter, call: Call) -> str:
 
 def _coalesce(args: Arguments) -> Bound:
     parts, kind = types.unify(args.args, "COALESCE")
+    if isinstance(parts[0], Constant) and parts[0].value is not None:
+        return parts[0]
     return args.call(kind, parts, nullable=all(part.type.nullable for part in parts))
 
 

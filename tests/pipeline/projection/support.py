@@ -119,8 +119,6 @@ def record(
         "time": "2026-02-28T22:59:59Z",
         **headers,
     }
-    import orjson
-
     return Outgoing(
         topic=topic,
         timestamp=0,

@@ -168,7 +168,8 @@ def half_away(number: Fraction, places: int) -> Fraction:
 def whole(text: str) -> int:
     """A text as an integer."""
     digits = text.strip(" ")
-    if not digits.removeprefix("-").removeprefix("+").isdecimal() or digits[:2] in ("-+", "+-", "--"):
+    unsigned = digits[1:] if digits[:1] in ("-", "+") else digits
+    if not unsigned.isdecimal() or len(unsigned) > 18:
         raise Failure
     return int(digits)
 

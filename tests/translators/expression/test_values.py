@@ -316,6 +316,7 @@ def test_conditions_are_three_valued(operator: str, a: bool | None, b: bool | No
         ("GREATEST(n, m) = 1", TRUE),
         ("LEAST(n, n) = 1", NULL),
         ("'x' IS NULL", FALSE),
+        ("COALESCE('x', s) IS NULL", FALSE),
         ("TRUE", TRUE),
         ("CAST(NULL AS BOOLEAN)", NULL),
     ],

@@ -1,0 +1,1 @@
+"""`dragoman map`: one change in, its outcome explained."""

@@ -1,0 +1,187 @@
+"""The examinations of `dragoman doctor`: each looks at one thing, and writes nothing that was not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import msgspec
+
+from connectors.capture.errors import DatabaseMissing
+from connectors.capture.errors import translated as capture_translated
+from connectors.capture.triggers import verify
+from dragoman import identity
+from dragoman.linting import Lint
+from dragoman.project import Project
+from dragoman.source import Legacy
+from dragoman.wiring import engine_of, reading, running_worker, state_of
+from pipeline.projection.database import translated as view_translated
+from pipeline.projection.errors import ViewReadOnly
+from translators.errors import DragomanError
+
+LITTLE_SPACE = 500_000_000
+"""Bytes free below which a run is likely to end before its time."""
+
+
+class Ailment(msgspec.Struct, frozen=True, kw_only=True):
+    """What one examination found; `fix` is empty where nothing is to be done."""
+
+    what: str
+    severity: Literal["ok", "warning", "error"]
+    message: str
+    code: str = ""
+    fix: str = ""
+
+
+class LittleSpace(DragomanError):
+    """Only {free} are free where {path} is."""
+
+    code: ClassVar[str] = "doctor.little-space"
+    hint: ClassVar[str] = "Log and state grow with every change: free some space, or move them in dragoman.yaml."
+
+
+class NotWritable(DragomanError):
+    """The folder {folder} cannot be written by this user."""
+
+    code: ClassVar[str] = "doctor.not-writable"
+    hint: ClassVar[str] = "Log, state and views are kept there: give this user the right to write it."
+
+
+class FilesWrong(DragomanError):
+    """{count} in the project's files; the first: {first}."""
+
+    code: ClassVar[str] = "doctor.files"
+    hint: ClassVar[str] = "`dragoman lint` shows them all with their lines."
+
+
+class RecordingMissing(DragomanError):
+    """There is no recording {path}."""
+
+    code: ClassVar[str] = "doctor.recording-missing"
+    hint: ClassVar[str] = "Check `path` in the source's file: paths are relative to the project's folder."
+
+
+class NotYet(Exception):
+    """Something will be there after the first run; nothing is wrong."""
+
+
+def examine(project: Project) -> list[Ailment]:
+    """All examinations, in the order in which their troubles would be met."""
+    return [_examined(what, look) for what, look in _examinations(project)]
+
+
+def _examinations(project: Project) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "packages", _packages
+    yield "project files", lambda: _files(project)
+    yield "disk space", lambda: _space(project)
+    yield "source", lambda: _source(project)
+    yield "log", lambda: _log(project)
+    yield "state", lambda: _state(project)
+    try:
+        readers = [*project.projections, *project.actions]
+    except DragomanError:
+        return  # told by the project's files
+    for spec in readers:
+        yield f"database {spec.name}", lambda spec=spec: _database(project, spec.name, spec.database)  # type: ignore[misc]
+
+
+def _examined(what: str, look: Callable[[], str]) -> Ailment:
+    try:
+        return Ailment(what=what, severity="ok", message=look())
+    except NotYet as later:
+        return Ailment(what=what, severity="ok", message=str(later))
+    except LittleSpace as error:
+        return Ailment(what=what, severity="warning", message=error.message, code=error.code, fix=error.advice)
+    except DragomanError as error:
+        return Ailment(what=what, severity="error", message=error.message, code=error.code, fix=error.advice)
+
+
+def _packages() -> str:
+    identity.check()
+    return f"all five are those of {identity.HOME}"
+
+
+def _files(project: Project) -> str:
+    lint = Lint(project)
+    lint.run()
+    if lint.errors:
+        first = next(f for f in lint.findings if f.severity == "error")
+        count = f"{lint.errors} error{'s' if lint.errors > 1 else ''}"
+        raise FilesWrong(count=count, first=f"{first.where} {first.message}", where=first.where)
+    warnings = len(lint.findings)
+    return f"no errors{f', {warnings} warnings: see `dragoman lint`' if warnings else ''}"
+
+
+def _space(project: Project) -> str:
+    folder = _nearest(project.settings.log.parent)
+    if not os.access(folder, os.W_OK):
+        raise NotWritable(folder=folder)
+    free = shutil.disk_usage(folder).free
+    text = f"{free / 1e9:,.1f} GB"
+    if free < LITTLE_SPACE:
+        raise LittleSpace(free=text, path=project.settings.log)
+    return f"{text} free"
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above that exists."""
+    return folder if folder.exists() else _nearest(folder.parent)
+
+
+def _source(project: Project) -> str:
+    origin = project.source.origin
+    if not isinstance(origin, Legacy):
+        if not origin.path.is_file():
+            raise RecordingMissing(path=origin.path)
+        return f"{origin.path.name}, {origin.path.stat().st_size:,} bytes"
+    if not origin.database.is_file():
+        raise DatabaseMissing(database=origin.database)
+    spec = origin.capture
+    with capture_translated(origin.database):
+        with closing(sqlite3.connect(f"{origin.database.as_uri()}?mode=ro", uri=True)) as connection:
+            verify(connection, spec.tables, spec.marker_table)
+    marker = "no marker table" if spec.marker is None else f"marker {spec.marker}"
+    return f"{len(spec.tables)} tables as schema.yaml says, triggers in place, {marker}"
+
+
+def _log(project: Project) -> str:
+    if not project.settings.log.exists():
+        raise NotYet("will be made by the first run")
+    with reading(project) as log:
+        topics = len(log.topics())
+    worker = running_worker(project.settings.log)
+    return f"{topics} topics, " + ("no worker is running" if worker is None else f"process {worker} is running")
+
+
+def _state(project: Project) -> str:
+    if not project.settings.state.exists():
+        raise NotYet("will be made by the first run")
+    parked = 0
+    for name in project.settings.translators:
+        with state_of(project, name) as store:
+            parked += 0 if store is None else len(store.waiting_keys())
+    return "opens" if not parked else f"opens; parked keys: {parked} (`dragoman parked list`)"
+
+
+def _database(project: Project, name: str, database: str) -> str:
+    url = project.settings.database(project.settings.environment.filled(database, "consumers"))
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///"))
+        if not path.exists():
+            folder = _nearest(path.parent)
+            if not os.access(folder, os.W_OK):
+                raise NotWritable(folder=folder)
+            raise NotYet("will be made by the first run")
+        if not os.access(path, os.W_OK):
+            raise ViewReadOnly(database=path, reason="this user may not write the file")
+    engine = engine_of(project, name, database)
+    try:
+        with view_translated(engine), engine.connect():
+            return "answers"
+    finally:
+        engine.dispose()

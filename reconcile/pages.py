@@ -1,0 +1,400 @@
+"""What the report says of one check, in sentences and figures, before any markup."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from reconcile.fence import Passage
+from reconcile.finding import Finding
+from reconcile.groups import Group
+from reconcile.run import Incomplete, RunResult
+
+SAMPLES = 3
+"""Keys of one cause that are shown field by field."""
+
+SHOWN_KEYS = 60
+"""Keys of one cause that are listed."""
+
+_WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+
+
+class Time(msgspec.Struct, frozen=True):
+    """An instant, for machines and for people."""
+
+    machine: str
+    text: str
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One fact of the run: a value with words before or behind it."""
+
+    before: str
+    value: str
+    after: str = ""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the five counts."""
+
+    name: str
+    symbol: str
+    tone: str
+    count: str
+    remark: str
+    loud: bool = False
+
+
+class CauseText(msgspec.Struct, frozen=True, kw_only=True):
+    """One cause of a group. A command that the cause before has named is left out."""
+
+    name: str
+    title: str
+    text: str
+    command: str
+
+
+class GroupText(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the causes."""
+
+    count: str
+    unit: str
+    causes: tuple[CauseText, ...]
+    evidence: tuple[str, ...]
+    shown_keys: tuple[str, ...]
+    more_keys: str
+    kinds: str
+    fields: str
+    since: Time | None
+    bound: bool
+    waits: str
+    places: tuple[str, ...]
+    owners: tuple[str, ...]
+
+
+class FieldText(msgspec.Struct, frozen=True, kw_only=True):
+    """One field, how many keys differ in it, and the commonest pair of values."""
+
+    name: str
+    count: str
+    view: str
+    legacy: str
+    of: str
+
+
+class RowText(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of a sample, side by side."""
+
+    name: str
+    legacy: str
+    published: str
+    view: str
+    differs: bool
+
+
+class LifeText(msgspec.Struct, frozen=True):
+    """One moment in the life of a key."""
+
+    time: Time | None
+    what: str
+    text: str
+
+
+class SampleText(msgspec.Struct, frozen=True, kw_only=True):
+    """One key, field by field."""
+
+    key: str
+    title: str
+    kind: str
+    rows: tuple[RowText, ...]
+    life: tuple[LifeText, ...]
+
+
+class HopText(msgspec.Struct, frozen=True):
+    """One hop of the fence."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """One check of the report. `tone` is good, bad or unsure; `symbol` says the same without colour."""
+
+    name: str
+    anchor: str
+    mapping: str
+    view: str
+    tone: str
+    symbol: str
+    answer: str
+    reasons: str
+    sub: str
+    facts: tuple[Fact, ...]
+    incomplete: Incomplete | None
+    compared: str
+    confirmed: str
+    coverage: str
+    states: tuple[State, ...]
+    groups: tuple[GroupText, ...]
+    fields: tuple[FieldText, ...]
+    samples: tuple[SampleText, ...]
+    masked: str
+    hops: tuple[HopText, ...]
+    notes: tuple[str, ...]
+
+
+def page_of(result: RunResult, number: int) -> Page:
+    """The page of one run; `number` makes its anchor."""
+    answer, reasons, tone = answer_of(result)
+    return Page(
+        name=result.check.check,
+        anchor=f"check-{number}",
+        mapping=result.check.mapping,
+        view=result.check.view,
+        tone=tone,
+        symbol={"good": "✓", "bad": "≠", "unsure": "!"}[tone],
+        answer=answer,
+        reasons=reasons,
+        sub=_sub(result),
+        facts=tuple(_facts(result)),
+        incomplete=result.incomplete,
+        compared=f"{result.compared:,}",
+        confirmed=f"{result.confirmed:,}",
+        coverage=_coverage(result),
+        states=_states(result),
+        groups=tuple(_group(group) for group in result.groups),
+        fields=tuple(_fields(result.findings)),
+        samples=tuple(_samples(result)),
+        masked=", ".join(result.masked),
+        hops=tuple(_hops(result)),
+        notes=tuple(_notes(result)),
+    )
+
+
+def answer_of(result: RunResult) -> tuple[str, str, str]:
+    """The answer, its reasons, and its tone."""
+    if result.confirmed:
+        differ = "differs" if result.confirmed == 1 else "differ"
+        return f"{result.confirmed:,} of {result.compared:,} {differ}", f", for {_reasons(len(result.groups))}.", "bad"
+    if result.exit_code == 2:
+        found = "nothing was found to differ, but" if result.ended else "the comparison did not reach its end:"
+        why = "not everything could be judged" if result.incomplete is None else _lower(result.incomplete.message)
+        return "Not proven", f": {found} {why.rstrip('.')}.", "unsure"
+    return f"All {result.compared:,} agree.", "", "good"
+
+
+def _reasons(count: int) -> str:
+    word = _WORDS[count] if count < len(_WORDS) else f"{count:,}"
+    return f"{word} reason" if count == 1 else f"{word} reasons"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+_CAUSES = {
+    "parked": (
+        "is parked and heals once what was refused is mended",
+        "are parked and heal once what was refused is mended",
+    ),
+    "dead-lettered": ("was given up and cannot be mapped", "were given up and cannot be mapped"),
+    "capture-or-mapping": ("is published otherwise than legacy says", "are published otherwise than legacy says"),
+    "consumer-missed": ("never reached the view", "never reached the view"),
+    "consumer-refused": ("was set aside by the view", "were set aside by the view"),
+    "consumer-misapplied": ("was applied wrongly by the view", "were applied wrongly by the view"),
+    "deleted-not-applied": (
+        "is deleted in legacy and still in the view",
+        "are deleted in legacy and still in the view",
+    ),
+    "edited-in-view": ("was edited in the view by hand", "were edited in the view by hand"),
+}
+
+
+def _sub(result: RunResult) -> str:
+    counts = Counter(cause.name for finding in result.findings for cause in finding.causes)
+    said = [f"{_amount(count)} {_CAUSES[name][count > 1]}" for name, count in counts.most_common()]
+    sentences = [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in said]
+    if result.findings and "capture-or-mapping" not in counts:
+        everything = ", and everything was compared" if result.coverage == 1 else ""
+        sentences.append(f"Nothing is unexplained{everything}.")
+    if 0 < result.confirmed <= result.check.limit:
+        sentences.append(f"That is within this check’s limit of {result.check.limit:,}.")
+    if not result.findings and result.exit_code == 0:
+        sentences.append("Every key of both sides was compared, field by field, behind the fence below.")
+    return " ".join(sentences)
+
+
+def _amount(count: int) -> str:
+    return _WORDS[count] if count < len(_WORDS) else f"{count:,}"
+
+
+def _facts(result: RunResult) -> Iterator[Fact]:
+    yield Fact("", _coverage(result), "covered")
+    yield Fact("run", result.run)
+    yield Fact("mapping", f"{result.check.mapping}@{result.mapping_version}")
+    if result.position is not None:
+        yield Fact("source position", f"{result.position:,}")
+    rate = f"({result.compared / result.seconds:,.0f} keys/s)" if result.seconds >= 0.05 else ""
+    yield Fact("took", f"{result.seconds:.1f} s", rate)
+    if result.hops:
+        yield Fact("fence", f"{sum(hop.seconds for hop in result.hops):.1f} s")
+    yield Fact("exit code", str(result.exit_code))
+
+
+def _coverage(result: RunResult) -> str:
+    """Never rounded up to 100."""
+    if result.coverage == 1:
+        return "100.00 %"
+    return f"{min(result.coverage * 100, 99.99):.2f} %"
+
+
+def _states(result: RunResult) -> tuple[State, ...]:
+    share = f"{result.agree / result.compared:.2%}".replace("%", " %") if result.compared else "–"
+    drift = result.confirmed > 0
+    return (
+        State(name="Agree", symbol="✓", tone="good", count=f"{result.agree:,}", remark=share),
+        State(
+            name="Differ, confirmed",
+            symbol="≠",
+            tone="bad",
+            count=f"{result.confirmed:,}",
+            remark=f"limit of this check: {result.check.limit:,}",
+            loud=drift,
+        ),
+        State(
+            name="Were in flight",
+            symbol="→",
+            tone="warn",
+            count=f"{result.in_flight:,}",
+            remark="agreed behind the fence: no drift",
+        ),
+        State(
+            name="Could not be confirmed",
+            symbol="~",
+            tone="hot",
+            count=f"{result.unconfirmed:,}",
+            remark="too busy to hold still",
+            loud=result.unconfirmed > 0,
+        ),
+        State(
+            name="Not covered",
+            symbol="?",
+            tone="warn",
+            count=f"{result.not_covered:,}" if result.ended else "?",
+            remark="compared, but not judged" if result.ended else "not read to the end",
+            loud=result.not_covered > 0 or not result.ended,
+        ),
+    )
+
+
+def _group(group: Group) -> GroupText:
+    causes, commands = [], set()
+    for cause in group.causes:
+        command = "" if cause.command in commands else cause.command
+        commands.add(cause.command)
+        causes.append(CauseText(name=cause.name, title=cause.title, text=cause.text, command=command))
+    more = len(group.keys) - SHOWN_KEYS
+    return GroupText(
+        count=f"{len(group.keys):,}",
+        unit="key" if len(group.keys) == 1 else "keys",
+        causes=tuple(causes),
+        evidence=tuple(f"{group.example}: {line}" for cause in group.causes for line in cause.evidence),
+        shown_keys=group.keys[:SHOWN_KEYS],
+        more_keys=f"{more:,}" if more > 0 else "",
+        kinds=", ".join(kind if len(group.kinds) == 1 else f"{count:,} {kind}" for kind, count in group.kinds),
+        fields=_field_list(group),
+        since=None if group.since is None else time_of(group.since),
+        bound=group.bound,
+        waits=f"{group.waits:,} later {'step' if group.waits == 1 else 'steps'}" if group.waits else "",
+        places=tuple(dict.fromkeys(cause.where for cause in group.causes if cause.where)),
+        owners=tuple(dict.fromkeys(cause.owner for cause in group.causes)),
+    )
+
+
+def _field_list(group: Group) -> str:
+    names = [name if count == len(group.keys) else f"{name} ({count:,})" for name, count in group.fields[:6]]
+    rest = len(group.fields) - len(names)
+    return ", ".join(names) + (f" and {rest} more" if rest else "")
+
+
+def time_of(moment: datetime) -> Time:
+    """An instant as the report writes it."""
+    utc = moment.astimezone(UTC)
+    return Time(utc.isoformat(timespec="milliseconds"), f"{utc.day} {utc:%b %Y %H:%M:%S}")
+
+
+def _fields(findings: Sequence[Finding]) -> Iterator[FieldText]:
+    """Pairs are those of the findings that are kept in detail."""
+    counts = Counter(field for finding in findings for field in finding.fields)
+    pairs: dict[str, Counter[tuple[str, str]]] = {}
+    for finding in findings:
+        for row in finding.rows:
+            if row.differs and row.field in finding.fields:
+                pairs.setdefault(row.field, Counter())[row.view, row.legacy] += 1
+    for field, count in counts.most_common():
+        (view, legacy), times = pairs[field].most_common(1)[0] if field in pairs else (("", ""), 0)
+        seen = sum(pairs[field].values()) if field in pairs else 0
+        of = "" if times == seen else f"{times:,} of {seen:,}"
+        yield FieldText(name=field, count=f"{count:,}", view=view, legacy=legacy, of=of)
+
+
+def _samples(result: RunResult) -> Iterator[SampleText]:
+    found = {finding.key: finding for finding in result.findings}
+    for group in result.groups:
+        detailed = [found[key] for key in group.keys if found[key].rows]
+        for finding in detailed[:SAMPLES]:
+            yield _sample(finding)
+
+
+def _sample(finding: Finding) -> SampleText:
+    return SampleText(
+        key=finding.key,
+        title="; ".join(cause.title for cause in finding.causes),
+        kind=finding.kind,
+        rows=tuple(
+            RowText(
+                name=row.field if row.element is None else f"{row.field} · element {row.element}",
+                legacy=row.legacy,
+                published=row.published,
+                view=row.view,
+                differs=row.differs,
+            )
+            for row in finding.rows
+        ),
+        life=tuple(
+            LifeText(None if moment.time is None else time_of(moment.time), moment.what, moment.text)
+            for moment in finding.life
+        ),
+    )
+
+
+def _hops(result: RunResult) -> Iterator[HopText]:
+    rows = ", ".join(f"{count:,} {table}" for table, count in result.legacy_rows)
+    position = "" if result.position is None else f"read in one snapshot at position {result.position:,}: "
+    yield HopText("Legacy", result.position is not None, f"{position}{rows}")
+    for hop in result.hops:
+        yield HopText(hop.name, hop.passed, f"{hop.detail} {_after(hop)}")
+
+
+def _after(hop: Passage) -> str:
+    return f"({'passed after' if hop.passed else 'waited'} {hop.seconds:.1f} s)"
+
+
+def _notes(result: RunResult) -> Iterator[str]:
+    if result.hops and all(hop.passed for hop in result.hops):
+        yield (
+            "A difference is confirmed only if the legacy rows held still and the view, having passed that position, still "
+            "differed. The last hop is exact: the view’s checkpoint is written in the same transaction as its rows."
+        )
+    if result.ended:
+        parts = (result.agree, result.confirmed, result.in_flight, result.unconfirmed, result.not_covered)
+        yield (
+            f"The figures add up: {' + '.join(f'{part:,}' for part in parts)} = {result.compared:,} keys. Both sides were "
+            f"read to their ends, in strict key order; the view has {result.view_rows:,} rows."
+        )
+    else:
+        yield "At least one side was not read to its end, so these figures are not the whole."
