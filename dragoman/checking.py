@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timedelta
 from typing import ClassVar
 
+from sqlalchemy import create_engine
+
 from dragoman.project import Project
+from dragoman.source import Legacy
+from dragoman.wiring import engine_of, state_of, utc
+from pipeline.log.port import Log
 from reconcile.check import CheckSpec, read_check
+from reconcile.embedded import Pipeline, sides_of
+from reconcile.fence import Pace
+from reconcile.run import RunResult, reconcile
 from translators.errors import DragomanError
 from translators.yaml_text import did_you_mean
 
@@ -20,7 +31,7 @@ class CheckUnknown(DragomanError):
 class CheckNamesUnknown(DragomanError):
     """The check {check} names the {kind} {name}, which this project has not{suggestion}."""
 
-    code: ClassVar[str] = "check.names-unknown"
+    code: ClassVar[str] = "check.checks-unknown"
     hint: ClassVar[str] = "Known are: {known}."
 
 
@@ -31,6 +42,60 @@ class CheckMismatched(DragomanError):
     hint: ClassVar[str] = "A view is compared with the mapping whose state it shows: correct `mapping` or `view`."
 
 
+class NothingToCompare(DragomanError):
+    """The source {source} is a recording: there is no legacy database to compare with."""
+
+    code: ClassVar[str] = "check.no-legacy"
+    hint: ClassVar[str] = "A check reads the legacy as it is now: it needs a source of the kind sqlite."
+
+
+class NeverRun(DragomanError):
+    """The check {check} has nothing to look at: {what} does not exist yet."""
+
+    code: ClassVar[str] = "check.never-run"
+    hint: ClassVar[str] = "`dragoman run` builds it; then run the check again."
+
+
+def run_check(
+    project: Project,
+    spec: CheckSpec,
+    log: Log,
+    *,
+    run: str,
+    wait: Callable[[timedelta], None],
+    stopped: Callable[[], str | None],
+    clock: Callable[[], datetime] = utc,
+) -> RunResult:
+    """Run one check behind the fence. `wait` passes the time while a hop is behind, `stopped` says why none would move."""
+    origin = project.source.origin
+    if not isinstance(origin, Legacy):
+        raise NothingToCompare(source=project.source.file, where=project.source.file)
+    translator = project.translators[spec.mapping]
+    (projection,) = (p for p in project.projections if p.name == spec.view)
+    with ExitStack() as held:
+        store = held.enter_context(state_of(project, spec.mapping))
+        if store is None:
+            raise NeverRun(check=spec.check, what=project.settings.state)
+        legacy = create_engine(f"sqlite:///file:{origin.database}?mode=ro&uri=true")
+        held.callback(legacy.dispose)
+        views = engine_of(project, spec.view, projection.database)
+        held.callback(views.dispose)
+        pipeline = Pipeline(
+            log=log,
+            store=store,
+            feed=project.source.feed_of(translator),
+            schema=project.schema,
+            stopped=stopped,
+        )
+        sides = sides_of(translator, projection, pipeline, Pace(clock=clock, wait=wait), legacy=legacy, views=views)
+        return reconcile(spec, sides, run=run, clock=clock)
+
+
+def run_id(now: datetime, check: str) -> str:
+    """The name of a run: when it was made, in UTC, and of which check."""
+    return f"r-{now:%Y-%m-%d-%H%M%S}-{check}"
+
+
 def check_names(project: Project, file: str) -> CheckSpec:
     """The check of a file, if the mapping and the view that it names exist and belong together."""
     spec = read_check(project.text(file), file)
@@ -39,7 +104,7 @@ def check_names(project: Project, file: str) -> CheckSpec:
     for kind, name, known in named:
         if name not in known:
             raise CheckNamesUnknown(
-                check=spec.name,
+                check=spec.check,
                 kind=kind,
                 name=name,
                 suggestion=did_you_mean(name, known),
@@ -48,7 +113,7 @@ def check_names(project: Project, file: str) -> CheckSpec:
             )
     reads = views[spec.view].reads
     if reads != spec.mapping:
-        raise CheckMismatched(check=spec.name, mapping=spec.mapping, view=spec.view, reads=reads, where=file)
+        raise CheckMismatched(check=spec.check, mapping=spec.mapping, view=spec.view, reads=reads, where=file)
     return spec
 
 
@@ -57,7 +122,7 @@ def chosen_checks(project: Project, name: str | None) -> list[CheckSpec]:
     checks = [check_names(project, file) for file in project.files("checks")]
     if name is None:
         return checks
-    known = [check.name for check in checks]
+    known = [check.check for check in checks]
     if name not in known:
         raise CheckUnknown(name=name, suggestion=did_you_mean(name, known), known=", ".join(known) or "none")
-    return [check for check in checks if check.name == name]
+    return [check for check in checks if check.check == name]

@@ -15,7 +15,7 @@ from translators.change import Change
 
 @dataclass(slots=True)
 class Transaction:
-    """The changes of one source transaction that were read on one partition so far.
+    """The changes of one source transaction that were read on one partition so far, each with its business key.
 
     `committed_after` is the position of the last commit before it, the greatest that any pass said. `first_offset` is
     that of its first record, `arrived` that record's timestamp. `late`: a later transaction was closed here before.
@@ -25,7 +25,7 @@ class Transaction:
     first_offset: int
     arrived: int
     committed_after: int | None = None
-    changes: dict[tuple[str, str | None, int, str, str], Change] = field(default_factory=dict)
+    changes: dict[tuple[str, str | None, int, str, str], tuple[str, Change]] = field(default_factory=dict)
     late: bool = False
 
     def is_before(self, change: Change) -> bool:
@@ -54,8 +54,8 @@ class Grouping:
         """
         return self._take([t for t in self._open.values() if t.id in ended])
 
-    def add(self, change: Change, offset: int, arrived: int) -> bool:
-        """Put a streamed change into its transaction; false if an earlier pass already brought it."""
+    def add(self, key: str, change: Change, offset: int, arrived: int) -> bool:
+        """Put a streamed change of a business key into its transaction; false if an earlier pass already brought it."""
         name = change.transaction or ""
         transaction = self._open.get(name)
         if transaction is None:
@@ -63,9 +63,10 @@ class Grouping:
         after = change.committed_after
         if after is not None and (transaction.committed_after is None or after > transaction.committed_after):
             transaction.committed_after = after
-        if change.identity in transaction.changes:
+        identity = change.identity
+        if identity in transaction.changes:
             return False
-        transaction.changes[change.identity] = change
+        transaction.changes[identity] = (key, change)
         return True
 
     @property
@@ -90,4 +91,4 @@ class Grouping:
 def _commit_order(transaction: Transaction) -> tuple[int, int]:
     """By the last commit before; transactions that do not say it came first. Ties by the lowest row position."""
     after = transaction.committed_after
-    return (-1 if after is None else after, min(c.position for c in transaction.changes.values()))
+    return (-1 if after is None else after, min(c.position for _, c in transaction.changes.values()))

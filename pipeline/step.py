@@ -23,34 +23,38 @@ Arrived = tuple[Decoded, int]
 
 def step(batch: Batch, grouping: Grouping, arrived: Sequence[Arrived]) -> None:
     """One batch of records in: every change of the translator's tables gets its one outcome or stays in flight."""
-    translator = batch.translator
-    batch.prefetch(_keys(translator, arrived))
-    for decoded, timestamp in arrived:
+    keys = _keys(batch.translator, arrived)
+    batch.prefetch(keys.values())
+    for at, (decoded, timestamp) in enumerate(arrived):
         match decoded:
-            case Change() if decoded.is_snapshot:
-                if decoded.table in translator.tables:
-                    batch.count(decoded.table, "read")
-                    batch.load(the_key(translator, decoded), decoded)
             case Change():
-                settle(batch, grouping.closed_by(decoded))
-                if decoded.table in translator.tables:
-                    batch.count(decoded.table, "read")
-                    if not grouping.add(decoded, decoded.at.offset, timestamp):
-                        batch.count(decoded.table, "repeat")
+                if not decoded.is_snapshot:
+                    settle(batch, grouping.closed_by(decoded))
+                if at in keys:
+                    _read(batch, grouping, keys[at], decoded, timestamp)
             case Unreadable():
                 raise RecordUnreadable(where=decoded.at, problem=decoded.problem.message, code=decoded.problem.code)
-            case Truncate() if decoded.table in translator.tables:
+            case Truncate() if decoded.table in batch.translator.tables:
                 raise TableTruncated(where=decoded.at, table=decoded.table)
             case _:
                 pass  # tombstones, heartbeats, markers and messages are no changes of a row
+
+
+def _read(batch: Batch, grouping: Grouping, key: str, change: Change, timestamp: int) -> None:
+    """One change of the translator's tables: loaded at once, or put into its transaction."""
+    batch.count(change.table, "read")
+    if change.is_snapshot:
+        batch.load(key, change)
+    elif not grouping.add(key, change, change.at.offset, timestamp):
+        batch.count(change.table, "repeat")
 
 
 def settle(batch: Batch, transactions: Iterable[Transaction]) -> None:
     """The steps of transactions that are over, in commit order; within one, aggregates in the order they were touched."""
     for transaction in transactions:
         steps: dict[str, list[Change]] = {}
-        for change in transaction.changes.values():
-            steps.setdefault(the_key(batch.translator, change), []).append(change)
+        for key, change in transaction.changes.values():
+            steps.setdefault(key, []).append(change)
             if transaction.late:
                 batch.count(change.table, "late")
         batch.prefetch(steps)
@@ -69,10 +73,11 @@ def the_key(translator: Translator, change: Change) -> str:
     return keys[0]
 
 
-def _keys(translator: Translator, arrived: Iterable[Arrived]) -> set[str]:
-    """The keys that a batch will ask for, as far as they can be told before it is read."""
-    changes = [d for d, _ in arrived if isinstance(d, Change) and d.table in translator.tables]
-    return {the_key(translator, change) for change in changes}
+def _keys(translator: Translator, arrived: Sequence[Arrived]) -> dict[int, str]:
+    """The business keys of the changes of this translator's tables, by their place in the batch."""
+    tables = translator.tables
+    changes = [(at, d) for at, (d, _) in enumerate(arrived) if isinstance(d, Change) and d.table in tables]
+    return {at: the_key(translator, change) for at, change in changes}
 
 
 class RecordUnreadable(DragomanError):

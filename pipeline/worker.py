@@ -233,7 +233,7 @@ class TranslatorWorker:
 
     def _open_rows(self, partition: int) -> Counter[str]:
         transactions = self._groupings[partition].open
-        return Counter(change.table for transaction in transactions for change in transaction.changes.values())
+        return Counter(change.table for transaction in transactions for _, change in transaction.changes.values())
 
     def _go_live(self, partition: int) -> None:
         """The partition is loaded: publish the state of each loaded key once, then take its changes as news."""

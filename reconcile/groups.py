@@ -17,8 +17,8 @@ _BY_FIELD = frozenset({"edited-in-view", "consumer-misapplied", "capture-or-mapp
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """The findings that share their causes (and fields, where those are the pattern).
 
-    `causes` are those of the earliest finding, whose key is `example`; `fields` are counted over all, most frequent first; `waits` sums the
-    later steps that wait; `since` is the earliest, and with `bound` the latest moment before which nothing is known.
+    `causes` are those of the earliest finding, whose key is `example`; `fields` are counted over all, most frequent
+    first; `waits` sums the later steps that wait; `since` is the earliest, and with `bound` it began after that.
     """
 
     example: str

@@ -58,9 +58,9 @@ MUTANTS = (
     Mutant(
         "the second pass replaces the first",
         "pipeline/grouping.py",
-        "        if change.identity in transaction.changes:\n            return False\n",
-        "        if change.identity in transaction.changes:\n"
-        "            transaction.changes = {change.identity: change}\n            return False\n",
+        "        if identity in transaction.changes:\n            return False\n",
+        "        if identity in transaction.changes:\n"
+        "            transaction.changes = {identity: (key, change)}\n            return False\n",
         (f"{FOLD}::test_overlapping_passes_of_a_killed_connector_are_one_transaction",),
     ),
     Mutant(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import reduce
 
 from translators.expression.errors import nearest
 from translators.schema import MAX_DECIMAL
@@ -14,6 +15,7 @@ MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 
 CTX = Context(prec=100, rounding=ROUND_HALF_UP)
 """Private, wide enough for the exact product of any two decimals; half away from zero. Never the ambient context."""
+_ZERO = Decimal(0)
 
 
 class ValueProblem(Exception):
@@ -205,34 +207,44 @@ def sound(value: Value | ValueProblem) -> Value:
 
 
 def column_of(rows: list[Row], column: str) -> Sequence[Value]:
-    """The values of one column of a part that are not NULL."""
+    """The values of one column of a part that are not NULL, each of them usable."""
     values = [value for row in rows if (value := row[column]) is not None]
     for value in values:
-        if isinstance(value, OutOfRange):
-            raise ValueProblem("value.out_of_range", {"value": value.text, "column": column})
-        if isinstance(value, Unavailable):
-            raise ValueProblem("value.unavailable", {"column": column, "reason": value.reason})
+        usable(value, column)
     return values
+
+
+def usable(value: Value, column: str) -> None:
+    """Raises `value.out_of_range` or `value.unavailable` for what stands in a column in place of a value."""
+    if isinstance(value, OutOfRange):
+        raise ValueProblem("value.out_of_range", {"value": value.text, "column": column})
+    if isinstance(value, Unavailable):
+        raise ValueProblem("value.unavailable", {"column": column, "reason": value.reason})
 
 
 def sum_integers(rows: list[Row], column: str) -> int | None:
     """SUM of integers; NULL of nothing."""
-    values = column_of(rows, column)
+    values = [value for row in rows if (value := row[column]) is not None]
     if not values:
         return None
-    total = sum(values)  # type: ignore[arg-type]
-    return total if MIN_INTEGER <= total <= MAX_INTEGER else integer_overflow(int(total))
+    try:
+        total: int = sum(values)  # type: ignore[arg-type]
+    except TypeError:
+        column_of(rows, column)
+        raise
+    return total if MIN_INTEGER <= total <= MAX_INTEGER else integer_overflow(total)
 
 
 def sum_decimals(rows: list[Row], column: str) -> Decimal | None:
     """SUM of decimals; NULL of nothing."""
-    values = column_of(rows, column)
+    values = [value for row in rows if (value := row[column]) is not None]
     if not values:
         return None
-    total = Decimal(0)
-    for value in values:
-        total = CTX.add(total, value)  # type: ignore[arg-type]
-    return decimal_38(total)
+    try:
+        return decimal_38(reduce(CTX.add, values, _ZERO))  # type: ignore[arg-type]
+    except TypeError:
+        column_of(rows, column)
+        raise
 
 
 def least_of(rows: list[Row], column: str) -> Value:

@@ -99,6 +99,7 @@ def test_the_right_side_of_and_and_or_is_not_computed_once_the_left_has_decided(
         ("NOT CHANGED(*)", {"OLD.*", "NEW.*"}),
         ("CREATED OR DELETED", set()),
         ("CODE('status', s)", {"row.s"}),
+        ("UPPER(S)", {"row.s"}),
         ("row.n + polmst.n", {"row.n", "polmst.n"}),
         ("1 + 2", set()),
     ],

@@ -137,6 +137,7 @@ def test_an_attack_is_refused_with_a_code_a_place_and_advice(text: str) -> None:
     ("text", "code", "at", "hint"),
     [
         ("TRIM(pol_stz)", "column.unknown", "pol_stz", "pol_sts"),
+        ('TRIM("POL_STS")', "column.unknown", '"POL_STS"', "pol_sts"),
         ("covdtl.pol_no", "column.unknown", "covdtl.pol_no", "SUM, COUNT"),
         ("covdt.prem", "column.unknown", "covdt.prem", "covdtl"),
         ("SUM(covdtl.perm)", "column.unknown", "covdtl.perm", "prem"),

@@ -75,6 +75,7 @@ def test_a_number_has_its_exact_value_and_its_static_scale(text: str, given: dic
         ("CAST(d AS DECIMAL(3, 2))", {"d": D("9.995") + D("0.005")}),
         ("CAST(e AS DECIMAL(3, 2))", {"e": D("9.9950")}),
         ("CAST(n AS DECIMAL(3, 1))", {"n": 100}),
+        ("CAST(d AS DECIMAL(8, 1))", {"d": D("9999999.95")}),
         ("CAST(s AS DECIMAL(3, 1))", {"s": "99.95"}),
         ("CAST(f AS DECIMAL(38, 2))", {"f": 1e300}),
         ("CAST(w AS DECIMAL(38, 2))", {"w": D("1e40")}),
@@ -330,6 +331,11 @@ def test_a_part_with_a_value_out_of_range_is_refused() -> None:
     for flagged, code in ((OutOfRange("infinity"), "value.out_of_range"), (Unavailable("toast"), "value.unavailable")):
         with pytest.raises(ValueProblem, match=code.replace(".", r"\.")):
             value("MAX(part.day)", part=[{"day": date(2024, 1, 1)}, {"day": flagged}])
+        for column, good in (("n", 1), ("d", D("1.00"))):
+            with pytest.raises(ValueProblem, match=code.replace(".", r"\.")):
+                value(f"SUM(part.{column})", part=[{column: good}, {column: flagged}])
+            with pytest.raises(ValueProblem, match=code.replace(".", r"\.")):
+                value(f"SUM(part.{column})", part=[{column: flagged}])
 
 
 @pytest.mark.parametrize(

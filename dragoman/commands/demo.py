@@ -1,0 +1,24 @@
+"""`dragoman demo`: the whole idea in one minute, on an insurer's legacy that it makes itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dragoman.console import FINDINGS
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where to make the demo's project.")] = Path(
+        "dragoman-demo"
+    ),
+    transactions: Annotated[int, typer.Option(min=200, max=1_000_000, help="How many the insurer does.")] = 4_000,
+    seed: Annotated[int, typer.Option(help="Another number, another insurer.")] = 7,
+) -> None:
+    """Run the example: a legacy insurer's changes become events and a view; then find out what differs, and why."""
+    from dragoman.demo import run_demo
+
+    if not run_demo(folder, transactions, seed):
+        raise typer.Exit(FINDINGS)
