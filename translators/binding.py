@@ -15,7 +15,8 @@ from translators.expression.errors import ExpressionError
 from translators.expression.parse import parse
 from translators.findings import Finding, MappingInvalid, Severity
 from translators.mapping import Each, EventRule, Expression, FieldNode, Mapping, Members
-from translators.schema import LegacySchema, Table, Type
+from translators.parts import children_of, misfits
+from translators.schema import LegacySchema, Type
 from translators.yaml_text import Mark, did_you_mean
 
 Contracts = MappingType[str, type[Contract]]
@@ -108,12 +109,16 @@ class _Binder:
     def bound(self) -> BoundMapping | None:
         mapping = self._mapping
         contract = self._contract(mapping.contract, "state", mapping.marks["contract"])
-        root = self._table(mapping.root, mapping.marks["root"])
-        if contract is None or root is None or not self._parts_fit(root):
+        wrong = misfits(mapping, self._schema.tables)
+        for misfit in wrong:
+            self._find(*misfit)
+        if contract is None or wrong:
             return None
         shape = shape_of(contract)
-        scope = Scope(table=root.name, columns=root.columns, parts=self._part_columns(), codes=self._codes)
+        columns = self._schema.tables[mapping.root].columns
+        scope = Scope(table=mapping.root, columns=columns, parts=self._part_columns(), codes=self._codes)
         fields = self._fields(mapping.fields, shape, scope, "", mapping.marks["contract"])
+        self._check_technical(shape)
         events = tuple(event for rule in mapping.events if (event := self._event(rule, scope, shape)))
         ignored = [(self._condition(rule.when, scope), rule.reason) for rule in mapping.ignore]
         return BoundMapping(
@@ -127,6 +132,12 @@ class _Binder:
             ignore=tuple(BoundIgnore(when, reason) for when, reason in ignored if when is not None),
             findings=tuple(self.findings),
         )
+
+    def _check_technical(self, shape: MappingType[str, Shape]) -> None:
+        for name in self._mapping.technical:
+            if name not in shape:
+                said = f"{self._mapping.contract} has no field {name}{did_you_mean(name, shape)}"
+                self._find("contract.field-unknown", self._mapping.marks["technical"], said, len(name))
 
     def _contract(self, name: str, kind: str, mark: Mark) -> type[Contract] | None:
         contract = self._contracts.get(name)
@@ -145,40 +156,6 @@ class _Binder:
                 "contract.context", mark, said, len(name), "Only the context that owns a contract may publish it."
             )
         return contract
-
-    def _table(self, name: str, mark: Mark) -> Table | None:
-        table = self._schema.tables.get(name)
-        if table is None:
-            said = f"schema.yaml has no table {name}{did_you_mean(name, self._schema.tables)}"
-            self._find("table.unknown", mark, said, len(name))
-        return table
-
-    def _parts_fit(self, root: Table) -> bool:
-        """The root's key is its primary key, and every part names the root's key in columns of the same types."""
-        mapping = self._mapping
-        before = len(self.findings)
-        key_types = [self._column(root, name, mapping.marks["root.key"]) for name in mapping.key]
-        if set(mapping.key) != set(root.key):
-            said = f"the key of {root.name} is ({', '.join(root.key)}), not ({', '.join(mapping.key)})"
-            self._find("root.key", mapping.marks["root.key"], said, hint="One row of the root makes one thing exist.")
-        for name, part in mapping.parts.items():
-            table = self._table(name, part.mark)
-            if table is None:
-                continue
-            types = [self._column(table, column, part.mark) for column in part.parent]
-            for column in part.order:
-                self._column(table, column, part.mark)
-            if [t and t.kind for t in types] != [t and t.kind for t in key_types]:
-                said = f"the parent columns of {name} are not of the types of {root.name}'s key"
-                self._find("part.key-type", part.mark, said)
-        return len(self.findings) == before
-
-    def _column(self, table: Table, name: str, mark: Mark) -> Type | None:
-        if name not in table.columns:
-            said = f"{table.name} has no column {name}{did_you_mean(name, table.columns)}"
-            self._find("column.unknown", mark, said, len(name))
-            return None
-        return table.columns[name]
 
     def _part_columns(self) -> dict[str, MappingType[str, Type]]:
         return {name: self._schema.tables[name].columns for name in self._mapping.parts}
@@ -205,29 +182,45 @@ class _Binder:
         match node:
             case Expression():
                 found = self._promised(node, shape, scope, path)
-                if found is not None and "[]" not in path:
-                    self._state_types[path] = found.bound.type
+                if found is not None:
+                    self._know(path, found.bound.type)
                 return found
             case Members(fields, mark):
                 if not self._is(shape, "object", path, mark):
                     return None
-                self._state_types[path] = Type("object")
+                self._know(path, Type("object"))
                 return BoundMembers(path, self._fields(fields, shape.fields, scope, f"{path}.", mark))
             case Each(table, fields, mark):
-                if not self._is(shape, "list", path, mark) or table not in self._mapping.parts:
-                    return self._no_part(table, mark)
-                self._state_types[path] = Type("list")
-                inner = self._inner(scope, table)
-                return BoundEach(path, table, self._fields(fields, shape.fields, inner, f"{path}[].", mark))
+                if not self._is(shape, "list", path, mark) or not self._belongs(table, scope.table, mark):
+                    return None
+                self._know(path, Type("list"))
+                return BoundEach(
+                    path, table, self._fields(fields, shape.fields, self._inner(scope, table), f"{path}[].", mark)
+                )
+
+    def _know(self, path: str, found: Type) -> None:
+        """Events may name this field as OLD or NEW; what is within a list has no such name."""
+        if "[]" not in path:
+            self._state_types[path] = found
 
     def _inner(self, scope: Scope, table: str) -> Scope:
-        columns = self._schema.tables[table].columns
-        return Scope(table=table, columns=columns, outer={scope.table: scope.columns}, codes=self._codes)
+        """What an expression may name within the rows of a part: their columns, those around them, the parts below."""
+        tables = self._schema.tables
+        return Scope(
+            table=table,
+            columns=tables[table].columns,
+            outer={**scope.outer, scope.table: scope.columns},
+            parts={name: tables[name].columns for name in children_of(self._mapping, table)},
+            codes=self._codes,
+        )
 
-    def _no_part(self, table: str, mark: Mark) -> None:
-        if table not in self._mapping.parts:
-            said = f"{table} is no part of this mapping{did_you_mean(table, self._mapping.parts)}"
+    def _belongs(self, table: str, above: str, mark: Mark) -> bool:
+        """Whether the rows of a part belong to the rows in which they are listed."""
+        known = children_of(self._mapping, above)
+        if table not in known:
+            said = f"{table} is no part of {above}{did_you_mean(table, known)}"
             self._find("part.unknown", mark, said, len(table), "Name it under `parts:` with its parent columns.")
+        return table in known
 
     def _is(self, shape: Shape, kind: str, path: str, mark: Mark) -> bool:
         if shape.kind != kind:

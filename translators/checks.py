@@ -44,9 +44,9 @@ def _conditions(writer: Writer, value: str, bound: Bound, shape: Shape) -> list[
     if shape.kind == "decimal" and shape.digits is not None:
         whole = shape.digits - (shape.places or 0)
         if found.precision - found.scale > whole:
-            bound = writer.constant(10**whole)
+            limit = writer.constant(10**whole)
             said = f"has more than {whole} digits before the point"
-            conditions.append((f"not -{bound} < {value} < {bound}", "contract.too-large", said))
+            conditions.append((f"not -{limit} < {value} < {limit}", "contract.too-large", said))
     return conditions
 
 

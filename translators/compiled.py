@@ -13,6 +13,7 @@ from translators.expression.bind import sources
 from translators.expression.runtime import ValueProblem
 from translators.generate import generate
 from translators.mapping import Mapping
+from translators.parts import key_columns
 from translators.problem import Problem
 from translators.schema import LegacySchema
 from translators.translator import Event, Refused, Said, State
@@ -40,7 +41,7 @@ class CompiledTranslator:
         self.has_parts = bool(mapping.parts)
         self.state_type = mapping.contract
         self.event_types = tuple(dict.fromkeys(event.type for event in bound.events))
-        self._keys = {mapping.root: mapping.key, **{name: part.parent for name, part in mapping.parts.items()}}
+        self._keys = key_columns(mapping, bound.schema.tables)
         namespace = {
             **generated.namespace,
             "state_refused": self._refused,

@@ -44,4 +44,6 @@ class MappingInvalid(DragomanError):
         errors = [f for f in findings if f.severity == "error"]
         first = errors[0]
         count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
-        super().__init__(count=count, file=first.file, first=f"{first.code}: {first.message.rstrip('.')}", where=first.where)
+        super().__init__(
+            count=count, file=first.file, first=f"{first.code}: {first.message.rstrip('.')}", where=first.where
+        )

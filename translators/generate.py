@@ -20,6 +20,7 @@ from translators.expression.bind import sources
 from translators.expression.bound import Bound
 from translators.expression.python import Emitter, Writer
 from translators.expression.runtime import ValueProblem
+from translators.parts import children_of, parent_key
 from translators.schema import LegacySchema, Type
 from translators.translator import Event
 from translators.values import OutOfRange, Row, Unavailable
@@ -47,6 +48,8 @@ class _Names:
 
     columns: dict[tuple[str, str], str] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
+    business: tuple[str, ...] | None = None
+    """The fields that CHANGED(*) looks at, where they are not all."""
     created: str = "(old is None)"
     deleted: str = "(new is None)"
 
@@ -63,13 +66,14 @@ class _Names:
         return "n" + _path(path)
 
     def changed(self, paths: tuple[str, ...] | None) -> str:
+        paths = self.business if paths is None else paths
         if paths is None:
             return "(old != new)"
         return "(" + " or ".join(f"{self.old(path)} != {self.new(path)}" for path in paths) + ")"
 
     def within(self) -> _Names:
         """The same names, to which those of an inner row are added."""
-        return _Names(dict(self.columns), self.parts)
+        return _Names(dict(self.columns), dict(self.parts))
 
 
 class _Generator:
@@ -124,14 +128,29 @@ class _Generator:
                     self._writer.line(f"raise unusable({table + '.' + column!r}, {name})")
 
     def _read_parts(self, nodes: Iterable[BoundNode], names: _Names) -> None:
-        """Put the rows of every part that is needed into order, once."""
+        """Put the rows of every part that is needed into order, once; those of inner parts by what they belong to."""
         nodes = list(nodes)
         used = {name.split(".", 1)[0] for name in _sources(nodes)} | set(_eaches(nodes))
-        for table in sorted(used & self._bound.mapping.parts.keys()):
-            name = f"rows_{table}" if _WORD.fullmatch(table) else f"rows_{len(names.parts)}"
-            names.parts[table] = name
-            ordered = ordering(self._bound.mapping.parts[table].order)
-            self._writer.line(f"{name} = {self._writer.constant(ordered)}(rows.get({table!r}))")
+        parts = self._bound.mapping.parts
+        for at, table in enumerate(parts):
+            if table in used:
+                name = f"rows_{table}" if _WORD.fullmatch(table) else f"rows_{at}"
+                names.parts[table] = name
+                ordered = self._writer.constant(ordering(parts[table].order))
+                self._writer.line(f"{name} = {ordered}(rows.get({table!r}))")
+                if parts[table].of is not None:
+                    grouped = self._writer.constant(grouping(parts[table].parent))
+                    self._writer.line(f"by_{name} = {grouped}({name})")
+
+    def _read_inner_parts(self, node: BoundEach, row: str, names: _Names) -> None:
+        """The rows of inner parts that belong to this row."""
+        mapping, tables = self._bound.mapping, self._bound.schema.tables
+        for table in children_of(mapping, node.table):
+            if table in names.parts:
+                key = "".join(f"{row}[{column!r}], " for column in parent_key(mapping, tables, table))
+                inner = f"{row}_{len(names.parts)}_{self._writer.temp()}"
+                self._writer.line(f"{inner} = by_{names.parts[table]}.get(({key}), ())")
+                names.parts[table] = inner
 
     def _members(self, nodes: MappingType[str, BoundNode], names: _Names) -> str:
         """The text of a dict display; the lines that compute its values are written before."""
@@ -164,6 +183,7 @@ class _Generator:
         with writer.block(f"for {row} in {names.parts[node.table]}:"):
             inner = names.within()
             self._read(_sources(node.fields.values()), node.table, row, inner)
+            self._read_inner_parts(node, row, inner)
             writer.line(f"{found}.append({self._members(node.fields, inner)})")
         return found
 
@@ -190,7 +210,7 @@ class _Generator:
 
     def _event_names(self, expressions: Iterable[Bound]) -> _Names:
         """Names for expressions over the rows after the step, or before it where nothing is left."""
-        root, names = self._bound.mapping.root, _Names()
+        root, names = self._bound.mapping.root, _Names(business=self._business())
         used = {name for bound in expressions for name in sources(bound) if not name.startswith(("OLD.", "NEW."))}
         if used:
             self._writer.line("rows = old_rows if new is None else new_rows")
@@ -201,6 +221,10 @@ class _Generator:
                 names.parts[table] = f"rows_{len(names.parts)}"
                 self._writer.line(f"{names.parts[table]} = {ordered}(rows.get({table!r}))")
         return names
+
+    def _business(self) -> tuple[str, ...] | None:
+        technical = self._bound.mapping.technical
+        return tuple(name for name in self._bound.fields if name not in technical) if technical else None
 
     def _event(self, event: BoundEvent) -> None:
         names = self._event_names([node.bound for node in event.fields.values()])
@@ -276,6 +300,18 @@ def ordering(columns: tuple[str, ...]) -> Callable[[MappingType[str, Row] | None
         return [row for _, row in sorted(rows.items(), key=by_order)] if len(rows) > 1 else list(rows.values())
 
     return ordered
+
+
+def grouping(columns: tuple[str, ...]) -> Callable[[Iterable[Row]], dict[tuple[object, ...], list[Row]]]:
+    """Groups rows, in their order, by the values of these columns."""
+
+    def grouped(rows: Iterable[Row]) -> dict[tuple[object, ...], list[Row]]:
+        found: dict[tuple[object, ...], list[Row]] = {}
+        for row in rows:
+            found.setdefault(tuple([row[column] for column in columns]), []).append(row)
+        return found
+
+    return grouped
 
 
 def may_be_unusable(schema: LegacySchema, table: str, column: str) -> bool:

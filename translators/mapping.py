@@ -57,11 +57,15 @@ FieldNode = Expression | Members | Each
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows that belong to the root: `parent` are the columns that hold the root's key, `order` sorts the rows."""
+    """Rows that belong to the root, or to the rows of another part (`of`).
+
+    `parent` are the columns that hold the key of what they belong to, `order` sorts the rows.
+    """
 
     parent: tuple[str, ...]
     order: tuple[str, ...]
     mark: Mark
+    of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +99,12 @@ class Mapping:
     codes: MappingType[str, MappingType[str, str]]
     contract: str
     fields: MappingType[str, FieldNode]
+    technical: tuple[str, ...]
+    """State fields that views need and that are never a business change by themselves: versions, update stamps."""
     events: Sequence[EventRule]
     ignore: Sequence[IgnoreRule]
     marks: MappingType[str, Mark] = field(default_factory=dict)
-    """Places of the mapping's own words: `context`, `root`, `root.key`, `contract`."""
+    """Places of the mapping's own words: `context`, `root`, `root.key`, `contract`, `technical`."""
 
     def where(self, mark: Mark) -> str:
         """`file:line:column` of a place in this mapping."""
@@ -126,7 +132,7 @@ class _Reader:
             node, "the mapping", {"translator", "context", "root", "state"}, {"parts", "codes", "events", "ignore"}
         )
         root = self.members(top["root"], "root", {"table", "key"})
-        state = self.members(top["state"], "state", {"contract", "fields"})
+        state = self.members(top["state"], "state", {"contract", "fields"}, {"technical"})
         return Mapping(
             file=self._file,
             name=self.text(top["translator"], "translator"),
@@ -137,6 +143,7 @@ class _Reader:
             codes={name: self.codes(table, name) for name, table in self.optional_map(top, "codes").items()},
             contract=self.text(state["contract"], "state.contract"),
             fields=self.fields(state["fields"], "state.fields"),
+            technical=self.names(state["technical"], "state.technical") if "technical" in state else (),
             events=[self.event(rule) for rule in self.optional_list(top, "events")],
             ignore=[self.ignore(rule) for rule in self.optional_list(top, "ignore")],
             marks={
@@ -144,13 +151,15 @@ class _Reader:
                 "root": root["table"].mark,
                 "root.key": root["key"].mark,
                 "contract": state["contract"].mark,
+                "technical": state.get("technical", state["contract"]).mark,
             },
         )
 
     def part(self, node: YamlNode, name: str) -> Part:
-        members = self.members(node, f"parts.{name}", {"parent"}, {"order"})
+        members = self.members(node, f"parts.{name}", {"parent"}, {"order", "of"})
         order = self.names(members["order"], f"parts.{name}.order") if "order" in members else ()
-        return Part(self.names(members["parent"], f"parts.{name}.parent"), order, node.mark)
+        above = self.text(members["of"], f"parts.{name}.of") if "of" in members else None
+        return Part(self.names(members["parent"], f"parts.{name}.parent"), order, node.mark, above)
 
     def codes(self, node: YamlNode, name: str) -> MappingType[str, str]:
         table = self.a_map(node, f"the code table {name}")

@@ -341,7 +341,7 @@ def test_timestamps_of_an_instant_may_be_published() -> None:
 
     class Timed(Policy):
         promise: ClassVar[Promise] = promise("Policy", "state")
-        since: datetime | None  # type: ignore[assignment]
+        since: datetime | None
 
     class TimedBound(Bound):
         promise: ClassVar[Promise] = promise("Bound")

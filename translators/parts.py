@@ -1,0 +1,114 @@
+"""How the tables of one aggregate hang together: which columns of each name the business key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as MappingType
+from typing import NamedTuple
+
+from translators.mapping import Mapping, Part
+from translators.schema import Table
+from translators.yaml_text import Mark, did_you_mean
+
+Tables = MappingType[str, Table]
+
+
+class Misfit(NamedTuple):
+    """Something about the tables that does not fit together, and where the mapping says it."""
+
+    code: str
+    mark: Mark
+    message: str
+    length: int = 1
+    hint: str = ""
+
+
+def misfits(mapping: Mapping, tables: Tables) -> list[Misfit]:
+    """What is wrong with the root and the parts.
+
+    The root's key is its primary key; the parent columns of a part have the types of the key of what it belongs to; and
+    through them every row names its business key, since that is what routes it.
+    """
+    found = list(_unknown(mapping, tables))
+    if found:
+        return found
+    root = tables[mapping.root]
+    if set(mapping.key) != set(root.key):
+        said = f"the key of {root.name} is ({', '.join(root.key)}), not ({', '.join(mapping.key)})"
+        found.append(
+            Misfit("root.key", mapping.marks["root.key"], said, 1, "One row of the root makes one thing exist.")
+        )
+    for name, part in mapping.parts.items():
+        found += _part_misfits(mapping, tables, name, part)
+    return found
+
+
+def key_columns(mapping: Mapping, tables: Tables) -> dict[str, tuple[str, ...]]:
+    """The columns of each table that hold the business key, in the root's order. For a mapping without misfits."""
+    columns = {mapping.root: mapping.key}
+    for name in mapping.parts:
+        columns[name] = _key_of_part(mapping, tables, name)
+    return columns
+
+
+def children_of(mapping: Mapping, table: str) -> tuple[str, ...]:
+    """The parts whose rows belong to rows of this table."""
+    return tuple(name for name, part in mapping.parts.items() if (part.of or mapping.root) == table)
+
+
+def parent_key(mapping: Mapping, tables: Tables, name: str) -> tuple[str, ...]:
+    """The key columns of what a part belongs to, in the order of the part's parent columns."""
+    above = mapping.parts[name].of
+    return mapping.key if above is None else tables[above].key
+
+
+def _key_of_part(mapping: Mapping, tables: Tables, name: str) -> tuple[str, ...]:
+    part = mapping.parts[name]
+    if part.of is None:
+        return part.parent
+    above = dict(zip(parent_key(mapping, tables, name), part.parent, strict=True))
+    return tuple(above[column] for column in _key_of_part(mapping, tables, part.of))
+
+
+def _unknown(mapping: Mapping, tables: Tables) -> Iterator[Misfit]:
+    """Tables, columns and parts that are named and do not exist."""
+    wanted = [(mapping.root, mapping.marks["root"], [(c, mapping.marks["root.key"]) for c in mapping.key])]
+    wanted += [(n, p.mark, [(c, p.mark) for c in (*p.parent, *p.order)]) for n, p in mapping.parts.items()]
+    for name, mark, columns in wanted:
+        table = tables.get(name)
+        if table is None:
+            said = f"schema.yaml has no table {name}{did_you_mean(name, tables)}"
+            yield Misfit("table.unknown", mark, said, len(name))
+            continue
+        for column, place in columns:
+            if column not in table.columns:
+                said = f"{name} has no column {column}{did_you_mean(column, table.columns)}"
+                yield Misfit("column.unknown", place, said, len(column))
+    for part in mapping.parts.values():
+        if part.of is not None and part.of not in mapping.parts:
+            said = f"{part.of} is no part of this mapping{did_you_mean(part.of, mapping.parts)}"
+            yield Misfit("part.unknown", part.mark, said, 1, "`of:` names another part; leave it out for the root.")
+
+
+def _part_misfits(mapping: Mapping, tables: Tables, name: str, part: Part) -> Iterator[Misfit]:
+    if _is_circular(mapping, name):
+        yield Misfit("part.circular", part.mark, f"{name} belongs to itself, through `of:`")
+        return
+    above = tables[part.of or mapping.root]
+    keys = parent_key(mapping, tables, name)
+    types = [tables[name].columns[column].kind for column in part.parent]
+    if types != [above.columns[column].kind for column in keys]:
+        said = f"the parent columns of {name} are not of the types of {above.name}'s key ({', '.join(keys)})"
+        yield Misfit("part.key-type", part.mark, said)
+    elif part.of is not None and not set(mapping.parts[part.of].parent) <= set(above.key):
+        said = f"{name} cannot name its business key: the parent columns of {above.name} are not in its primary key"
+        yield Misfit("part.key", part.mark, said, 1, "Rows that do not hold the business key cannot be routed to it.")
+
+
+def _is_circular(mapping: Mapping, name: str) -> bool:
+    seen: set[str] = set()
+    at: str | None = name
+    while at is not None and at not in seen:
+        seen.add(at)
+        at = mapping.parts[at].of if at in mapping.parts else None
+    return at is not None
