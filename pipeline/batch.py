@@ -141,6 +141,8 @@ class Batch:
 
     def publish(self, facts: StepFacts, after: Stored, translation: Translation, event_class: EventClass) -> None:
         """Put a translated step's records and rows into the batch."""
+        if translation.correlation is not None:
+            facts = msgspec.structs.replace(facts, correlation=translation.correlation)
         try:
             events = event_records(self.producer, facts, translation.events)
             if translation.changed:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Literal
@@ -49,7 +49,7 @@ class StepFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `lowest` is the lowest row position of the step and `first_row` that row (`table/row key`). `time` is the source's
     commit time, `None` on snapshot rows. `position` is the highest row position. `arrived`: milliseconds since the epoch
-    at which the step's first record came into the feed.
+    at which the step's first record came into the feed. `correlation` ties steps together; without one it is the transaction.
     """
 
     key: str
@@ -61,6 +61,7 @@ class StepFacts(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime | None
     feed_partition: int
     arrived: int
+    correlation: str | None = None
 
 
 def step_id(producer: Producer, facts: StepFacts, kind: str, ordinal: int = 0) -> str:
@@ -91,6 +92,10 @@ def event_records(producer: Producer, facts: StepFacts, events: tuple[Event, ...
         identity = step_id(producer, facts, event.type, seen[event.type])
         seen[event.type] += 1
         headers = _headers(producer, facts, identity, event.type, ordinal, "live")
+        if event.occurred is not None:
+            headers += (("ce_occurredtime", _instant(event.occurred).encode()),)
+        if event.deprecated:
+            headers += (("ce_deprecated", b"true"),)
         records.append(_outgoing(producer.events_topic, facts, encode(event.data), headers))
     return records
 
@@ -142,7 +147,7 @@ def _headers(
         ("ce_dataschema", f"urn:dragoman:{producer.context}:{kind}".encode()),
         ("ce_partitionkey", key),
         ("ce_sequence", sequence(producer, facts.version, ordinal).encode()),
-        ("ce_correlationid", f"{producer.source}:{producer.source_epoch}:{facts.transaction}".encode()),
+        ("ce_correlationid", (facts.correlation or _transaction(producer, facts)).encode()),
         ("ce_causationid", f"{facts.first_row}@{facts.lowest}".encode()),
         ("ce_traceparent", f"00-{identity}-{identity[:16]}-00".encode()),
         ("ce_eventclass", event_class.encode()),
@@ -155,6 +160,15 @@ def _headers(
     if facts.time is not None:
         headers.append(("ce_time", rfc3339(facts.time).encode()))
     return tuple(headers)
+
+
+def _transaction(producer: Producer, facts: StepFacts) -> str:
+    return f"{producer.source}:{producer.source_epoch}:{facts.transaction}"
+
+
+def _instant(time: date | datetime) -> str:
+    """Business time as the column says it: a day, a wall clock, or an instant."""
+    return rfc3339(time) if isinstance(time, datetime) and time.tzinfo is not None else time.isoformat()
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,6 +62,8 @@ class BoundEvent:
     when: Bound
     fields: MappingType[str, BoundField]
     rule: EventRule
+    deprecated: bool
+    occurred: Bound | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class BoundMapping:
     state_types: MappingType[str, Type]
     events: tuple[BoundEvent, ...]
     ignore: tuple[BoundIgnore, ...]
+    correlation: Bound | None
     findings: tuple[Finding, ...] = field(default=())
 
 
@@ -130,6 +133,7 @@ class _Binder:
             state_types=self._state_types,
             events=events,
             ignore=tuple(BoundIgnore(when, reason) for when, reason in ignored if when is not None),
+            correlation=self._of_kind(mapping.correlation, scope, "correlation", ("text",)),
             findings=tuple(self.findings),
         )
 
@@ -259,7 +263,9 @@ class _Binder:
             elif found := self._promised(node, shape[name], facts, name):
                 fields[name] = found
         self._taken_from_state(rule, shape, state, fields)
-        return BoundEvent(rule.type, shape, when, fields, rule)
+        deprecated = contract.promise.status == "deprecated"
+        occurred = self._of_kind(rule.occurred, facts, "occurred", ("date", "timestamp", "timestamptz"))
+        return BoundEvent(rule.type, shape, when, fields, rule, deprecated, occurred)
 
     def _taken_from_state(
         self,
@@ -291,6 +297,14 @@ class _Binder:
         if bound is not None and bound.type.kind != "boolean":
             self._at(node, (0, len(node.text)), "type.mismatch", f"a condition is boolean, this is {bound.type}", "")
             return None
+        return bound
+
+    def _of_kind(self, node: Expression | None, scope: Scope, what: str, kinds: tuple[str, ...]) -> Bound | None:
+        """An optional expression that has to be of one of these types."""
+        bound = None if node is None else self._bind(node, scope)
+        if node is not None and bound is not None and bound.type.kind not in kinds:
+            said = f"{what} is {' or '.join(kinds)}, this is {bound.type}"
+            self._at(node, (0, len(node.text)), "type.mismatch", said, "")
         return bound
 
     def _bind(self, node: Expression, scope: Scope) -> Bound | None:

@@ -52,6 +52,7 @@ class CompiledTranslator:
         exec(code, namespace)  # noqa: S102 - the text is generated here, from the catalogue; nothing a user wrote is in it
         self._state = cast(StateFunction, namespace["state"])
         self._events = cast(EventsFunction, namespace["events"])
+        self._correlation = cast(Callable[[Rows], str | None], namespace["correlation"])
 
     def key_of(self, table: str, row: Row) -> str:
         """The business key of the aggregate that a row belongs to. `Refused` if a key column is null or was not sent."""
@@ -76,6 +77,10 @@ class CompiledTranslator:
         """What happened between two states. `Refused` if an event's own fields cannot be computed."""
         found, ignored = self._events(old, new, old_rows, new_rows)
         return Said(found, ignored)
+
+    def correlation(self, rows: Rows) -> str | None:
+        """What ties this step to others, where the mapping names a column for it. `Refused` if it cannot be computed."""
+        return self._correlation(rows)
 
     def _refused(self, at: int, problem: ValueProblem) -> Refused:
         field = self.fields[at] if at >= 0 else None

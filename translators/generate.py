@@ -92,6 +92,8 @@ class _Generator:
         self._state_function()
         self._writer.line("")
         self._events_function()
+        self._writer.line("")
+        self._correlation_function()
         return Generated(self._writer.source, self._writer.namespace, tuple(self._fields))
 
     def _state_function(self) -> None:
@@ -227,10 +229,27 @@ class _Generator:
         return tuple(name for name in self._bound.fields if name not in technical) if technical else None
 
     def _event(self, event: BoundEvent) -> None:
-        names = self._event_names([node.bound for node in event.fields.values()])
+        occurred = [] if event.occurred is None else [event.occurred]
+        names = self._event_names([*(node.bound for node in event.fields.values()), *occurred])
         fields = {name: self._event_field(event, name, shape, names) for name, shape in event.shape.items()}
         data = ", ".join(f"{name!r}: {text}" for name, text in fields.items() if text is not None)
-        self._writer.line(f"found.append(Event({event.type!r}, {{{data}}}))")
+        more = "".join(f", occurred={Emitter(self._writer, names).value(bound)}" for bound in occurred)
+        more += ", deprecated=True" if event.deprecated else ""
+        self._writer.line(f"found.append(Event({event.type!r}, {{{data}}}{more}))")
+
+    def _correlation_function(self) -> None:
+        writer, bound = self._writer, self._bound.correlation
+        with writer.block("def correlation(rows):"):
+            if bound is None:
+                writer.line("return None")
+                return
+            writer.line("at = -1")
+            writer.line(f"(row,) = rows[{self._bound.mapping.root!r}].values()")
+            with writer.block("try:"):
+                names = _Names()
+                self._read(sources(bound), self._bound.mapping.root, "row", names)
+                writer.line(f"return {Emitter(writer, names).value(bound)}")
+            self._on_problem("state_refused")
 
     def _event_field(self, event: BoundEvent, name: str, shape: Shape, names: _Names) -> str | None:
         """One field of an event: computed here, or taken from the state and held against the event's own contract."""

@@ -76,6 +76,8 @@ class EventRule:
     when: Expression
     fields: MappingType[str, Expression]
     mark: Mark
+    occurred: Expression | None = None
+    """When it happened in business time, if a column says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class Mapping:
     """State fields that views need and that are never a business change by themselves: versions, update stamps."""
     events: Sequence[EventRule]
     ignore: Sequence[IgnoreRule]
+    correlation: Expression | None = None
+    """What ties the outputs of several steps together, if a column says it; else it is the legacy transaction."""
     marks: MappingType[str, Mark] = field(default_factory=dict)
     """Places of the mapping's own words: `context`, `root`, `root.key`, `contract`, `technical`."""
 
@@ -129,7 +133,10 @@ class _Reader:
 
     def mapping(self, node: YamlNode) -> Mapping:
         top = self.members(
-            node, "the mapping", {"translator", "context", "root", "state"}, {"parts", "codes", "events", "ignore"}
+            node,
+            "the mapping",
+            {"translator", "context", "root", "state"},
+            {"parts", "codes", "events", "ignore", "correlation"},
         )
         root = self.members(top["root"], "root", {"table", "key"})
         state = self.members(top["state"], "state", {"contract", "fields"}, {"technical"})
@@ -146,6 +153,7 @@ class _Reader:
             technical=self.names(state["technical"], "state.technical") if "technical" in state else (),
             events=[self.event(rule) for rule in self.optional_list(top, "events")],
             ignore=[self.ignore(rule) for rule in self.optional_list(top, "ignore")],
+            correlation=self.expression(top["correlation"], "correlation") if "correlation" in top else None,
             marks={
                 "context": top["context"].mark,
                 "root": root["table"].mark,
@@ -182,13 +190,14 @@ class _Reader:
         return Expression(self.scalar(node, what))
 
     def event(self, node: YamlNode) -> EventRule:
-        members = self.members(node, "an event", {"type", "when"}, {"fields"})
+        members = self.members(node, "an event", {"type", "when"}, {"fields", "occurred"})
         fields = self.optional_map(members, "fields")
         return EventRule(
             type=self.text(members["type"], "type"),
             when=self.expression(members["when"], "when"),
             fields={name: self.expression(value, name) for name, value in fields.items()},
             mark=members["type"].mark,
+            occurred=self.expression(members["occurred"], "occurred") if "occurred" in members else None,
         )
 
     def ignore(self, node: YamlNode) -> IgnoreRule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -17,10 +18,15 @@ State = dict[str, Any]
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One business event: its contract (`PolicyBound.v1`) and the data that the contract names."""
+    """One business event: its contract (`PolicyBound.v1`) and the data that the contract names.
+
+    `occurred` is when it happened in business time, where a column says it. `deprecated`: its contract is on the way out.
+    """
 
     type: str
     data: Mapping[str, Any]
+    occurred: date | datetime | None = None
+    deprecated: bool = False
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -62,6 +68,9 @@ class Translator(Protocol):
     def events(self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows) -> Said:
         """What happened between two known states of one aggregate."""
 
+    def correlation(self, rows: Rows) -> str | None:
+        """What ties this step to others, where a column of the root says it."""
+
 
 class Translation(msgspec.Struct, frozen=True, kw_only=True):
     """What one step of one aggregate means.
@@ -74,6 +83,7 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
     changed: bool
     events: tuple[Event, ...] = ()
     ignored: str | None = None
+    correlation: str | None = None
 
 
 NO_BUSINESS_CHANGE = "no business change"
@@ -93,6 +103,7 @@ def translate(translator: Translator, old_rows: Rows, new_rows: Rows) -> Transla
         changed=changed,
         events=said.events,
         ignored=(said.ignored or NO_BUSINESS_CHANGE) if quiet else None,
+        correlation=None if quiet else translator.correlation(old_rows if new is None else new_rows),
     )
 
 

@@ -55,6 +55,9 @@ class Orders:
             "lines": [{"number": line["ol_number"], "quantity": line["qty"]} for line in lines],
         }
 
+    def correlation(self, rows: Rows) -> str | None:
+        return None
+
     def events(self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows) -> Said:
         if old == new:
             return Said(ignored="nobody cares")

@@ -336,6 +336,21 @@ def test_a_malformed_file_is_refused_with_its_place(old: str, new: str, code: st
     assert caught.value.advice
 
 
+def test_business_time_correlation_and_deprecation_are_said() -> None:
+    class OldBound(Bound):
+        promise: ClassVar[Promise] = promise("Bound").model_copy(update={"status": "deprecated"})
+
+    text = MAPPING.replace("  - type: Bound.v1\n", "  - type: Bound.v1\n    occurred: eff\n") + "correlation: note\n"
+    contracts: dict[str, type[Contract]] = {**CONTRACTS, "Bound.v1": OldBound}
+    made = compile_mapping(read_mapping(text, "policy.yaml"), text, schema(), contracts)
+    translation = translate(made, {}, rows(note="c-1"))
+    assert translation.correlation == "c-1"
+    assert [(e.occurred, e.deprecated) for e in translation.events] == [(date(2026, 1, 1), True)]
+    with pytest.raises(MappingInvalid) as caught:
+        compiled(MAPPING + "correlation: prem\n")
+    assert [(f.code, f.line) for f in caught.value.findings] == [("type.mismatch", 34)]
+
+
 def test_timestamps_of_an_instant_may_be_published() -> None:
     text = SCHEMA.replace("eff: date", "eff: timestamptz")
 

@@ -9,6 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateTable
 
 from pipeline.projection.content import row_hash
 from pipeline.projection.rows import ViewReader, ViewRow
@@ -173,3 +176,25 @@ def test_rows_come_in_the_order_of_code_points_and_by_key(tmp_path: Path) -> Non
         assert found == {row.key: row for row in pages if row.key in ("a", "b")}
         many = [f"x{n}" for n in range(1_200)]
         assert reader.read_keys(connection, [*many, "é"]).keys() == {"é"}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "expected"),
+    [
+        (
+            postgresql.dialect(),  # type: ignore[no-untyped-call]
+            ['_key VARCHAR(512) COLLATE "C" NOT NULL', "premium_amount NUMERIC(9, 2)", "rate TEXT", "begins DATE"],
+        ),
+        (
+            mysql.dialect(),  # type: ignore[no-untyped-call]
+            ["_key VARCHAR(512) COLLATE utf8mb4_bin", "premium_amount NUMERIC(9, 2)", "changed DATETIME(6)"],
+        ),
+        (
+            sqlite.dialect(),  # type: ignore[no-untyped-call]
+            ["_key VARCHAR(512) NOT NULL", "premium_amount TEXT", "rate TEXT", "begins TEXT", "renewed INTEGER"],
+        ),
+    ],
+)
+def test_every_database_gets_types_that_keep_values_exactly(dialect: Dialect, expected: list[str]) -> None:
+    made = str(CreateTable(Tables.of(spec(), SHAPE).header).compile(dialect=dialect)).replace("`", "")
+    assert [column for column in expected if column not in made] == []
