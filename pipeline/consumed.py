@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, Text, delete, func, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+)
 
 from pipeline.cloudevents import CloudEvent
 from pipeline.log.port import Headers, Record
@@ -152,6 +165,6 @@ class ConsumerTables:
         told = self._parked.update().where(*self._same(parked))
         connection.execute(told.values(code=problem.code, message=problem.message))
 
-    def _same(self, parked: ParkedEvent) -> tuple[object, ...]:
+    def _same(self, parked: ParkedEvent) -> tuple[ColumnElement[bool], ...]:
         columns = self._parked.c
         return columns["consumer"] == self._consumer, columns["event_id"] == parked.event_id

@@ -24,7 +24,7 @@ _QUERY = re.compile(r"^-- :name (\w+)\n(.*?)(?=^-- :name |\Z)", re.MULTILINE | r
 
 # A write that finds no room is SQLITE_FULL only if the system said ENOSPC. Over a quota or a file size limit it
 # is one of the other two. A failing device shows at the fsync or when reading, which are not among them.
-_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
+NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
 # The statements are ours and constant: a table that is missing or a rule that is broken was not made by them.
 _DAMAGED = frozenset(
     {
@@ -143,7 +143,7 @@ def translated(path: Path, kind: FileKind) -> Iterator[None]:
     except OSError as error:
         raise kind.failed(path=path, reason=error.strerror or str(error)) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where SQLite's message quotes a damaged name
-        if getattr(error, "sqlite_errorcode", None) in _NO_ROOM:
+        if getattr(error, "sqlite_errorcode", None) in NO_ROOM:
             raise DiskFull(path=path) from error
         named = kind.damaged if _is_damage(error) else kind.failed
         raise named(path=path, reason=" ".join(str(error).split())) from error

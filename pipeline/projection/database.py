@@ -12,10 +12,10 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from pipeline.log.port import DiskFull
 from pipeline.projection.errors import RowRefused, ViewError, ViewReadOnly, ViewUnavailable
+from pipeline.sqlite import NO_ROOM
 from translators.errors import DragomanError
 
-# https://www.sqlite.org/rescode.html; a write beyond a quota or a file size limit is one of the two IOERR codes.
-_SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+# https://www.sqlite.org/rescode.html
 _SQLITE_READ_ONLY = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _SQLITE_UNAVAILABLE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
 
@@ -96,7 +96,7 @@ def _sqlite_trouble(error: DBAPIError) -> type[DragomanError] | None:
     code = _sqlite_code(error)
     if code is None:
         return None
-    if code in _SQLITE_FULL:
+    if code in NO_ROOM:
         return DiskFull
     if code & 0xFF in _SQLITE_READ_ONLY:
         return ViewReadOnly

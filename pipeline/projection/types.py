@@ -57,12 +57,15 @@ class Stored(TypeDecorator[Any]):
         self.places = places
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The database's own type."""
-        return dialect.type_descriptor(self._plain() if self._plainly(dialect) else self._native())
+        """The database's own type. Not adapted here: some dialects would make FLOAT of Double."""
+        return self._plain() if self._plainly(dialect) else self._native()
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """What is handed to the driver."""
-        return _written(value) if self._plainly(dialect) else value
+        if self._plainly(dialect):
+            return _written(value)
+        # Some drivers drop the zone without a word.
+        return value.astimezone(UTC) if isinstance(value, datetime) else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """What the driver gave, as the value that was written, or as it stands."""

@@ -179,18 +179,21 @@ def test_a_database_in_trouble_parks_nothing_and_nothing_is_lost(tmp_path: Path)
     assert (reader.handled, reader.repeats, reader.parked) == (2, 0, 0)
 
 
-class ReadOnlyLater(Letters):
-    """The database turns read-only while the handler is at work."""
+class ReadOnlyForAWhile(Letters):
+    """The database cannot be written while the handler is at work, and can again afterwards."""
 
     def handle(self, event: CloudEvent, connection: Connection) -> None:
         connection.execute(text("PRAGMA query_only = 1"))
-        super().handle(event, connection)
+        try:
+            super().handle(event, connection)
+        finally:
+            connection.execute(text("PRAGMA query_only = 0"))
 
 
 def test_trouble_of_the_database_inside_of_a_handler_is_not_its_failure(tmp_path: Path) -> None:
     log = log_of(said("P1", 1))
     with pytest.raises(DragomanError) as caught:
-        consumer(database(tmp_path), log, ReadOnlyLater()).turn()
+        consumer(database(tmp_path), log, ReadOnlyForAWhile()).turn()
     assert caught.value.code == "view.read-only"
     reader = consumer(database(tmp_path), log, Letters())
     drain(reader)

@@ -147,7 +147,7 @@ def _commit(world: World, changes: list[Any]) -> None:
 def test_a_loaded_key_that_cannot_be_mapped_waits_and_is_released_as_loaded() -> None:
     log, store = MemoryLog(), MemoryState()
     create_topics(log)
-    rows = [{"o_id": 1, "status": "X", "touched": 0}, {"o_id": 2, "status": "N", "touched": 0}]
+    rows: list[dict[str, Any]] = [{"o_id": 1, "status": "X", "touched": 0}, {"o_id": 2, "status": "N", "touched": 0}]
     append(log, [snapshot_record("orders", row, int(row["o_id"]), "true") for row in rows])
     append(log, [snapshot_record("order_line", {"ol_o_id": 1, "ol_number": 1, "qty": 2}, 1, "last")])
     log.append([completed()])
