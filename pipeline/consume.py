@@ -19,9 +19,9 @@ from pipeline.failpoint import failpoint
 from pipeline.log.port import Log, Record
 from pipeline.projection.checkpoint import Checkpoint, partitions, read_on
 from pipeline.projection.database import is_trouble, translated
-from pipeline.projection.form import Form
 from pipeline.projection.tables import make_tables
 from translators.errors import DragomanError
+from translators.yaml_form import Form
 from translators.yaml_text import load
 
 BATCH = 500

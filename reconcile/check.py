@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import msgspec
 
-from pipeline.projection.form import Form
 from translators.errors import DragomanError
+from translators.yaml_form import Form
 from translators.yaml_text import YamlNode, load
 
 _KEYS = {"check", "mapping", "view", "limit", "owner"}

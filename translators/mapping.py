@@ -11,16 +11,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from translators.errors import DragomanError
-from translators.yaml_text import (
-    Mark,
-    YamlList,
-    YamlMap,
-    YamlNode,
-    YamlScalar,
-    did_you_mean,
-    load,
-    place,
-)
+from translators.yaml_form import Form
+from translators.yaml_text import Mark, YamlNode, YamlScalar, load, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,35 +116,29 @@ class MappingMalformed(DragomanError):
 
 def read_mapping(text: str, file: str) -> Mapping:
     """The mapping that a YAML text says; `MappingMalformed` or a `YamlError` with its place if it says none."""
-    return _Reader(file).mapping(load(text, file))
+    return _Reader(file, MappingMalformed).mapping(load(text, file))
 
 
-class _Reader:
-    def __init__(self, file: str) -> None:
-        self._file = file
-
+class _Reader(Form):
     def mapping(self, node: YamlNode) -> Mapping:
-        top = self.members(
-            node,
-            "the mapping",
-            {"translator", "context", "root", "state"},
-            {"parts", "codes", "events", "ignore", "correlation"},
-        )
-        root = self.members(top["root"], "root", {"table", "key"})
-        state = self.members(top["state"], "state", {"contract", "fields"}, {"technical"})
+        required = {"translator", "context", "root", "state"}
+        optional = {"parts", "codes", "events", "ignore", "correlation"}
+        top = self.members(node, "the mapping", required, optional).items
+        root = self.members(top["root"], "root", {"table", "key"}).items
+        state = self.members(top["state"], "state", {"contract", "fields"}, {"technical"}).items
         return Mapping(
             file=self._file,
             name=self.text(top["translator"], "translator"),
             context=self.text(top["context"], "context"),
             root=self.text(root["table"], "root.table"),
-            key=self.names(root["key"], "root.key"),
-            parts={name: self.part(part, name) for name, part in self.optional_map(top, "parts").items()},
-            codes={name: self.codes(table, name) for name, table in self.optional_map(top, "codes").items()},
+            key=self.texts(root["key"], "root.key"),
+            parts={name: self.part(part, name) for name, part in self.optional(top, "parts").items()},
+            codes={name: self.codes(table, name) for name, table in self.optional(top, "codes").items()},
             contract=self.text(state["contract"], "state.contract"),
             fields=self.fields(state["fields"], "state.fields"),
-            technical=self.names(state["technical"], "state.technical") if "technical" in state else (),
-            events=[self.event(rule) for rule in self.optional_list(top, "events")],
-            ignore=[self.ignore(rule) for rule in self.optional_list(top, "ignore")],
+            technical=self.texts(state["technical"], "state.technical") if "technical" in state else (),
+            events=[self.event(rule) for rule in self.rules(top, "events")],
+            ignore=[self.ignore(rule) for rule in self.rules(top, "ignore")],
             correlation=self.expression(top["correlation"], "correlation") if "correlation" in top else None,
             marks={
                 "context": top["context"].mark,
@@ -164,10 +150,10 @@ class _Reader:
         )
 
     def part(self, node: YamlNode, name: str) -> Part:
-        members = self.members(node, f"parts.{name}", {"parent"}, {"order", "of"})
-        order = self.names(members["order"], f"parts.{name}.order") if "order" in members else ()
+        members = self.members(node, f"parts.{name}", {"parent"}, {"order", "of"}).items
+        order = self.texts(members["order"], f"parts.{name}.order") if "order" in members else ()
         above = self.text(members["of"], f"parts.{name}.of") if "of" in members else None
-        return Part(self.names(members["parent"], f"parts.{name}.parent"), order, node.mark, above)
+        return Part(self.texts(members["parent"], f"parts.{name}.parent"), order, node.mark, above)
 
     def codes(self, node: YamlNode, name: str) -> MappingType[str, str]:
         table = self.a_map(node, f"the code table {name}")
@@ -182,7 +168,7 @@ class _Reader:
             return self.expression(node, what)
         members = self.a_map(node, what)
         if "each" in members.items:
-            each = self.members(node, what, {"each", "fields"})
+            each = self.members(node, what, {"each", "fields"}).items
             return Each(self.text(each["each"], f"{what}.each"), self.fields(each["fields"], what), each["each"].mark)
         return Members(self.fields(node, what), mark)
 
@@ -190,8 +176,8 @@ class _Reader:
         return Expression(self.scalar(node, what))
 
     def event(self, node: YamlNode) -> EventRule:
-        members = self.members(node, "an event", {"type", "when"}, {"fields", "occurred"})
-        fields = self.optional_map(members, "fields")
+        members = self.members(node, "an event", {"type", "when"}, {"fields", "occurred"}).items
+        fields = self.optional(members, "fields")
         return EventRule(
             type=self.text(members["type"], "type"),
             when=self.expression(members["when"], "when"),
@@ -201,56 +187,11 @@ class _Reader:
         )
 
     def ignore(self, node: YamlNode) -> IgnoreRule:
-        members = self.members(node, "an ignore rule", {"when", "reason"})
+        members = self.members(node, "an ignore rule", {"when", "reason"}).items
         return IgnoreRule(self.expression(members["when"], "when"), self.text(members["reason"], "reason"))
 
-    def members(
-        self, node: YamlNode, what: str, required: set[str], optional: set[str] | None = None
-    ) -> dict[str, YamlNode]:
-        """The members of a map with a fixed set of keys."""
-        table = self.a_map(node, what)
-        known = required | (optional or set())
-        for name in table.items:
-            if name not in known:
-                fix = f"Known here: {', '.join(sorted(known))}{did_you_mean(name, known)}"
-                raise self.wrong(f"{what} has the unknown key {name!r}", table.key_marks[name], fix)
-        for name in sorted(required - table.items.keys()):
-            raise self.wrong(f"{what} lacks the key {name!r}", table.mark, f"Add `{name}:`.")
-        return table.items
+    def optional(self, members: dict[str, YamlNode], name: str) -> dict[str, YamlNode]:
+        return self.a_map(members[name], name, empty=True).items if name in members else {}
 
-    def a_map(self, node: YamlNode, what: str) -> YamlMap:
-        if not isinstance(node, YamlMap):
-            raise self.wrong(f"{what} is no set of `name: value`", node.mark, "Write one `name: value` a line.")
-        return node
-
-    def optional_map(self, members: dict[str, YamlNode], name: str) -> dict[str, YamlNode]:
-        return self.a_map(members[name], name).items if name in members else {}
-
-    def optional_list(self, members: dict[str, YamlNode], name: str) -> list[YamlNode]:
-        if name not in members:
-            return []
-        node = members[name]
-        if not isinstance(node, YamlList):
-            raise self.wrong(f"{name} is no list", node.mark, "Begin each item with `- `.")
-        return node.items
-
-    def text(self, node: YamlNode, what: str, empty: bool = False) -> str:
-        return self.scalar(node, what, empty).text
-
-    def scalar(self, node: YamlNode, what: str, empty: bool = False) -> YamlScalar:
-        if not isinstance(node, YamlScalar):
-            raise self.wrong(
-                f"{what} is no text", node.mark, "Write it on one line; quote it if it holds `: ` or a comma."
-            )
-        if not node.text and not empty:
-            fix = "A comma inside { } ends a value, and ` #` begins a comment: quote the text or use block style."
-            raise self.wrong(f"{what} is empty", node.mark, fix)
-        return node
-
-    def names(self, node: YamlNode, what: str) -> tuple[str, ...]:
-        if isinstance(node, YamlList):
-            return tuple(self.text(item, what) for item in node.items)
-        return (self.text(node, what),)
-
-    def wrong(self, problem: str, mark: Mark, fix: str) -> MappingMalformed:
-        return MappingMalformed(problem=problem, fix=fix, where=place(self._file, mark))
+    def rules(self, members: dict[str, YamlNode], name: str) -> list[YamlNode]:
+        return self.items(members[name], name) if name in members else []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.projection.errors import ProjectionMalformed
-from pipeline.projection.form import MAX_IDENTIFIER, Form
+from translators.yaml_form import MAX_IDENTIFIER, Form
 from translators.yaml_text import Mark, YamlMap, YamlNode, load
 
 GONE = "__gone"

@@ -58,7 +58,7 @@ def test_a_projection_needs_no_children() -> None:
         ("  holder: holder", "  Policy_Number: holder", "8:3", "used twice"),
         ("      kind: kind", "      policy_number: kind", "20:7", "used twice"),
         ("  holder: holder", "  holder: holder\n  HOLDER: holder", "9:3", "used twice"),
-        ("  holder: holder", "  holder:", "8:3", "is no text"),
+        ("  holder: holder", "  holder:", "8:3", "is empty"),
     ],
 )
 def test_a_mistake_in_its_form_is_told_with_its_place(old: str, new: str, where: str, said: str) -> None:

@@ -28,17 +28,32 @@ class Form:
             raise self.wrong(f"{what} lacks the key {name!r}", table.mark, f"Add `{name}:`.")
         return table
 
-    def a_map(self, node: YamlNode, what: str) -> YamlMap:
-        """A map with at least one member."""
-        if not isinstance(node, YamlMap) or not node.items:
+    def a_map(self, node: YamlNode, what: str, empty: bool = False) -> YamlMap:
+        """A map, with at least one member unless it may be `empty`."""
+        if not isinstance(node, YamlMap) or not (node.items or empty):
             raise self.wrong(f"{what} is no set of `name: value`", node.mark, "Write one `name: value` a line.")
         return node
 
-    def text(self, node: YamlNode, what: str) -> str:
-        """A text that is not empty."""
-        if not isinstance(node, YamlScalar) or not node.text:
-            raise self.wrong(f"{what} is no text", node.mark, "Write it on one line.")
-        return node.text
+    def scalar(self, node: YamlNode, what: str, empty: bool = False) -> YamlScalar:
+        """A text with its place; not an empty one, unless it may be `empty`."""
+        if not isinstance(node, YamlScalar):
+            raise self.wrong(
+                f"{what} is no text", node.mark, "Write it on one line; quote it if it holds `: ` or a comma."
+            )
+        if not node.text and not empty:
+            fix = "A comma inside { } ends a value, and ` #` begins a comment: quote the text or use block style."
+            raise self.wrong(f"{what} is empty", node.mark, fix)
+        return node
+
+    def text(self, node: YamlNode, what: str, empty: bool = False) -> str:
+        """A text; not an empty one, unless it may be `empty`."""
+        return self.scalar(node, what, empty).text
+
+    def items(self, node: YamlNode, what: str) -> list[YamlNode]:
+        """The items of a list."""
+        if not isinstance(node, YamlList):
+            raise self.wrong(f"{what} is no list", node.mark, "Begin each item with `- `.")
+        return node.items
 
     def texts(self, node: YamlNode, what: str) -> tuple[str, ...]:
         """One text, or a list of different ones."""
