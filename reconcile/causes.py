@@ -14,9 +14,13 @@ from translators.change import Coordinate
 from translators.problem import Problem
 
 REBUILD = (
-    "A view is a copy: once the cause is mended, drop its tables with its rows in _dragoman_checkpoint, and "
-    "`dragoman run` builds it again from the state stream."
+    "To heal it now, build the view again: drop its tables and its rows in `_dragoman_checkpoint`, then `dragoman run`."
 )
+HEALS = f"The next change of the key heals it. {REBUILD}"
+
+LOOK = "See what waits, and why:"
+STATUS = "See where the pipeline stands:"
+PROVE = "When it is mended, prove it:"
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,21 +51,22 @@ def parked(evidence: Evidence, names: Names) -> Cause:
     """A step of the key was rejected and it waits, with all later ones behind it."""
     first, behind = evidence.waiting[0], len(evidence.waiting) - 1
     problem = next((step.problem for step in evidence.waiting if step.problem is not None), None)
-    said = "an earlier step was refused" if problem is None else problem.message
+    said = "an earlier step was refused" if problem is None else reason(problem)
     return Cause(
         name="parked",
         title=_sentence(said),
         text=(
-            f"A change was refused ({'unknown' if problem is None else problem.code}) and the key is parked since; later "
-            "changes wait behind it, in order. The view still shows the state before."
+            f"A change was refused (`{'unknown' if problem is None else problem.code}`) and the key is parked since; "
+            "later changes wait behind it, in order. The view still shows the state before."
             + (f" {_sentence(problem.hint)}" if problem is not None and problem.hint else "")
         ),
         owner=names.mapping_owner,
         evidence=(
             f"dead letter {first.dead_letter}: {said}" + _place(problem),
-            f"{behind:,} later {'step waits' if behind == 1 else 'steps wait'} behind it",
+            *([f"{behind:,} later {'step waits' if behind == 1 else 'steps wait'} behind it"] if behind else []),
         ),
-        command=f"dragoman parked list {names.translator}",
+        lead=LOOK,
+        command=f"dragoman parked list --translator {names.translator}",
         pattern=_pattern(problem),
         since=datetime.fromtimestamp(first.first_seen / 1000, UTC),
         where=None if problem is None else problem.where,
@@ -73,14 +78,15 @@ def dead_lettered(problem: Problem, names: Names) -> Cause:
     """A rejected step was discarded, and no state can be made of the rows that it left."""
     return Cause(
         name="dead-lettered",
-        title=_sentence(problem.message),
+        title=_sentence(reason(problem)),
         text=(
-            f"The refused change ({problem.code}) was discarded: its rows are known, but the mapping can make no state of "
+            f"The refused change (`{problem.code}`) was discarded: its rows are known, but the mapping can make no state of "
             "them, so the last one that could be published still stands."
         ),
         owner=names.mapping_owner,
-        evidence=(f"the rows of this key cannot be mapped: {problem.message}" + _place(problem),),
-        command=f"dragoman dlq list {names.translator}",
+        evidence=(f"the rows of this key cannot be mapped: {reason(problem)}" + _place(problem),),
+        lead=LOOK,
+        command=f"dragoman parked list --translator {names.translator}",
         pattern=_pattern(problem),
         where=problem.where,
     )
@@ -96,7 +102,7 @@ def capture_or_mapping(expected: Expected, evidence: Evidence, names: Names) -> 
         known = f"last published as {version(last.sequence)} at {last.at}" + (" (deleted)" if last.data is None else "")
     evidences = [known]
     if problem is not None:
-        title = _sentence(problem.message)
+        title = _sentence(reason(problem))
         evidences.append(f"today's mapping refuses the rows: {problem.code}" + _place(problem))
     if evidence.stored is not None and evidence.stored.partial:
         evidences.append("some rows of this key were never read: its history began before the feed")
@@ -109,6 +115,7 @@ def capture_or_mapping(expected: Expected, evidence: Evidence, names: Names) -> 
         ),
         owner=names.mapping_owner,
         evidence=tuple(evidences),
+        lead=STATUS,
         command="dragoman status",
         pattern=title if problem is None else _pattern(problem),
         since=None if last is None else last.time,
@@ -123,9 +130,10 @@ def consumer_missed(lacking: Published, last: Published, row: ViewRow | None, na
     return Cause(
         name="consumer-missed",
         title="Published, but never reached the view",
-        text=f"The view's checkpoint has passed the record, and the row is still the one before. {REBUILD}",
+        text=f"The view's checkpoint has passed the record, and the row is still the one before. {HEALS}",
         owner=names.view_owner,
         evidence=(f"{names.view} {has}; {version(last.sequence)} is at {last.at}",),
+        lead=PROVE,
         command=names.again,
         since=lacking.time,
     )
@@ -136,9 +144,10 @@ def consumer_refused(lacking: Published, refused: ViewParked, names: Names) -> C
     return Cause(
         name="consumer-refused",
         title=f"The view could not take it: {refused.message}",
-        text=f"The projection set the record aside ({refused.code}) and went on; the row is still the one before.",
+        text=f"The projection set the record aside (`{refused.code}`) and went on; the row is still the one before.",
         owner=names.view_owner,
-        evidence=(f"{version(lacking.sequence)} at {lacking.at} is in _dragoman_parked: {refused.message}",),
+        evidence=(f"{version(lacking.sequence)} at {lacking.at} is in `_dragoman_parked`: {refused.message}",),
+        lead=STATUS,
         command="dragoman status",
         pattern=refused.code,
         since=refused.first_seen,
@@ -158,6 +167,7 @@ def deleted_not_applied(at: Coordinate | None, time: datetime | None, names: Nam
         text=f"The deletion was published and the view's checkpoint has passed it, but the row is there. {REBUILD}",
         owner=names.view_owner,
         evidence=(told,),
+        lead=PROVE,
         command=names.again,
         since=time,
     )
@@ -170,10 +180,11 @@ def misapplied(last: Published, row: ViewRow, names: Names) -> Cause:
         title="Applied, but otherwise than published",
         text=(
             "The row is of the version that was published last and its own hash fits, so the projection itself wrote "
-            f"something else than the stream says: compare its declaration and deploys with these fields. {REBUILD}"
+            f"something else than the stream says: compare its declaration and deploys with these fields. {HEALS}"
         ),
         owner=names.view_owner,
         evidence=(f"{version(row.sequence)} is in {names.view} and at {last.at}, with different content",),
+        lead=PROVE,
         command=names.again,
         since=row.applied_time,
     )
@@ -186,10 +197,11 @@ def edited(row: ViewRow, names: Names) -> Cause:
         title="Edited in the view by hand",
         text=(
             "The row's own hash no longer fits what it shows: something other than the projection wrote it, and no record "
-            f"ever said so. Find out who needed another value, and change it in legacy. {REBUILD}"
+            f"ever said so. Find out who needed another value, and change it in legacy. {HEALS}"
         ),
         owner=names.view_owner,
         evidence=(f"hash broken behind {version(row.sequence)}, applied at {row.applied_time:%d %b %Y %H:%M:%S} UTC",),
+        lead=PROVE,
         command=names.again,
         since=row.applied_time,
         bound=True,
@@ -214,9 +226,15 @@ def unexplained(names: Names) -> Cause:
         text="The difference was confirmed, but what was published fits both sides. Run the check again.",
         owner=names.mapping_owner,
         evidence=(),
+        lead=PROVE,
         command=names.again,
         pattern="unexplained",
     )
+
+
+def reason(problem: Problem) -> str:
+    """What is wrong, without the name of the field that problems begin with."""
+    return problem.message.removeprefix(f"{problem.field}: ")
 
 
 def _place(problem: Problem | None) -> str:

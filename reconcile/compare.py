@@ -9,7 +9,9 @@ import msgspec
 
 from reconcile.content import Content, Difference, ViewShape, content_of, differences
 from reconcile.errors import NothingCompared, SideEmpty
+from reconcile.sources import SIDE as LEGACY
 from reconcile.sources import Aggregate
+from reconcile.view import SIDE as VIEW
 from reconcile.view import ViewRow
 from translators.aggregate import Rows
 from translators.problem import Problem
@@ -96,7 +98,7 @@ def check_sides(counts: Counts) -> None:
     if counts.compared == 0:
         raise NothingCompared
     if counts.source == 0 or counts.view == 0:
-        raise SideEmpty(side="legacy" if counts.source == 0 else "view")
+        raise SideEmpty(side=LEGACY if counts.source == 0 else VIEW)
 
 
 def _paired(

@@ -92,7 +92,7 @@ def same(left: Any, right: Any) -> bool:
     """Whether two values mean the same, though one side has a decimal, a date or an instant and the other its text."""
     if left is None or right is None:
         return left is right
-    if type(left) is type(right):
+    if type(left) is type(right) and not isinstance(left, datetime):
         return bool(left == right)
     for reader in (_number, _instant):
         read = (reader(left), reader(right))

@@ -27,7 +27,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
     `pattern` tells causes of one name apart where that helps to mend them (the code that nobody mapped). `since` is when
     it began; with `bound` it is only known that it began after that. `where` is a place in the mapping, `command` can be
-    pasted, `evidence` are sentences. `waits` counts the later steps that wait behind a parked one.
+    pasted and `lead` says what for, `evidence` are sentences. `waits` counts the later steps that wait behind a parked one.
     """
 
     name: CauseName
@@ -35,6 +35,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     owner: str
     evidence: tuple[str, ...]
+    lead: str
     command: str
     pattern: str = ""
     since: datetime | None = None

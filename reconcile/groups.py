@@ -10,8 +10,8 @@ import msgspec
 
 from reconcile.finding import Cause, Finding
 
-_BY_FIELD = frozenset({"edited-in-view", "consumer-misapplied", "capture-or-mapping"})
-"""Causes whose fields are the pattern; the others hit a whole record, whatever it changed."""
+_BY_FIELD = frozenset({"consumer-misapplied", "capture-or-mapping"})
+"""Causes whose fields are the pattern; the others hit a key, whatever fields that shows in."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,12 +6,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-import msgspec
-
 from reconcile.fence import Passage
 from reconcile.finding import Finding
 from reconcile.groups import Group
-from reconcile.run import Incomplete, RunResult
+from reconcile.page import (
+    CauseText,
+    Fact,
+    FieldText,
+    GroupText,
+    HopText,
+    LifeText,
+    Page,
+    RowText,
+    SampleText,
+    State,
+    Time,
+)
+from reconcile.run import RunResult
 
 SAMPLES = 3
 """Keys of one cause that are shown field by field."""
@@ -20,131 +31,6 @@ SHOWN_KEYS = 60
 """Keys of one cause that are listed."""
 
 _WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-
-
-class Time(msgspec.Struct, frozen=True):
-    """An instant, for machines and for people."""
-
-    machine: str
-    text: str
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """One fact of the run: a value with words before or behind it."""
-
-    before: str
-    value: str
-    after: str = ""
-
-
-class State(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the five counts."""
-
-    name: str
-    symbol: str
-    tone: str
-    count: str
-    remark: str
-    loud: bool = False
-
-
-class CauseText(msgspec.Struct, frozen=True, kw_only=True):
-    """One cause of a group. A command that the cause before has named is left out."""
-
-    name: str
-    title: str
-    text: str
-    command: str
-
-
-class GroupText(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the causes."""
-
-    count: str
-    unit: str
-    causes: tuple[CauseText, ...]
-    evidence: tuple[str, ...]
-    shown_keys: tuple[str, ...]
-    more_keys: str
-    kinds: str
-    fields: str
-    since: Time | None
-    bound: bool
-    waits: str
-    places: tuple[str, ...]
-    owners: tuple[str, ...]
-
-
-class FieldText(msgspec.Struct, frozen=True, kw_only=True):
-    """One field, how many keys differ in it, and the commonest pair of values."""
-
-    name: str
-    count: str
-    view: str
-    legacy: str
-    of: str
-
-
-class RowText(msgspec.Struct, frozen=True, kw_only=True):
-    """One field of a sample, side by side."""
-
-    name: str
-    legacy: str
-    published: str
-    view: str
-    differs: bool
-
-
-class LifeText(msgspec.Struct, frozen=True):
-    """One moment in the life of a key."""
-
-    time: Time | None
-    what: str
-    text: str
-
-
-class SampleText(msgspec.Struct, frozen=True, kw_only=True):
-    """One key, field by field."""
-
-    key: str
-    title: str
-    kind: str
-    rows: tuple[RowText, ...]
-    life: tuple[LifeText, ...]
-
-
-class HopText(msgspec.Struct, frozen=True):
-    """One hop of the fence."""
-
-    name: str
-    passed: bool
-    detail: str
-
-
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """One check of the report. `tone` is good, bad or unsure; `symbol` says the same without colour."""
-
-    name: str
-    anchor: str
-    mapping: str
-    view: str
-    tone: str
-    symbol: str
-    answer: str
-    reasons: str
-    sub: str
-    facts: tuple[Fact, ...]
-    incomplete: Incomplete | None
-    compared: str
-    confirmed: str
-    coverage: str
-    states: tuple[State, ...]
-    groups: tuple[GroupText, ...]
-    fields: tuple[FieldText, ...]
-    samples: tuple[SampleText, ...]
-    masked: str
-    hops: tuple[HopText, ...]
-    notes: tuple[str, ...]
 
 
 def page_of(result: RunResult, number: int) -> Page:
@@ -181,19 +67,23 @@ def answer_of(result: RunResult) -> tuple[str, str, str]:
         differ = "differs" if result.confirmed == 1 else "differ"
         return f"{result.confirmed:,} of {result.compared:,} {differ}", f", for {_reasons(len(result.groups))}.", "bad"
     if result.exit_code == 2:
-        found = "nothing was found to differ, but" if result.ended else "the comparison did not reach its end:"
-        why = "not everything could be judged" if result.incomplete is None else _lower(result.incomplete.message)
-        return "Not proven", f": {found} {why.rstrip('.')}.", "unsure"
+        return "Not proven", f": {_unproven(result)}.", "unsure"
     return f"All {result.compared:,} agree.", "", "good"
+
+
+def _unproven(result: RunResult) -> str:
+    why = "" if result.incomplete is None else f", since {result.incomplete.brief}"
+    open_ends = result.not_covered + result.unconfirmed
+    if not result.ended:
+        return f"the comparison did not reach its end{why}"
+    if open_ends:
+        return f"{open_ends:,} of {result.compared:,} could not be judged{why}"
+    return f"nothing differs now, but that says nothing{why}"
 
 
 def _reasons(count: int) -> str:
     word = _WORDS[count] if count < len(_WORDS) else f"{count:,}"
     return f"{word} reason" if count == 1 else f"{word} reasons"
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 _CAUSES = {
@@ -241,7 +131,10 @@ def _facts(result: RunResult) -> Iterator[Fact]:
     rate = f"({result.compared / result.seconds:,.0f} keys/s)" if result.seconds >= 0.05 else ""
     yield Fact("took", f"{result.seconds:.1f} s", rate)
     if result.hops:
-        yield Fact("fence", f"{sum(hop.seconds for hop in result.hops):.1f} s")
+        yield Fact(
+            "fence passed after" if all(h.passed for h in result.hops) else "fence waited",
+            f"{sum(h.seconds for h in result.hops):.1f} s",
+        )
     yield Fact("exit code", str(result.exit_code))
 
 
@@ -296,7 +189,7 @@ def _group(group: Group) -> GroupText:
     for cause in group.causes:
         command = "" if cause.command in commands else cause.command
         commands.add(cause.command)
-        causes.append(CauseText(name=cause.name, title=cause.title, text=cause.text, command=command))
+        causes.append(CauseText(name=cause.name, title=cause.title, text=cause.text, lead=cause.lead, command=command))
     more = len(group.keys) - SHOWN_KEYS
     return GroupText(
         count=f"{len(group.keys):,}",
@@ -338,7 +231,7 @@ def _fields(findings: Sequence[Finding]) -> Iterator[FieldText]:
     for field, count in counts.most_common():
         (view, legacy), times = pairs[field].most_common(1)[0] if field in pairs else (("", ""), 0)
         seen = sum(pairs[field].values()) if field in pairs else 0
-        of = "" if times == seen else f"{times:,} of {seen:,}"
+        of = "" if times == seen else "for example" if times == 1 else f"{times:,} of {seen:,}"
         yield FieldText(name=field, count=f"{count:,}", view=view, legacy=legacy, of=of)
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reconcile.finding import Finding
 from reconcile.pages import SAMPLES, page_of, time_of
@@ -48,6 +48,7 @@ def render(results: Sequence[RunResult], findings_file: str) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, finalize=_finalize
     )
+    environment.filters["prose"] = prose
     return environment.get_template("report.html.j2").render(
         title=f"{', '.join(f'{page.name}: {page.answer}' for page in pages)} · {results[0].run}",
         style=Markup(style),  # noqa: S704  # our own file
@@ -58,6 +59,16 @@ def render(results: Sequence[RunResult], findings_file: str) -> str:
         findings_file=findings_file,
         run=results[0].run,
         started=time_of(results[0].started),
+    )
+
+
+def prose(text: str) -> Markup:
+    """A sentence of ours as HTML: what stands in backticks is code, everything is escaped."""
+    parts = [harmless(part) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        return escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
     )
 
 

@@ -16,8 +16,10 @@ from reconcile.evidence import Witness
 from reconcile.fence import Fence, FenceResult, Passage
 from reconcile.finding import Finding
 from reconcile.groups import Group, grouped
+from reconcile.keys import in_order
 from reconcile.sources import Aggregate, LegacyReader
 from reconcile.verdict import judge, without_rows
+from reconcile.view import SIDE as VIEW_SIDE
 from reconcile.view import ViewSide
 from translators.aggregate import Rows
 from translators.errors import DragomanError
@@ -30,9 +32,13 @@ DETAILED = 25
 
 
 class Incomplete(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a run proves less than it should. `code` is that of an error, or `reconcile.` and why the fence was not passed."""
+    """Why a run proves less than it should. `code` is that of an error, or `reconcile.` and why the fence was not passed.
+
+    `brief` is the message in a few words, to be put behind "since".
+    """
 
     code: str
+    brief: str
     message: str
     hint: str
 
@@ -98,7 +104,7 @@ def reconcile(check: CheckSpec, sides: Sides, *, run: str, clock: Callable[[], d
         work.compare()
         work.confirm()
     except DragomanError as error:
-        work.stopped(Incomplete(code=error.code, message=error.message, hint=error.advice))
+        work.stopped(_told(error))
     return work.result(run, started, (clock() - started).total_seconds())
 
 
@@ -132,7 +138,8 @@ class _Work:
         with reader.snapshot() as legacy, view.rows() as rows:
             self._position = legacy.position
             source = self._counted(legacy.read())
-            self._pending = list(candidates(source, rows, self._expect, view.shape, self._counts))
+            shown = in_order(VIEW_SIDE, rows)
+            self._pending = list(candidates(source, shown, self._expect, view.shape, self._counts))
         self._ended = True
         check_sides(self._counts)
 
@@ -192,7 +199,8 @@ class _Work:
             last = fence.hops[-1]
             self._incomplete = Incomplete(
                 code=f"reconcile.{fence.stop}",
-                message=f"{_STOPS[fence.stop]} at the hop {last.name}: {last.detail}",
+                brief=_STOPS[fence.stop],
+                message=f"At the hop {last.name}, {_STOPS[fence.stop]}: {last.detail}.",
                 hint=_HINTS[fence.stop],
             )
 
@@ -206,11 +214,16 @@ class _Work:
         return expected_of(self._sides.reader.translator, rows, self._sides.view.shape)
 
 
+def _told(error: DragomanError) -> Incomplete:
+    brief = error.message.partition(":")[0].rstrip(".")
+    return Incomplete(code=error.code, brief=brief[:1].lower() + brief[1:], message=error.message, hint=error.advice)
+
+
 _STOPS = {
-    "lag": "The pipeline is behind",
-    "loading": "The pipeline is still loading",
-    "stopped": "The pipeline has stopped",
-    "open-step": "A step is still open",
+    "lag": "the pipeline is behind",
+    "loading": "the pipeline is still loading",
+    "stopped": "the pipeline has stopped",
+    "open-step": "a step is still open",
 }
 _HINTS = {
     "lag": "This is lag, not drift. See `dragoman status`, let the pipeline catch up, then run the check again.",

@@ -56,11 +56,12 @@ def _refused(
 ) -> Iterator[FieldRow]:
     """The mapping cannot say what legacy means: one field is to blame, the others are not known."""
     blamed = problem.field or "(all)"
+    said = f"refused: {problem.message.removeprefix(f'{blamed}: ')}"
     rows = list(_rows(published, published, actual, shape))
     if blamed not in {row.field for row in rows}:
-        yield _row(blamed, None, [f"refused: {problem.message}", "", ""], True)
+        yield _row(blamed, None, [said, "", ""], True)
     for row in rows:
-        legacy = f"refused: {problem.message}" if row.field == blamed else UNKNOWN
+        legacy = said if row.field == blamed else UNKNOWN
         yield _row(row.field, row.element, [legacy, row.published, row.view], row.differs or row.field == blamed)
 
 

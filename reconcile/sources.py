@@ -136,11 +136,12 @@ class LegacySnapshot:
 
     def touched(self, after: int) -> frozenset[str] | None:
         """The keys of rows that changed since position `after`; `None` if the source cannot tell."""
-        changes = self._reader.source_position.touched(self._connection, after, self.position)
-        if changes is None:
-            return None
         tables = self._reader.tables
-        return frozenset(self._key(c.table, self._typed(c.table, c.row)) for c in changes if c.table in tables)
+        with _translated():
+            changes = self._reader.source_position.touched(self._connection, after, self.position)
+            if changes is None:
+                return None
+            return frozenset(self._key(c.table, self._typed(c.table, c.row)) for c in changes if c.table in tables)
 
     def _ordered(self, name: str) -> Iterator[_Group]:
         return in_order(SIDE, self._groups(name, self._statement(name)))
@@ -160,11 +161,11 @@ class LegacySnapshot:
     def _rows(self, name: str, statement: Select[*tuple[Any, ...]]) -> Iterator[tuple[str, str, Row]]:
         """(business key, row key, row), typed as the feed's decoder types them."""
         columns = tuple(self._reader.tables[name].columns)
-        result = self._connection.execution_options(yield_per=FETCH).execute(statement)
-        for values in result:
-            raw = dict(zip(columns, values, strict=True))
-            row = self._typed(name, raw)
-            yield self._key(name, row), self._row_key(name, raw), row
+        with _translated():
+            for values in self._connection.execution_options(yield_per=FETCH).execute(statement):
+                raw = dict(zip(columns, values, strict=True))
+                row = self._typed(name, raw)
+                yield self._key(name, row), self._row_key(name, raw), row
 
     def _typed(self, name: str, raw: Mapping[str, Stored]) -> Row:
         try:

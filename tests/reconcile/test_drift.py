@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from typer.main import get_command
 
-from reconcile.confirm import ROUNDS
+from dragoman.app import app
+from pipeline.projection.content import row_hash
+from pipeline.projection.rows import ViewReader
+from pipeline.projection.tables import Tables
+from pipeline.state.port import Save, Stored
 from reconcile.run import RunResult
-from tests.reconcile.world import CHECK, World
+from tests.reconcile.world import CHECK, SHAPE, UNMAPPED, World
+from translators.values import key_text
 
 
 def found(result: RunResult) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -96,14 +104,7 @@ def row_gone(world: World) -> None:
 
 def misapplied(world: World) -> None:
     """The projection wrote something else than was published, and hashed what it wrote."""
-    row = world.sides().view
     world.sql("UPDATE item_view SET amount = '12.50' WHERE number = 'A3'")
-    from pipeline.projection.content import row_hash
-    from pipeline.projection.rows import ViewReader
-    from pipeline.projection.tables import Tables
-    from tests.reconcile.world import SHAPE
-
-    assert row is not None
     with world.engines[1].connect() as connection:
         stored = ViewReader(Tables.of(world.spec, SHAPE)).read_keys(connection, ["A3"])["A3"]
     world.sql("UPDATE item_view SET _row_hash = ? WHERE number = 'A3'", row_hash(stored.header, stored.children))
@@ -137,6 +138,26 @@ def parked_and_edited(world: World) -> None:
     edited_field(world)
 
 
+def discarded(world: World) -> None:
+    """The refused step was given up: its rows are known, and no state can be made of them."""
+    world.write("A3", "LT", lines=((1, "2.50"), (2, None)))
+    world.flow()
+    world.store.save(Save(partition=0, aggregates={"A3": Stored(partition=0, version=2, unmapped=UNMAPPED)}))
+
+
+def refused_for_no_known_reason(world: World) -> None:
+    """Today's mapping refuses what the one before published, and nothing waits."""
+    world.write("A3", "LT", lines=((1, "2.50"), (2, None)))
+    world.flow()
+
+
+def set_aside_by_the_view(world: World) -> None:
+    """The projection could not take the record."""
+    world.write("A3", "5", 300, lines=((1, "2.50"), (2, None)))
+    world.model["A3"]["name"] = 5
+    world.flow()
+
+
 CORRUPTIONS: list[tuple[Callable[[World], None], str, str, tuple[str, ...], tuple[str, ...]]] = [
     (lost_update, "A3", "stale", ("consumer-missed",), ("amount",)),
     (lost_insert, "A9", "missing", ("consumer-missed",), ()),
@@ -151,6 +172,9 @@ CORRUPTIONS: list[tuple[Callable[[World], None], str, str, tuple[str, ...], tupl
     (refused_and_parked, "A3", "refused", ("parked",), ("name",)),
     (parked_then_mappable, "A3", "stale", ("parked",), ("name",)),
     (not_captured, "A3", "stale", ("capture-or-mapping",), ("amount",)),
+    (discarded, "A3", "refused", ("dead-lettered",), ("name",)),
+    (refused_for_no_known_reason, "A3", "refused", ("capture-or-mapping",), ("name",)),
+    (set_aside_by_the_view, "A3", "stale", ("consumer-refused",), ("name",)),
     (parked_and_edited, "A3", "mismatch", ("parked", "edited-in-view"), ("name", "amount")),
 ]
 
@@ -174,6 +198,37 @@ def test_each_corruption_is_found_with_class_and_cause(
     assert_adds_up(result)
 
 
+@pytest.mark.parametrize("corrupt", [c[0] for c in CORRUPTIONS], ids=[c[0].__name__ for c in CORRUPTIONS])
+def test_the_command_that_a_cause_names_exists(full: World, corrupt: Callable[[World], None]) -> None:
+    corrupt(full)
+    for cause in full.run().findings[0].causes:
+        program, *words = cause.command.split()
+        assert program == "dragoman"
+        command: Any = get_command(app)
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        command.make_context("dragoman", words)
+
+
+@pytest.mark.parametrize("corrupt", [lost_update, lost_delete, edited_child, inserted_by_hand, misapplied])
+def test_a_view_that_is_built_again_as_the_report_advises_agrees(full: World, corrupt: Callable[[World], None]) -> None:
+    corrupt(full)
+    for table in ("item_view", "item_line_view", "item_view__gone"):
+        full.sql(f"DROP TABLE {table}")
+    full.sql("DELETE FROM _dragoman_checkpoint WHERE projection = 'item_view'")
+    full.projection.prepare()
+    full.project()
+    assert full.run().exit_code == 0
+
+
+@pytest.mark.parametrize("corrupt", [lost_update, edited_field, edited_child, misapplied])
+def test_the_next_change_of_a_key_heals_it_as_the_report_says(full: World, corrupt: Callable[[World], None]) -> None:
+    corrupt(full)
+    full.write("A3", "next", lines=((1, "7.00"),))
+    full.flow()
+    assert full.run().exit_code == 0
+
+
 def test_the_limit_is_what_is_tolerated(full: World) -> None:
     edited_field(full)
     assert full.run(msgspec.structs.replace(CHECK, limit=1)).exit_code == 0
@@ -187,7 +242,7 @@ def test_evidence_names_what_can_be_looked_up(full: World) -> None:
     by_key = {f.key: f for f in full.run().findings}
     parked = by_key["A3"].causes[0]
     assert (parked.owner, parked.where, parked.waits) == ("Stock integration", "mappings/item.yaml:18:12", 2)
-    assert parked.command == "dragoman parked list item"
+    assert parked.command == "dragoman parked list --translator item"
     assert "dl-20511" in parked.evidence[0]
     missed = by_key["A9"].causes[0]
     record = next(r for p in (0, 1) for r in full.log.read("item.state", p, 0, 99) if r.key == b"A9")
@@ -204,82 +259,21 @@ def test_since_is_the_first_record_that_the_view_lacks(full: World) -> None:
     assert full.run().findings[0].since == first
 
 
-def test_what_agrees_behind_the_fence_was_in_flight(full: World) -> None:
-    full.write("A1", "new name")
-    full.write("A10")
-    full.delete("A2")
-    full.clock.on_wait = full.flow
-    result = full.run()
-    assert (result.exit_code, result.in_flight, result.agree, result.findings) == (0, 3, 6, ())
-    assert_adds_up(result)
-
-
-def test_a_writer_between_the_two_images_is_no_drift(full: World) -> None:
-    """While the view is read behind the fence, the source moves on: seen at the second image, and asked again."""
-    full.write("A1", "new name")
-    rounds = iter(range(2))
-
-    def waits() -> None:
-        full.flow()
-        if next(rounds, None) is not None:
-            full.write("A1", f"newer still, at {full.clock.now}")
-
-    full.clock.on_wait = waits
-    result = full.run()
-    assert (result.exit_code, result.findings, result.unconfirmed) == (0, (), 0)
-
-
-def test_back_to_what_it_was_is_still_a_movement(full: World) -> None:
-    """A, B, A: both images are the same, the view shows B, which was true in between."""
-    full.write("A1", "B", 100)
+def test_one_cause_is_one_line_and_two_codes_are_two(full: World) -> None:
+    other = replace(UNMAPPED, message="name: 'LX' is not in the code table name")
+    for number, problem in (("A1", UNMAPPED), ("A2", UNMAPPED), ("A6", other)):
+        full.write(number, "LT")
+        full.park(number, problem=problem)
     full.flow()
-    full.write("A1", "A", 100)
-    view = full.sides().view
-    full.capture()
-    full.publish()
-    done = iter(range(1))
-
-    class Between:
-        shape = view.shape
-        rows, checkpoint, parked = view.rows, view.checkpoint, view.parked
-
-        def read_keys(self, keys: list[str]) -> object:
-            if next(done, None) is not None:
-                full.write("A1", "B", 100)
-                full.flow()
-                shown = view.read_keys(keys)
-                full.write("A1", "A", 100)
-                full.flow()
-                return shown
-            return view.read_keys(keys)
-
-    full.clock.on_wait = full.flow
-    result = full.run(view=Between())
-    assert (result.findings, result.in_flight, result.exit_code) == ((), 1, 0)
-
-
-def test_a_key_that_never_holds_still_stays_unconfirmed_and_is_not_clean(full: World) -> None:
-    """Its records are lost, so that the view never agrees, and it changes whenever the view is read."""
-    moving = iter(range(10_000))
-    view = full.sides().view
-
-    class Busy:
-        shape = view.shape
-        rows, checkpoint, parked = view.rows, view.checkpoint, view.parked
-
-        def read_keys(self, keys: list[str]) -> object:
-            shown = view.read_keys(keys)
-            full.write("A3", f"moving {next(moving)}")
-            return shown
-
-    full.losing = {"A3"}
-    full.write("A3", "moving")
-    full.clock.on_wait = full.flow
-    result = full.run(view=Busy())
-    assert next(moving) == ROUNDS
-    assert (result.findings, result.unconfirmed, result.exit_code) == ((), 1, 2)
-    assert result.coverage < 1
-    assert_adds_up(result)
+    edited_child(full)
+    full.sql("UPDATE item_view SET name = 'x' WHERE number = 'A4'")
+    full.sql("UPDATE item_view SET amount = '0.00' WHERE number = 'A5'")
+    groups = [(group.causes[0].title, group.keys) for group in full.run().groups]
+    assert groups == [
+        ("Edited in the view by hand", ("A3", "A4", "A5")),
+        ("'LT' is not in the code table name", ("A1", "A2")),
+        ("'LX' is not in the code table name", ("A6",)),
+    ]
 
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6).filter(
@@ -310,8 +304,6 @@ def test_exactly_the_edits_are_found(things: dict[str, tuple[str, int]], data: s
         result = world.run()
         world.close()
     kinds = {"name": "mismatch", "gone": "missing", "lost": "stale"}
-    from translators.values import key_text
-
     assert {f.key: f.kind for f in result.findings} == {key_text((k,)): kinds[e] for k, e in edits.items()}
     assert result.compared == len(things)
     assert result.incomplete is None

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 import pytest
 
-from reconcile.embedded import open_step
+from pipeline.log.port import Outgoing
 from reconcile.fence import Fence, Halted, Hop, Pace, capture_hop, translator_hop, view_hop
+from reconcile.position import ChangeTable
 from reconcile.run import RunResult
-from tests.reconcile.world import World
+from reconcile.sources import Layout, LegacyReader
+from reconcile.view import ViewRow
+from tests.reconcile.world import SCHEMA, Doctored, ItemTranslator, World
+from translators.values import Row
 
 
 def reason(result: RunResult) -> str:
@@ -44,34 +50,56 @@ def test_two_empty_sides_prove_nothing(world: World) -> None:
 
 
 def test_a_key_that_is_there_twice_in_legacy_is_a_failure(full: World) -> None:
-    full.legacy.execute("INSERT INTO item VALUES ('A2', 'twin', 1, NULL)")
+    full.legacy.execute("INSERT INTO item VALUES ('A3', 'twin', 1, NULL)")
     result = full.run()
     assert reason(result) == "reconcile.side-unsorted"
     assert result.incomplete is not None
-    assert "A2 is there twice in item" in result.incomplete.message
-    assert (result.ended, result.coverage) == (False, 0.0)
+    assert "A3 is there twice in item" in result.incomplete.message
+    assert (result.agree, result.ended, result.coverage) == (1, False, 0.0)
+
+
+def test_a_part_that_is_there_twice_is_a_failure(full: World) -> None:
+    full.legacy.executemany("INSERT INTO itmlin VALUES (?, 1, '1.00')", [("A3",), ("A3".ljust(12),)])
+    assert reason(full.run()) == "reconcile.side-unsorted"
+
+
+def test_a_key_that_is_there_twice_in_the_view_is_a_failure(full: World) -> None:
+    view = full.sides().view
+
+    def twice() -> AbstractContextManager[Iterator[ViewRow]]:
+        with view.rows() as rows:
+            first, second, third = rows
+        return nullcontext(iter([first, second, second, third]))
+
+    result = full.run(view=Doctored(view, rows=twice))
+    assert reason(result) == "reconcile.side-unsorted"
+    assert result.incomplete is not None
+    assert "A2 is there twice" in result.incomplete.message
+
+
+def test_keys_that_the_translator_makes_in_another_order_are_a_failure(full: World) -> None:
+    class Turned(ItemTranslator):
+        def key_of(self, table: str, row: Row) -> str:
+            return str(row["itm_no"])[::-1].translate(str.maketrans("123", "321"))
+
+    sides = full.sides()
+    layout = Layout("item", ("itm_no",), {"itmlin": ("itm_no",)})
+    reader = LegacyReader(full.engines[0], SCHEMA, Turned(), layout, ChangeTable())
+    assert reason(full.run(reader=reader, view=sides.view)) == "reconcile.side-unsorted"
 
 
 def test_an_unsorted_view_is_a_failure(full: World) -> None:
     view = full.sides().view
 
-    class Unsorted:
-        shape = view.shape
-        read_keys, checkpoint, parked = view.read_keys, view.checkpoint, view.parked
+    def unsorted() -> AbstractContextManager[Iterator[ViewRow]]:
+        with view.rows() as rows:
+            first, second, third = rows
+        return nullcontext(iter([first, third, second]))
 
-        def rows(self) -> object:
-            from contextlib import nullcontext
-
-            from reconcile.keys import in_order
-
-            with view.rows() as rows:
-                found = list(rows)
-            return nullcontext(in_order("view", [found[1], found[0], found[2]]))
-
-    result = full.run(view=Unsorted())
+    result = full.run(view=Doctored(view, rows=unsorted))
     assert reason(result) == "reconcile.side-unsorted"
     assert result.incomplete is not None
-    assert "A1 stands behind A2" in result.incomplete.message
+    assert "A2 stands behind A3" in result.incomplete.message
 
 
 def test_a_legacy_value_that_is_not_of_its_type_is_a_failure_and_is_not_quoted(full: World) -> None:
@@ -110,8 +138,7 @@ def test_lag_is_told_even_if_nothing_seems_to_differ(full: World) -> None:
 
 
 def test_a_loading_partition_ends_the_check_at_once(full: World) -> None:
-    is_loaded = lambda partition: False  # noqa: E731
-    hop = translator_hop(full.log, "legacy.item", "dragoman.item", is_loaded, lambda: None)
+    hop = translator_hop(full.log, "legacy.item", "dragoman.item", lambda partition: False, lambda: None)
     result = full.run(fence=Fence((hop,), Pace(clock=full.clock, wait=full.clock.wait)))
     assert reason(result) == "reconcile.loading"
     assert result.hops[-1].seconds == 0
@@ -123,24 +150,23 @@ def test_a_snapshot_that_is_not_taken_is_loading(full: World) -> None:
 
 
 def test_a_stopped_pipeline_ends_the_check_at_once_but_not_if_it_has_passed(full: World) -> None:
-    def hops() -> tuple[Hop, ...]:
-        stopped = lambda: "no worker runs"  # noqa: E731
-        checkpoint = full.sides().view.checkpoint
-        return (
-            capture_hop(lambda: full.captured, stopped),
-            translator_hop(full.log, "legacy.item", "dragoman.item", full.store.is_live, stopped),
-            view_hop(full.log, "item.state", "item_view", checkpoint, stopped),
-        )
+    def stopped() -> str:
+        return "no worker runs"
 
-    pace = Pace(clock=full.clock, wait=full.clock.wait)
-    assert full.run(fence=Fence(hops(), pace)).exit_code == 0
+    checkpoint = full.sides().view.checkpoint
+    hops: tuple[Hop, ...] = (
+        capture_hop(lambda: full.captured, stopped),
+        translator_hop(full.log, "legacy.item", "dragoman.item", full.store.is_live, stopped),
+        view_hop(full.log, "item.state", "item_view", checkpoint, stopped),
+    )
+    fence = Fence(hops, Pace(clock=full.clock, wait=full.clock.wait))
+    assert full.run(fence=fence).exit_code == 0
     full.write("A1", "new name")
-    for step in (lambda: None, full.capture, full.publish):
-        step()
-        result = full.run(fence=Fence(hops(), pace))
+    for number, hop in enumerate(("Capture", "Translator", "View")):
+        (lambda: None, full.capture, full.publish)[number]()
+        result = full.run(fence=fence)
         assert reason(result) == "reconcile.stopped"
-        assert result.hops[-1].detail == "no worker runs"
-        assert result.hops[-1].seconds == 0
+        assert (result.hops[-1].name, result.hops[-1].detail, result.hops[-1].seconds) == (hop, "no worker runs", 0)
 
 
 def test_an_open_step_is_named_instead_of_lag(full: World) -> None:
@@ -162,10 +188,7 @@ def test_a_pipeline_that_never_ran_has_stopped(world: World) -> None:
 
 
 def test_a_strange_record_of_the_state_stream_makes_it_incomplete(full: World) -> None:
-    from pipeline.log.port import Outgoing
-
     full.log.append([Outgoing(topic="item.state", timestamp=0, key=b"A1", value=b"?")])
     full.project()
     full.sql("UPDATE item_view SET name = 'x' WHERE number = 'A1'")
     assert reason(full.run()) == "reconcile.stream-unreadable"
-    assert open_step is not None

@@ -6,7 +6,8 @@ The translator is written by hand and the model is plain dictionaries: nothing h
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +19,7 @@ from sqlalchemy import Engine, create_engine
 from connectors.capture.triggers import install
 from pipeline.cloudevents import Producer, StepFacts, state_record
 from pipeline.log.memory import MemoryLog
-from pipeline.log.port import Outgoing, TopicSpec
+from pipeline.log.port import Outgoing, Record, TopicSpec
 from pipeline.projection.project import Projection
 from pipeline.projection.spec import ProjectionSpec, read_projection
 from pipeline.state.memory import MemoryState
@@ -29,7 +30,7 @@ from reconcile.fence import Fence, Pace, capture_hop, translator_hop, view_hop
 from reconcile.position import ChangeTable
 from reconcile.run import RunResult, Sides, reconcile
 from reconcile.sources import Layout, LegacyReader
-from reconcile.view import ProjectionView
+from reconcile.view import ProjectionView, ViewRow, ViewSide
 from translators.aggregate import Rows
 from translators.change import Change, Coordinate
 from translators.contract import Shape
@@ -109,7 +110,7 @@ class ItemTranslator:
     root = "item"
     has_parts = True
     state_type = "Item.v1"
-    event_types = ()
+    event_types: tuple[str, ...] = ()
 
     def key_of(self, table: str, row: Row) -> str:
         return key_text((row["itm_no"],))
@@ -129,6 +130,9 @@ class ItemTranslator:
             "owner": root["own"],
             "lines": [{"sequence": line["seq"], "quantity": line["qty"]} for line in lines],
         }
+
+    def correlation(self, rows: Rows) -> str | None:
+        return None
 
     def events(self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows) -> Said:
         return Said()
@@ -192,9 +196,8 @@ class World:
         install(self.legacy, SCHEMA.tables.values())
         self.log = MemoryLog()
         self.store = MemoryState()
-        for topic, kind, compacted in (("legacy.item", "feed", False), ("item.state", "state", True)):
-            spec = {"name": topic, "kind": kind, "partitions": 2, "compacted": compacted}
-            self.log.create(TopicSpec(**spec))
+        self.log.create(TopicSpec(name="legacy.item", kind="feed", partitions=2))
+        self.log.create(TopicSpec(name="item.state", kind="state", partitions=2, compacted=True))
         for partition in (0, 1):
             self.store.save(Save(partition=partition, live=True))
         self.spec: ProjectionSpec = read_projection(VIEW, "consumers/item_view.yaml")
@@ -286,7 +289,7 @@ class World:
         stored = Stored(partition=0, version=version, published=model is not None)
         self.store.save(Save(partition=0, aggregates={facts.key: stored}))
 
-    def park(self, number: str, behind: int = 0) -> None:
+    def park(self, number: str, behind: int = 0, problem: Problem = UNMAPPED) -> None:
         """The key's step is refused and waits, with some later ones behind it."""
         change = Change(
             table="item", op="u", row_key=number, before=None, after=None, position=1, transaction="1",
@@ -295,7 +298,7 @@ class World:
         steps = [
             Waiting(
                 key=number, partition=0, version=90 + step, changes=(change,), dead_letter="dl-20511",
-                problem=UNMAPPED if step == 0 else None, first_seen=int(START.timestamp() * 1000), mapping_version="1",
+                problem=problem if step == 0 else None, first_seen=int(START.timestamp() * 1000), mapping_version="1",
             )
             for step in range(behind + 1)
         ]  # fmt: skip
@@ -339,6 +342,22 @@ class World:
         return reconcile(check, self.sides(**changed), run="r-2026-11-20-0614", clock=self.clock)
 
 
+class Doctored:
+    """A view side that is the real one but for what a test puts in its place."""
+
+    def __init__(
+        self,
+        view: ViewSide,
+        read_keys: Callable[[Sequence[str]], Mapping[str, ViewRow]] | None = None,
+        rows: Callable[[], AbstractContextManager[Iterator[ViewRow]]] | None = None,
+    ) -> None:
+        self.shape = view.shape
+        self.rows = rows or view.rows
+        self.read_keys = read_keys or view.read_keys
+        self.checkpoint = view.checkpoint
+        self.parked = view.parked
+
+
 class Lossy(MemoryLog):
     """A log whose reader does not get the records of some keys, though their offsets go by."""
 
@@ -347,5 +366,5 @@ class Lossy(MemoryLog):
         self._topics, self._partitions, self._committed = log._topics, log._partitions, log._committed
         self._lost = {key_text((key,)).encode() for key in losing}
 
-    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Any]:
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
         return [record for record in super().read(topic, partition, offset, limit) if record.key not in self._lost]

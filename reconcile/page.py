@@ -1,0 +1,133 @@
+"""The texts of the report as values: what the template is given, with nothing left to decide."""
+
+from __future__ import annotations
+
+import msgspec
+
+from reconcile.run import Incomplete
+
+
+class Time(msgspec.Struct, frozen=True):
+    """An instant, for machines and for people."""
+
+    machine: str
+    text: str
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One fact of the run: a value with words before or behind it."""
+
+    before: str
+    value: str
+    after: str = ""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the five counts."""
+
+    name: str
+    symbol: str
+    tone: str
+    count: str
+    remark: str
+    loud: bool = False
+
+
+class CauseText(msgspec.Struct, frozen=True, kw_only=True):
+    """One cause of a group. A command that the cause before has named is left out."""
+
+    name: str
+    title: str
+    text: str
+    lead: str
+    command: str
+
+
+class GroupText(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the causes."""
+
+    count: str
+    unit: str
+    causes: tuple[CauseText, ...]
+    evidence: tuple[str, ...]
+    shown_keys: tuple[str, ...]
+    more_keys: str
+    kinds: str
+    fields: str
+    since: Time | None
+    bound: bool
+    waits: str
+    places: tuple[str, ...]
+    owners: tuple[str, ...]
+
+
+class FieldText(msgspec.Struct, frozen=True, kw_only=True):
+    """One field, how many keys differ in it, and the commonest pair of values."""
+
+    name: str
+    count: str
+    view: str
+    legacy: str
+    of: str
+
+
+class RowText(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of a sample, side by side."""
+
+    name: str
+    legacy: str
+    published: str
+    view: str
+    differs: bool
+
+
+class LifeText(msgspec.Struct, frozen=True):
+    """One moment in the life of a key."""
+
+    time: Time | None
+    what: str
+    text: str
+
+
+class SampleText(msgspec.Struct, frozen=True, kw_only=True):
+    """One key, field by field."""
+
+    key: str
+    title: str
+    kind: str
+    rows: tuple[RowText, ...]
+    life: tuple[LifeText, ...]
+
+
+class HopText(msgspec.Struct, frozen=True):
+    """One hop of the fence."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """One check of the report. `tone` is good, bad or unsure; `symbol` says the same without colour."""
+
+    name: str
+    anchor: str
+    mapping: str
+    view: str
+    tone: str
+    symbol: str
+    answer: str
+    reasons: str
+    sub: str
+    facts: tuple[Fact, ...]
+    incomplete: Incomplete | None
+    compared: str
+    confirmed: str
+    coverage: str
+    states: tuple[State, ...]
+    groups: tuple[GroupText, ...]
+    fields: tuple[FieldText, ...]
+    samples: tuple[SampleText, ...]
+    masked: str
+    hops: tuple[HopText, ...]
+    notes: tuple[str, ...]

@@ -1,0 +1,123 @@
+"""While the source and the pipeline move: in flight is not drift, and what never holds still is not called clean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from reconcile.confirm import ROUNDS
+from reconcile.view import ViewRow
+from tests.reconcile.test_drift import assert_adds_up, not_captured
+from tests.reconcile.world import Doctored, World
+
+
+@pytest.fixture
+def full(world: World) -> World:
+    """Eight items with lines, all the way through."""
+    for number in range(1, 9):
+        world.write(f"A{number}", f"bolt {number}", 100 * number, lines=((1, "2.50"), (2, None)))
+    world.flow()
+    return world
+
+
+def test_what_agrees_behind_the_fence_was_in_flight(full: World) -> None:
+    full.write("A1", "new name")
+    full.write("A10")
+    full.delete("A2")
+    full.clock.on_wait = full.flow
+    result = full.run()
+    assert (result.exit_code, result.in_flight, result.agree, result.findings) == (0, 3, 6, ())
+    assert_adds_up(result)
+
+
+def test_a_writer_between_the_two_images_is_no_drift(full: World) -> None:
+    """While the view is read behind the fence, the source moves on: seen at the second image, and asked again."""
+    full.write("A1", "new name")
+    rounds = iter(range(2))
+
+    def waits() -> None:
+        full.flow()
+        if next(rounds, None) is not None:
+            full.write("A1", f"newer still, at {full.clock.now}")
+
+    full.clock.on_wait = waits
+    result = full.run()
+    assert (result.exit_code, result.findings, result.unconfirmed) == (0, (), 0)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before", "behind"])
+def test_a_view_that_agrees_with_either_image_was_in_flight(full: World, first: bool) -> None:
+    """The key never holds still, yet the view shows what one of the two looks at the source saw."""
+    numbers, view = iter(range(10_000)), full.sides().view
+
+    def shown(keys: Sequence[str]) -> Mapping[str, ViewRow]:
+        rows = view.read_keys(keys) if first else {}
+        full.write("A1", f"moving {next(numbers)}")
+        full.flow()
+        return rows or view.read_keys(keys)
+
+    full.write("A1", "moving")
+    full.clock.on_wait = full.flow
+    result = full.run(view=Doctored(view, shown))
+    assert (next(numbers), result.in_flight, result.unconfirmed, result.findings) == (1, 1, 0, ())
+
+
+def test_rows_that_change_without_a_record_are_asked_again(full: World) -> None:
+    """With its triggers off the source says that nothing moved; the two images say otherwise."""
+    not_captured(full)
+    view, amounts = full.sides().view, iter([1, 2])
+
+    def shown(keys: Sequence[str]) -> Mapping[str, ViewRow]:
+        for amount in amounts:
+            full.legacy.execute("UPDATE item SET amt = ? WHERE itm_no = ?", (amount, "A3".ljust(12)))
+            break
+        return view.read_keys(keys)
+
+    (finding,) = full.run(view=Doctored(view, shown)).findings
+    assert next(row.legacy for row in finding.rows if row.field == "amount") == "0.02"
+
+
+def test_back_to_what_it_was_is_still_a_movement(full: World) -> None:
+    """A, B, A: both images are the same, the view shows B, which was true in between."""
+    full.write("A1", "B", 100)
+    full.flow()
+    full.write("A1", "A", 100)
+    view = full.sides().view
+    full.capture()
+    full.publish()
+    done = iter(range(1))
+
+    def between(keys: Sequence[str]) -> Mapping[str, ViewRow]:
+        if next(done, None) is None:
+            return view.read_keys(keys)
+        full.write("A1", "B", 100)
+        full.flow()
+        shown = view.read_keys(keys)
+        full.write("A1", "A", 100)
+        full.flow()
+        return shown
+
+    full.clock.on_wait = full.flow
+    result = full.run(view=Doctored(view, between))
+    assert (result.findings, result.in_flight, result.exit_code) == ((), 1, 0)
+
+
+def test_a_key_that_never_holds_still_stays_unconfirmed_and_is_not_clean(full: World) -> None:
+    """Its records are lost, so that the view never agrees, and it changes whenever the view is read."""
+    moving = iter(range(10_000))
+    view = full.sides().view
+
+    def busy(keys: Sequence[str]) -> Mapping[str, ViewRow]:
+        shown = view.read_keys(keys)
+        full.write("A3", f"moving {next(moving)}")
+        return shown
+
+    full.losing = {"A3"}
+    full.write("A3", "moving")
+    full.clock.on_wait = full.flow
+    result = full.run(view=Doctored(view, busy))
+    assert next(moving) == ROUNDS
+    assert (result.findings, result.unconfirmed, result.exit_code) == ((), 1, 2)
+    assert result.coverage < 1
+    assert_adds_up(result)

@@ -1,0 +1,190 @@
+"""The report as a file: the answer first, every figure, nothing that a value could break, nothing that is personal."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import sha256
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from reconcile.pages import page_of
+from reconcile.report import ReportUnwritable, findings_lines, harmless, prose, render, write_report
+from reconcile.run import RunResult
+from tests.reconcile.test_drift import edited_field, lose, refused_and_parked
+from tests.reconcile.world import CHECK, World
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\" ' & \u202egpj.exe\u0007\u2028{{ 7*7 }}"
+
+
+class Outline(HTMLParser):
+    """Tags with their attributes, and the text, as a browser would take them apart."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def full(world: World) -> World:
+    for number in range(1, 9):
+        world.write(f"A{number}", f"bolt {number}", 100 * number, owner="Ada Lovelace", lines=((1, "2.50"), (2, None)))
+    world.flow()
+    return world
+
+
+@pytest.fixture
+def drifted(full: World) -> Iterator[RunResult]:
+    """Parked, edited (a personal field as well), missed with hostile values, and one in flight."""
+    refused_and_parked(full)
+    edited_field(full)
+    full.sql("UPDATE item_view SET owner = 'Grace Hopper' WHERE number = 'A4'")
+    full.clock.wait(timedelta(minutes=31))
+    lose(full, "A5", lambda: full.write("A5", HOSTILE, 1, owner="Ada Lovelace"))
+    full.sql("UPDATE item_view SET name = ? WHERE number = 'A6'", "x" * 10_000)
+    full.write("A7", "moved")
+    full.clock.on_wait = full.flow
+    yield full.run()
+
+
+def test_the_answer_comes_first_and_the_figures_add_up(drifted: RunResult) -> None:
+    page = Outline(render([drifted], "r.findings.jsonl"))
+    assert page.text.index("4 of 8 differ , for three reasons.") < page.text.index("Why they differ")
+    assert "3 + 4 + 1 + 0 + 0 = 8 keys" in page.text
+    assert "Nothing is unexplained, and everything was compared." in page.text
+    for said in ("code.unmapped", "mappings/item.yaml:18:12", "dl-20511", "Stock integration", "Item read model"):
+        assert said in page.text
+    assert "dragoman parked list --translator item" in page.text
+
+
+def test_headings_have_an_order_and_tables_have_scopes(drifted: RunResult) -> None:
+    for results in ([drifted], [drifted, drifted]):
+        page = Outline(render(results, "r.findings.jsonl"))
+        levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+        assert all(attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th")
+        tags = [tag for tag, _ in page.tags]
+        assert tags.count("caption") == tags.count("table")
+        ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+        assert len(ids) == len(set(ids))
+
+
+def test_a_value_can_break_nothing(drifted: RunResult) -> None:
+    text = render([drifted], "r.findings.jsonl")
+    page = Outline(text)
+    assert not {"script", "img", "iframe", "link", "object"} & {tag for tag, _ in page.tags}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on") or name == "style"]
+    assert "\u202e" not in text
+    assert "\u0007" not in text
+    assert "\u2028" not in text
+    assert "[U+202E]gpj.exe[U+0007][U+2028]{{ 7*7 }}" in page.text
+    assert "x" * 400 not in text
+    assert "(10,000 characters)" in page.text
+
+
+def test_no_personal_value_is_in_any_file(drifted: RunResult) -> None:
+    page, lines = render([drifted], "r.findings.jsonl"), "\n".join(findings_lines([drifted]))
+    for name in ("Ada", "Lovelace", "Grace", "Hopper"):
+        assert name not in page
+        assert name not in lines
+    assert "•••" in page
+    edited = next(f for f in drifted.findings if f.key == "A4")
+    assert edited.fields == ("owner",)
+
+
+def test_the_policy_allows_the_style_of_the_page_and_nothing_else(drifted: RunResult) -> None:
+    text = render([drifted], "r.findings.jsonl")
+    (policy,) = [a["content"] for t, a in Outline(text).tags if a.get("http-equiv") == "Content-Security-Policy"]
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    allowed = b64encode(sha256(style.encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_findings_are_one_object_a_line(drifted: RunResult) -> None:
+    lines = list(findings_lines([drifted]))
+    assert all(line.isascii() and "\n" not in line for line in lines)
+    found = [json.loads(line) for line in lines]
+    assert [f["key"] for f in found] == [f.key for f in drifted.findings]
+    missed = next(f for f in found if f["key"] == "A5")
+    assert (missed["kind"], missed["causes"][0]["name"], missed["run"]) == ("stale", "consumer-missed", drifted.run)
+    assert {row["field"] for row in missed["rows"]} == {"name", "amount", "lines", "lines.sequence", "lines.quantity"}
+
+
+def test_a_clean_run_says_so_in_one_sentence(full: World) -> None:
+    page = Outline(render([full.run()], "r.findings.jsonl"))
+    assert "All 8 agree." in page.text
+    assert "Why they differ" not in page.text
+
+
+def test_an_incomplete_run_is_never_called_clean(full: World) -> None:
+    full.write("A1", "new")
+    result = full.run()
+    page = Outline(render([result], "r.findings.jsonl"))
+    assert "Not proven : 1 of 8 could not be judged, since the pipeline is behind." in page.text
+    assert "agree." not in page.text
+    assert "capture has read up to" in page.text
+
+
+def test_a_share_is_never_rounded_up_to_everything(full: World) -> None:
+    result = msgspec.structs.replace(full.run(), compared=1_000_000, not_covered=1)
+    assert page_of(result, 1).coverage == "99.99 %"
+    assert result.exit_code == 2
+
+
+def test_several_checks_begin_with_one_table(full: World, drifted: RunResult) -> None:
+    clean = full.run(msgspec.structs.replace(CHECK, check="other_view"))
+    page = Outline(render([drifted, msgspec.structs.replace(clean, findings=(), confirmed=0, groups=())], "f.jsonl"))
+    anchors = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
+    assert anchors == {f"#{attributes['id']}" for _, attributes in page.tags if "id" in attributes}
+
+
+def test_a_run_can_be_kept_and_its_report_made_again(drifted: RunResult) -> None:
+    kept = msgspec.json.decode(msgspec.json.encode([drifted]), type=list[RunResult])
+    assert render(kept, "f.jsonl") == render([drifted], "f.jsonl")
+
+
+def test_both_files_are_written_whole(tmp_path: Path, drifted: RunResult) -> None:
+    page, lines = write_report([drifted], tmp_path / "reports", "r-1")
+    assert (page.name, lines.name) == ("r-1.html", "r-1.findings.jsonl")
+    assert page.read_text("utf-8").endswith("</html>")
+    assert lines.read_text("utf-8").count("\n") == drifted.confirmed
+    assert {path.name for path in (tmp_path / "reports").iterdir()} == {page.name, lines.name}
+
+
+def test_a_folder_that_is_none_is_told(tmp_path: Path, drifted: RunResult) -> None:
+    (tmp_path / "reports").write_text("a file", "utf-8")
+    with pytest.raises(ReportUnwritable):
+        write_report([drifted], tmp_path / "reports", "r-1")
+
+
+def test_prose_makes_code_of_backticks_and_of_nothing_else() -> None:
+    assert str(prose("run `dragoman <x>` & wait")) == "run <code>dragoman &lt;x&gt;</code> &amp; wait"
+    assert str(prose("a stray ` stays <b>")) == "a stray ` stays &lt;b&gt;"
+    assert str(prose("`\u202e`")) == "<code>[U+202E]</code>"
+
+
+def test_what_cannot_be_seen_is_named() -> None:
+    assert harmless("a\u200bb\x00c\td\ne\ud800") == "a[U+200B]b[U+0000]c\td\ne[U+D800]"
