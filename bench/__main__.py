@@ -23,7 +23,7 @@ def main() -> None:
         found["embedded"] = asdict(e)
         print(
             f"embedded run       {e.changes / e.seconds:>10,.0f} changes/s, {e.times:.1f} x copying the same records, "
-            f"peak {e.peak_mb:.0f} MB ({e.changes:,} changes)"
+            f"peak {e.peak_mb:.0f} MB ({e.changes:,} changes; {e.letters_per_second:,.0f} letters/s)"
         )
     if "translation" in chosen:
         t = translation.run()
@@ -35,7 +35,9 @@ def main() -> None:
     if "startup" in chosen:
         s = startup.run()
         found["startup"] = asdict(s)
-        print(f"dragoman --help    {s.help_ms:>10.0f} ms, {s.times:.1f} x a Python that does nothing ({s.python_ms:.0f} ms)")
+        print(
+            f"dragoman --help    {s.help_ms:>10.0f} ms, {s.times:.1f} x a Python that does nothing ({s.python_ms:.0f} ms)"
+        )
     for name, figures in found.items():
         about = {"command": f"{COMMAND} (python -m bench {name})", "python": platform.python_version()}
         (RESULTS / f"{name}.json").write_text(json.dumps({**about, **figures}, indent=2) + "\n")

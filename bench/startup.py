@@ -25,9 +25,7 @@ def run() -> Result:
     ours = [sys.executable, "-m", "dragoman", "--help"]
     nothing = [sys.executable, "-c", "pass"]
     pairs = [(_milliseconds(ours), _milliseconds(nothing)) for _ in range(ROUNDS)]
-    return Result(
-        median(a for a, _ in pairs), median(b for _, b in pairs), median(a / b for a, b in pairs)
-    )
+    return Result(median(a for a, _ in pairs), median(b for _, b in pairs), median(a / b for a, b in pairs))
 
 
 def _milliseconds(command: list[str]) -> float:

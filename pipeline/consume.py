@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -105,6 +105,14 @@ class Handler(Protocol):
         """Act on `event` (a `CloudEvent`), by writing to `connection`."""
 
 
+@runtime_checkable
+class Prepares(Protocol):
+    """A handler that has tables of its own."""
+
+    def prepare(self, connection: Connection) -> None:
+        """Make what `handle` needs, if it is not there. Called once before the first event of each run."""
+
+
 class ActionConsumer:
     """Hands every event of its streams to a handler, once. `prepare` once, then `turn` as often as wanted.
 
@@ -128,8 +136,11 @@ class ActionConsumer:
         self._checkpoint = Checkpoint(self._tables.checkpoint, spec.name)
 
     def prepare(self) -> None:
-        """Make the tables that are missing; `view.table-conflict` if one exists with other columns."""
+        """Make the tables that are missing, the handler's too; `view.table-conflict` if one has other columns."""
         make_tables(self._engine, self._tables.all)
+        if isinstance(self._handler, Prepares):
+            with translated(self._engine), self._engine.begin() as connection:
+                self._handler.prepare(connection)
 
     def turn(self, limit: int = BATCH) -> int:
         """Handle up to `limit` records of each partition, each event in a transaction; how many were read."""

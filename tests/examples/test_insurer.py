@@ -264,9 +264,11 @@ def test_letters_are_written_for_what_customers_should_hear(day: tuple[Day, dict
     worked, _ = day
     said = [(type_, data) for type_, data in worked.said if not type_.startswith("ClaimPayment")]
     engine = create_engine("sqlite://")
+    documents = Documents()
     with engine.begin() as connection:
+        documents.prepare(connection)
         for number, (type_, data) in enumerate(said):
-            Documents().handle(Event(number, type_, data), connection)
+            documents.handle(Event(number, type_, data), connection)
         letters = connection.execute(text("SELECT event_id, template, body FROM letter")).fetchall()
     engine.dispose()
     wanted = [(str(n), type_.removesuffix(".v1")) for n, (type_, _) in enumerate(said) if type_ != "PolicyQuoted.v1"]

@@ -55,13 +55,16 @@ class Documents:
         "ClaimSettled": "Your claim {claimNumber} is closed; we paid {settledAmount}.",
     }
 
+    def prepare(self, connection: Connection) -> None:
+        """Make the table of letters, if it is not there."""
+        metadata.create_all(connection)
+
     def handle(self, event: Event, connection: Connection) -> None:
         """Write the letter for `event`, if there is one, in the transaction of `connection`."""
         name = event.type.rsplit(".", 2)[-2]
         template = self.templates.get(name)
         if template is None:
             return
-        metadata.create_all(connection)
         connection.execute(
             insert(letter).values(
                 event_id=event.id,
