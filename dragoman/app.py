@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from dragoman.commands import demo, dlq, doctor, events, lint, map, parked, reconcile, report, run, status, test
+from dragoman.commands import (
+    demo,
+    dlq,
+    doctor,
+    events,
+    lint,
+    map_change,
+    parked,
+    reconcile,
+    report,
+    run,
+    status,
+    test,
+)
 
 _EPILOG = (
     "Exit codes: 0 all is well; 1 something was found: an error in a mapping, a test that fails, drift, sums that do "
@@ -41,10 +54,15 @@ def dragoman(
     """Turn a legacy database's changes into business events, and prove that what is built from them agrees."""
 
 
-for command in (demo.demo, lint.lint, test.test, map.map_, run.run, events.events, status.status):
-    app.command(name=command.__name__.rstrip("_"))(command)
+app.command()(demo.demo)
+app.command()(lint.lint)
+app.command()(test.test)
+app.command(name="map")(map_change.map_change)
+app.command()(run.run)
+app.command()(status.status)
+app.command()(events.events)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(parked.app, name="parked")
 app.add_typer(reconcile.app, name="reconcile")
-for command in (report.report, doctor.doctor):
-    app.command(name=command.__name__)(command)
+app.command()(report.report)
+app.command()(doctor.doctor)

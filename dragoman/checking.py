@@ -22,17 +22,24 @@ from translators.yaml_text import did_you_mean
 
 
 class CheckUnknown(DragomanError):
-    """This project has no check {name}{suggestion}."""
+    """This project has no check {name}{suggestion}"""
 
     code: ClassVar[str] = "check.unknown"
     hint: ClassVar[str] = "Its checks are: {known}."
 
 
 class CheckNamesUnknown(DragomanError):
-    """The check {check} names the {kind} {name}, which this project has not{suggestion}."""
+    """The check {check} names the {kind} {name}, which this project has not{suggestion}"""
 
-    code: ClassVar[str] = "check.checks-unknown"
+    code: ClassVar[str] = "check.names-unknown"
     hint: ClassVar[str] = "Known are: {known}."
+
+
+class NoChecks(DragomanError):
+    """This project has no checks."""
+
+    code: ClassVar[str] = "check.none"
+    hint: ClassVar[str] = "Write one in checks/<name>.yaml: check, mapping, view, limit, owner."
 
 
 class CheckMismatched(DragomanError):
@@ -91,9 +98,9 @@ def run_check(
         return reconcile(spec, sides, run=run, clock=clock)
 
 
-def run_id(now: datetime, check: str) -> str:
-    """The name of a run: when it was made, in UTC, and of which check."""
-    return f"r-{now:%Y-%m-%d-%H%M%S}-{check}"
+def run_id(now: datetime) -> str:
+    """The name of a run: when it was made, in UTC."""
+    return f"r-{now:%Y-%m-%d-%H%M%S}"
 
 
 def check_names(project: Project, file: str) -> CheckSpec:
@@ -120,6 +127,8 @@ def check_names(project: Project, file: str) -> CheckSpec:
 def chosen_checks(project: Project, name: str | None) -> list[CheckSpec]:
     """All checks of a project, or the one of this name."""
     checks = [check_names(project, file) for file in project.files("checks")]
+    if not checks:
+        raise NoChecks
     if name is None:
         return checks
     known = [check.check for check in checks]

@@ -145,5 +145,8 @@ def show_defect(error: Exception) -> None:
     for line in wrapped(f"{type(error).__name__}: {error}", err.width, "  "):
         err.print(styled(line))
     err.print(styled("  next   This is a defect of Dragoman: please report it with what you did and these lines."))
-    for line in "".join(traceback.format_exception(error)).splitlines():
+    told = traceback.TracebackException.from_exception(error)
+    # How typer came to call the command says nothing about the defect.
+    told.stack = traceback.StackSummary.from_list([f for f in told.stack if "/typer/" not in f.filename])
+    for line in "".join(told.format()).splitlines():
         err.print(styled(f"    {line}"))

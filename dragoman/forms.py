@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from translators.errors import DragomanError
-from translators.yaml_text import Mark, YamlList, YamlMap, YamlNode, YamlScalar, did_you_mean, load, place
+from translators.yaml_form import Form
+from translators.yaml_text import YamlNode, did_you_mean, load
+
+MAX_NUMBER = 10_000
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
@@ -18,13 +21,6 @@ class ProjectMalformed(DragomanError):
 
     code: ClassVar[str] = "project.malformed"
     hint: ClassVar[str] = "{fix}"
-
-
-class UnknownKey(DragomanError):
-    """{owner} has the unknown key {key!r}{suggestion}."""
-
-    code: ClassVar[str] = "project.unknown-key"
-    hint: ClassVar[str] = "Known here: {known}."
 
 
 class VariableMissing(DragomanError):
@@ -94,52 +90,55 @@ def read_text(path: Path, name: str, fix: str) -> str:
         raise FileUnreadable(path=path, reason=reason, where=name) from error
 
 
-class Form:
-    """One mapping of a project file, with the keys that it may have. `what` is what errors call it."""
+class Section:
+    """One mapping of a project file. `what` is what errors call it; `malformed` has the fields problem, fix and where."""
 
-    def __init__(self, node: YamlNode, file: str, what: str, environment: Environment) -> None:
+    def __init__(
+        self,
+        node: YamlNode,
+        file: str,
+        what: str,
+        environment: Environment,
+        malformed: type[DragomanError] = ProjectMalformed,
+    ) -> None:
         self._file = file
         self._what = what
         self._environment = environment
-        self._map = self._a_map(node)
+        self._malformed = malformed
+        self._form = Form(file, malformed)
+        self._map = self._form.a_map(node, what)
 
     @classmethod
-    def of(cls, text: str, file: str, environment: Environment) -> Form:
-        """The form of a whole file."""
-        return cls(load(text, file), file, "the file", environment)
+    def of(
+        cls, text: str, file: str, environment: Environment, malformed: type[DragomanError] = ProjectMalformed
+    ) -> Section:
+        """A whole file."""
+        return cls(load(text, file), file, "the file", environment, malformed)
 
-    def only(self, required: Iterable[str], optional: Iterable[str] = ()) -> Form:
-        """This form, if it has all required keys and no unknown one."""
-        required = tuple(required)
-        known = (*required, *optional)
-        for key, mark in self._map.key_marks.items():
-            if key not in known:
-                raise UnknownKey(
-                    owner=self._what,
-                    key=key,
-                    suggestion=did_you_mean(key, known),
-                    known=", ".join(known),
-                    where=place(self._file, mark),
-                )
-        for key in required:
-            if key not in self._map.items:
-                raise self._wrong(f"{self._what} lacks the key {key!r}", f"Add `{key}:`.", self._map.mark)
+    def only(self, required: Iterable[str], optional: Iterable[str] = ()) -> Section:
+        """This section, if it has all required keys and no unknown one."""
+        self._form.members(self._map, self._what, set(required), set(optional))
         return self
 
     def __contains__(self, key: str) -> bool:
         return key in self._map.items
 
+    @property
     def keys(self) -> list[str]:
         """The keys, in the file's order."""
         return list(self._map.items)
 
+    def node(self, key: str) -> YamlNode:
+        """A value as it was read."""
+        return self._map.items[key]
+
     def where(self, key: str) -> str:
         """The place of a key's value."""
-        return place(self._file, self._map.items[key].mark)
+        return self._form.where(self.node(key).mark)
 
     def text(self, key: str) -> str:
         """A text that is not empty."""
-        return self._text(self._map.items[key], key)
+        return self._filled(self.node(key), key)
 
     def optional(self, key: str) -> str | None:
         """A text, or nothing if the key is not there."""
@@ -151,7 +150,7 @@ class Form:
         if text not in words:
             known = ", ".join(words)
             problem = f"{key} is {text!r}{did_you_mean(text, words)}"
-            raise self._wrong(problem, f"It is one of: {known}.", self._map.items[key].mark)
+            raise self._form.wrong(problem, self.node(key).mark, f"It is one of: {known}.")
         return text
 
     def flag(self, key: str, default: bool) -> bool:
@@ -161,48 +160,31 @@ class Form:
     def number(self, key: str) -> int:
         """A whole number from 1 on."""
         text = self.text(key)
-        if not (text.isascii() and text.isdigit() and 0 < int(text) <= 10_000):
-            raise self._wrong(f"{key} is {text!r}, not a number from 1 to 10000", "Write 3, say.", self._map.items[key].mark)
+        if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_NUMBER):
+            problem = f"{key} is {text!r}, which is no whole number from 1 to {MAX_NUMBER}"
+            raise self._form.wrong(problem, self.node(key).mark, "Correct the number.")
         return int(text)
 
     def names(self, key: str) -> tuple[str, ...]:
-        """A list of texts; one text stands for a list of one."""
-        node = self._map.items[key]
-        if isinstance(node, YamlList):
-            return tuple(self._text(item, key) for item in node.items)
-        return (self._text(node, key),)
+        """One text, or a list of different ones."""
+        where = self.where(key)
+        return tuple(self._environment.filled(text, where) for text in self._form.texts(self.node(key), key))
 
-    def forms(self, key: str) -> dict[str, Form]:
-        """A mapping of names to forms."""
-        inner = self._a_map(self._map.items[key], key)
-        return {
-            name: Form(node, self._file, f"{key}.{name}", self._environment) for name, node in inner.items.items()
-        }
+    def sections(self, key: str) -> dict[str, Section]:
+        """A mapping of names to sections."""
+        inner = self._form.a_map(self.node(key), key)
+        return {name: self._section(node, f"{key}.{name}") for name, node in inner.items.items()}
 
-    def form(self, key: str) -> Form:
-        """A nested form."""
-        return Form(self._map.items[key], self._file, key, self._environment)
+    def section(self, key: str) -> Section:
+        """A nested section."""
+        return self._section(self.node(key), key)
 
-    def list(self, key: str) -> list[YamlNode]:
+    def items(self, key: str) -> list[YamlNode]:
         """A list of whatever it holds."""
-        node = self._map.items[key]
-        if not isinstance(node, YamlList):
-            raise self._wrong(f"{key} is no list", "Begin each item with `- `.", node.mark)
-        return node.items
+        return self._form.items(self.node(key), key)
 
-    def node(self, key: str) -> YamlNode:
-        """A value as it was read."""
-        return self._map.items[key]
+    def _section(self, node: YamlNode, what: str) -> Section:
+        return Section(node, self._file, what, self._environment, self._malformed)
 
-    def _text(self, node: YamlNode, key: str) -> str:
-        if not isinstance(node, YamlScalar) or not node.text.strip():
-            raise self._wrong(f"{key} is no text", f"Write `{key}: ` and the text behind it, on one line.", node.mark)
-        return self._environment.filled(node.text, place(self._file, node.mark))
-
-    def _a_map(self, node: YamlNode, what: str | None = None) -> YamlMap:
-        if not isinstance(node, YamlMap):
-            raise self._wrong(f"{what or self._what} is no set of `name: value`", "Write one `name: value` a line.", node.mark)
-        return node
-
-    def _wrong(self, problem: str, fix: str, mark: Mark) -> ProjectMalformed:
-        return ProjectMalformed(problem=problem, fix=fix, where=place(self._file, mark))
+    def _filled(self, node: YamlNode, key: str) -> str:
+        return self._environment.filled(self._form.text(node, key), self._form.where(node.mark))

@@ -7,14 +7,15 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import msgspec
 
-from connectors.capture.errors import DatabaseMissing
+from connectors.capture.errors import DatabaseMissing, TriggersMissing
 from connectors.capture.errors import translated as capture_translated
-from connectors.capture.triggers import verify
+from connectors.capture.triggers import install, verify
 from dragoman import identity
 from dragoman.linting import Lint
 from dragoman.project import Project
@@ -66,6 +67,13 @@ class RecordingMissing(DragomanError):
     hint: ClassVar[str] = "Check `path` in the source's file: paths are relative to the project's folder."
 
 
+class NoTriggers(DragomanError):
+    """The source {source} is a recording: it has no triggers."""
+
+    code: ClassVar[str] = "doctor.no-triggers"
+    hint: ClassVar[str] = "Leave --install-triggers out: only a SQLite legacy is captured by triggers."
+
+
 class NotYet(Exception):
     """Something will be there after the first run; nothing is wrong."""
 
@@ -83,16 +91,20 @@ def _examinations(project: Project) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "log", lambda: _log(project)
     yield "state", lambda: _state(project)
     try:
-        readers = [*project.projections, *project.actions]
+        databases = [(p.name, p.database) for p in project.projections]
+        databases += [(a.name, a.database) for a in project.actions]
     except DragomanError:
         return  # told by the project's files
-    for spec in readers:
-        yield f"database {spec.name}", lambda spec=spec: _database(project, spec.name, spec.database)  # type: ignore[misc]
+    for name, database in databases:
+        yield f"database {name}", partial(_database, project, name, database)
 
 
 def _examined(what: str, look: Callable[[], str]) -> Ailment:
     try:
         return Ailment(what=what, severity="ok", message=look())
+    except TriggersMissing as error:
+        fix = f"`dragoman doctor --install-triggers` installs them. {error.advice}"
+        return Ailment(what=what, severity="error", message=error.message, code=error.code, fix=fix)
     except NotYet as later:
         return Ailment(what=what, severity="ok", message=str(later))
     except LittleSpace as error:
@@ -142,11 +154,22 @@ def _source(project: Project) -> str:
     if not origin.database.is_file():
         raise DatabaseMissing(database=origin.database)
     spec = origin.capture
-    with capture_translated(origin.database):
-        with closing(sqlite3.connect(f"{origin.database.as_uri()}?mode=ro", uri=True)) as connection:
-            verify(connection, spec.tables, spec.marker_table)
+    uri = f"{origin.database.as_uri()}?mode=ro"
+    with capture_translated(origin.database), closing(sqlite3.connect(uri, uri=True)) as connection:
+        verify(connection, spec.tables, spec.marker_table)
     marker = "no marker table" if spec.marker is None else f"marker {spec.marker}"
     return f"{len(spec.tables)} tables as schema.yaml says, triggers in place, {marker}"
+
+
+def make_triggers(project: Project) -> None:
+    """Write the triggers into the legacy database, in one transaction; a `CaptureError` if that cannot be done."""
+    origin = project.source.origin
+    if not isinstance(origin, Legacy):
+        raise NoTriggers(source=project.source.file, where=project.source.file)
+    if not origin.database.is_file():
+        raise DatabaseMissing(database=origin.database)
+    with capture_translated(origin.database), closing(sqlite3.connect(origin.database, isolation_level=None)) as db:
+        install(db, origin.capture.tables, origin.capture.marker_table)
 
 
 def _log(project: Project) -> str:
@@ -169,9 +192,8 @@ def _state(project: Project) -> str:
 
 
 def _database(project: Project, name: str, database: str) -> str:
-    url = project.settings.database(project.settings.environment.filled(database, "consumers"))
-    if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///"))
+    path = project.settings.database(database, f"consumers ({name})").path
+    if path is not None:
         if not path.exists():
             folder = _nearest(path.parent)
             if not os.access(folder, os.W_OK):

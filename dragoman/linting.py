@@ -130,5 +130,3 @@ class Lint:
             length=length,
             excerpt=excerpt,
         )
-
-

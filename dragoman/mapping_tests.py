@@ -10,8 +10,9 @@ from typing import Any, ClassVar, cast
 import msgspec
 import orjson
 
-from dragoman.forms import Environment, Form
+from dragoman.forms import Environment, Section
 from dragoman.project import Project
+from dragoman.streams import word
 from pipeline.batch import Batch, label_of
 from pipeline.cloudevents import Producer
 from pipeline.state.memory import MemoryState
@@ -80,9 +81,9 @@ def read_tests(project: Project, translator: str) -> list[MappingTest]:
     if not project.path(file).exists():
         return []
     environment = Environment({})
-    form = Form.of(project.text(file), file, environment).only(("tests",))
+    form = Section.of(project.text(file), file, environment, TestMalformed).only(("tests",))
     reader = _Reader(file, project.schema, environment)
-    return [reader.test(node) for node in form.list("tests")]
+    return [reader.test(node) for node in form.items("tests")]
 
 
 def run_test(translator: CompiledTranslator, test: MappingTest) -> list[Mismatch]:
@@ -107,14 +108,13 @@ class _Observed(Batch):
         super().count_outcome(changes, outcome, by)
 
 
-def _step(
-    translator: CompiledTranslator, store: MemoryState, waiting: set[str], changes: Sequence[Change]
-) -> Said:
+def _step(translator: CompiledTranslator, store: MemoryState, waiting: set[str], changes: Sequence[Change]) -> Said:
     batch = _Observed(translator, _producer(translator), store, 0, waiting, "dead-letters")
     key = keys_of(translator, changes[0])[0]
     batch.step(key, changes, 0)
     store.save(batch.save)
-    assert batch.outcome is not None, "positions rise, so no change is a repeat"
+    if batch.outcome is None:
+        raise RuntimeError("positions rise, so no change of a test is a repeat")
     events = tuple((_type(dict(record.headers)), orjson.loads(record.value or b"null")) for record in batch.events)
     return Said(outcome=batch.outcome, events=events, state=_state(translator, store, key))
 
@@ -189,26 +189,22 @@ def _subset(path: str, expected: Any, got: Any) -> list[tuple[str, str, str]]:
     """What is expected and not there; members that are not expected may be anything."""
     if isinstance(expected, dict):
         if not isinstance(got, dict):
-            return [(path, "an object", _shown(got))]
+            return [(path, "an object", word(got))]
         found = []
         for name, value in expected.items():
             if name not in got:
-                found.append((f"{path}.{name}", _shown(value), "there is no such field"))
+                found.append((f"{path}.{name}", word(value), "there is no such field"))
             else:
                 found += _subset(f"{path}.{name}", value, got[name])
         return found
     if isinstance(expected, list):
         if not isinstance(got, list) or len(expected) != len(got):
-            length = f"{len(got)} elements" if isinstance(got, list) else _shown(got)
+            length = f"{len(got)} elements" if isinstance(got, list) else word(got)
             return [(path, f"{len(expected)} elements", length)]
-        return [m for at, (e, g) in enumerate(zip(expected, got, strict=True), 1) for m in _subset(f"{path}[{at}]", e, g)]
-    return [] if _shown(expected) == _shown(got) else [(path, _shown(expected), _shown(got))]
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        return [
+            m for at, (e, g) in enumerate(zip(expected, got, strict=True), 1) for m in _subset(f"{path}[{at}]", e, g)
+        ]
+    return [] if word(expected) == word(got) else [(path, word(expected), word(got))]
 
 
 class _Reader:
@@ -220,13 +216,15 @@ class _Reader:
 
     def test(self, node: YamlNode) -> MappingTest:
         form = self._form(node, "a test").only(("name", "given", "expect"))
-        given = form.form("given").only(("transactions",))
-        transactions = tuple(self._transaction(n, number) for number, n in enumerate(given.list("transactions"), 1))
-        expected = tuple(self._expected(n) for n in form.list("expect"))
+        given = form.section("given").only(("transactions",))
+        transactions = tuple(self._transaction(n, number) for number, n in enumerate(given.items("transactions"), 1))
+        expected = tuple(self._expected(n) for n in form.items("expect"))
         if len(transactions) != len(expected):
             problem = f"{len(transactions)} transactions are given, but {len(expected)} steps are expected"
             raise self._wrong(problem, "Say one expectation for each transaction.", form.node("expect"))
-        return MappingTest(name=form.text("name"), where=form.where("name"), transactions=transactions, expected=expected)
+        return MappingTest(
+            name=form.text("name"), where=form.where("name"), transactions=transactions, expected=expected
+        )
 
     def _transaction(self, node: YamlNode, number: int) -> tuple[Change, ...]:
         if not isinstance(node, YamlList) or not node.items:
@@ -266,7 +264,9 @@ class _Reader:
         for column in node.items:
             if column not in table.columns:
                 known = did_you_mean(column, table.columns)
-                raise self._wrong(f"{table.name} has no column {column}{known}", "Correct the name.", node.items[column])
+                raise self._wrong(
+                    f"{table.name} has no column {column}{known}", "Correct the name.", node.items[column]
+                )
         return {column: self._value(node, column, of) for column, of in table.columns.items()}
 
     def _value(self, row: YamlMap, column: str, of: Type) -> Value:
@@ -289,7 +289,7 @@ class _Reader:
         form = self._form(node, "an expectation").only(("outcome",), ("events", "state", "code", "field", "reason"))
         events = None
         if "events" in form:
-            rules = [self._form(n, "an event").only(("type",), ("data",)) for n in form.list("events")]
+            rules = [self._form(n, "an event").only(("type",), ("data",)) for n in form.items("events")]
             events = tuple((r.text("type"), _plain(r.node("data")) if "data" in r else {}) for r in rules)
         return Expected(
             outcome=form.one_of("outcome", OUTCOMES),
@@ -301,8 +301,8 @@ class _Reader:
             where=form.where("outcome"),
         )
 
-    def _form(self, node: YamlNode, what: str) -> Form:
-        return Form(node, self._file, what, self._environment)
+    def _form(self, node: YamlNode, what: str) -> Section:
+        return Section(node, self._file, what, self._environment, TestMalformed)
 
     def _wrong(self, problem: str, fix: str, node: YamlNode) -> TestMalformed:
         return TestMalformed(problem=problem, fix=fix, where=place(self._file, node.mark))

@@ -34,12 +34,13 @@ class ProgressLine:
 
     def doing(self, what: str) -> None:
         """What is going on from now on."""
-        self._what = what
+        self._what, self._records, self._begun = what, 0, time.monotonic()
         if self._status is not None:
             self._show("", time.monotonic())
+            self._status.start()
 
-    def done(self) -> None:
-        """Take the line away."""
+    def clear(self) -> None:
+        """Take the line away, until something is doing again."""
         if self._status is not None:
             self._status.stop()
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from translators.mapping import Mapping
     from translators.schema import LegacySchema
 
+
 class TranslatorUnknown(DragomanError):
-    """This project has no translator {name}{suggestion}."""
+    """This project has no translator {name}{suggestion}"""
 
     code: ClassVar[str] = "project.translator-unknown"
     hint: ClassVar[str] = "Its translators are: {known}."
@@ -43,7 +44,7 @@ class ConsumerTwice(DragomanError):
 
 
 class ConsumerReads(DragomanError):
-    """{name} reads the translator {reads}, which this project has not{suggestion}."""
+    """{name} reads the translator {reads}, which this project has not{suggestion}"""
 
     code: ClassVar[str] = "project.reads-unknown"
     hint: ClassVar[str] = "Its translators are: {known}."
@@ -135,8 +136,8 @@ class Project:
         """Every consumer has a name of its own and reads translators that exist."""
         known = self.settings.translators
         homes: dict[str, str] = {}
-        readers = [(p.name, p.file, (p.reads,)) for p in self.projections]
-        readers += [(a.name, a.file, a.reads) for a in self.actions]
+        readers: list[tuple[str, str, tuple[str, ...]]] = [(p.name, p.file, (p.reads,)) for p in self.projections]
+        readers += [(a.name, a.places["reads"], a.reads) for a in self.actions]
         for name, file, reads in readers:
             if name in homes:
                 raise ConsumerTwice(name=name, first=homes[name], second=file, where=file)
@@ -144,7 +145,9 @@ class Project:
             for translator in reads:
                 if translator not in known:
                     near = did_you_mean(translator, known)
-                    raise ConsumerReads(name=name, reads=translator, suggestion=near, known=", ".join(known), where=file)
+                    raise ConsumerReads(
+                        name=name, reads=translator, suggestion=near, known=", ".join(known), where=file
+                    )
 
     def files(self, folder: str) -> list[str]:
         """The YAML files of one of the project's folders, tests beside mappings left out, as errors name them."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
-from dragoman.forms import Environment, Form, read_text
+from dragoman.forms import Environment, Section, read_text
 from translators.errors import DragomanError
 
 FILE = "dragoman.yaml"
@@ -33,6 +33,17 @@ class NameUnusable(DragomanError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Where a consumer keeps its tables; `path` is the file, if it is one of the project's own."""
+
+    url: str
+    path: Path | None
+
+    def __repr__(self) -> str:
+        return f"Database({masked(self.url)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What `dragoman.yaml` says. Paths are absolute; `environment` fills in the other files of the project.
 
@@ -53,9 +64,12 @@ class Settings:
         shown = (f"{f.name}={masked(repr(getattr(self, f.name)))}" for f in fields(self) if f.name != "places")
         return f"Settings({', '.join(shown)})"
 
-    def database(self, text: str) -> str:
+    def database(self, text: str, where: str) -> Database:
         """What a consumer's `database` means: a URL as it is, a path as a SQLite file of the project."""
-        return text if "://" in text else f"sqlite:///{self.folder / text}"
+        filled = self.environment.filled(text, where)
+        if "://" in filled:
+            return Database(url=filled, path=None)
+        return Database(url=f"sqlite:///{self.folder / filled}", path=self.folder / filled)
 
 
 def masked(text: str) -> str:
@@ -70,7 +84,7 @@ def read_settings(folder: Path, variables: Mapping[str, str]) -> Settings:
     if not path.exists():
         raise NoProject(folder=folder)
     environment = Environment(variables)
-    form = Form.of(read_text(path, FILE, ""), FILE, environment)
+    form = Section.of(read_text(path, FILE, ""), FILE, environment)
     form.only(("project", "namespace", "translators", "source", "log", "state"))
     translators = form.names("translators")
     for name in (*translators, form.text("source")):

@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 
 from connectors.capture import CaptureSpec, Feed
 from connectors.capture.spec import NOTIFICATION, TRANSACTION
-from dragoman.forms import Form, read_text
+from dragoman.forms import Section, read_text
 from dragoman.settings import Settings
 from pipeline.worker import Feed as WorkerFeed
 from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
-from translators.mapping import Mapping as MappingFile
+from translators.parts import key_columns
 from translators.schema import LegacySchema
 
 Begins = Literal["snapshot", "empty"]
@@ -32,7 +32,9 @@ class TableElsewhere(DragomanError):
     """The translator {translator} reads {root} from the feed {feed}, but {table} is in the feed {other}."""
 
     code: ClassVar[str] = "feed.split-aggregate"
-    hint: ClassVar[str] = "All tables of one aggregate have to be in one feed, or nobody knows their order: move {table}."
+    hint: ClassVar[str] = (
+        "All tables of one aggregate have to be in one feed, or nobody knows their order: move {table}."
+    )
 
 
 class NoProof(DragomanError):
@@ -112,7 +114,7 @@ class Source:
                 )
         if translator.has_parts and not self.proof:
             raise NoProof(translator=translator.name, source=self.file, fix=self.fix, where=self.file)
-        check_routing(translator.bound.mapping, feed, self.file)
+        check_routing(translator, feed, self.file)
         return WorkerFeed(
             topic=feed.topic,
             transactions=self.transactions,
@@ -122,13 +124,13 @@ class Source:
         )
 
 
-def check_routing(mapping: MappingFile, feed: SourceFeed, file: str) -> None:
-    """`RoutedApart` unless each table of a mapping is routed by the same columns of the business key."""
+def check_routing(translator: CompiledTranslator, feed: SourceFeed, file: str) -> None:
+    """`RoutedApart` unless each table of a translator is routed by the same columns of the business key."""
     if feed.partitions in (None, 1):
         return
-    keys = {mapping.root: mapping.key, **{name: part.parent for name, part in mapping.parts.items()}}
+    bound = translator.bound
     wanted: tuple[int, ...] | None = None
-    for table, key in keys.items():
+    for table, key in key_columns(bound.mapping, bound.schema.tables).items():
         routing = feed.tables[table]
         places = tuple(key.index(column) for column in routing if column in key)
         if len(places) != len(routing) or wanted not in (None, places):
@@ -136,7 +138,7 @@ def check_routing(mapping: MappingFile, feed: SourceFeed, file: str) -> None:
                 feed=feed.name,
                 table=table,
                 routing=", ".join(routing),
-                translator=mapping.name,
+                translator=translator.name,
                 key=", ".join(key),
                 where=file,
             )
@@ -147,7 +149,7 @@ def read_source(settings: Settings, schema: LegacySchema) -> Source:
     """The project's source; any `DragomanError` of its file, with its place."""
     file = f"sources/{settings.source}.yaml"
     fix = f"dragoman.yaml names the source {settings.source!r}: make the file, or correct the name."
-    form = Form.of(read_text(settings.folder / file, file, fix), file, settings.environment)
+    form = Section.of(read_text(settings.folder / file, file, fix), file, settings.environment)
     kind = form.one_of("kind", ("sqlite", "recording")) if "kind" in form else ""
     if kind == "sqlite":
         return _legacy(form, file, settings, schema)
@@ -157,9 +159,9 @@ def read_source(settings: Settings, schema: LegacySchema) -> Source:
     return _recording(form, file, settings)
 
 
-def _recording(form: Form, file: str, settings: Settings) -> Source:
+def _recording(form: Section, file: str, settings: Settings) -> Source:
     feeds = []
-    for name, feed in form.forms("feeds").items():
+    for name, feed in form.sections("feeds").items():
         feed.only(("topic", "tables"))
         tables: dict[str, tuple[str, ...]] = dict.fromkeys(feed.names("tables"), ())
         feeds.append(SourceFeed(name=name, topic=feed.text("topic"), tables=tables, partitions=None))
@@ -183,13 +185,13 @@ def _recording(form: Form, file: str, settings: Settings) -> Source:
     )
 
 
-def _legacy(form: Form, file: str, settings: Settings, schema: LegacySchema) -> Source:
+def _legacy(form: Section, file: str, settings: Settings, schema: LegacySchema) -> Source:
     form.only(("kind", "database", "begins", "feeds"), ("marker", "epoch"))
     feeds = []
-    for name, feed in form.forms("feeds").items():
+    for name, feed in form.sections("feeds").items():
         feed.only(("partitions", "tables"))
-        tables = feed.form("tables")
-        routes = {table: tables.names(table) for table in tables.keys()}  # noqa: SIM118 - a form is no mapping
+        tables = feed.section("tables")
+        routes = {table: tables.names(table) for table in tables.keys}
         feeds.append(Feed(name=name, tables=routes, partitions=feed.number("partitions")))
     capture = CaptureSpec(schema=schema, feeds=tuple(feeds), marker=form.optional("marker"))
     return Source(
@@ -210,5 +212,5 @@ def _legacy(form: Form, file: str, settings: Settings, schema: LegacySchema) -> 
     )
 
 
-def _begins(form: Form) -> Begins:
+def _begins(form: Section) -> Begins:
     return "snapshot" if form.one_of("begins", ("snapshot", "empty")) == "snapshot" else "empty"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 
 import msgspec
 
@@ -84,11 +83,9 @@ def _translator(project: Project, log: Log, name: str) -> TranslatorStanding:
 def _partitions(log: Log, feed: Feed, group: str, store: StateStore | None) -> tuple[PartitionStanding, ...]:
     topics = log.topics()
     committed = log.committed(group)
-    every_end_read = feed.exactly_once and all(
-        committed.get((name, p), 0) >= log.end(name, p)
-        for name in (feed.transactions,)
-        if name in topics
-        for p in range(topics[name].partitions)
+    marks = feed.transactions if feed.exactly_once and feed.transactions in topics else None
+    every_end_read = marks is not None and all(
+        committed.get((marks, p), 0) >= log.end(marks, p) for p in range(topics[marks].partitions)
     )
     found = []
     for partition in range(topics[feed.topic].partitions if feed.topic in topics else 0):
@@ -138,5 +135,5 @@ def reader_standings(project: Project, log: Log) -> list[ReaderStanding]:
 
 def _exists(project: Project, database: str) -> bool:
     """Whether a consumer's database can be asked: a SQLite file that is not there would be made by asking."""
-    url = project.settings.database(project.settings.environment.filled(database, "consumers"))
-    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists()
+    path = project.settings.database(database, "consumers").path
+    return path is None or path.exists()

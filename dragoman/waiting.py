@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 
 from dragoman.project import Project
 from dragoman.wiring import state_of
 from pipeline.state.port import Pin, Waiting
-from translators.findings import MappingInvalid
 from translators.problem import Problem
-from translators.values import Row
-
-MASK = "•••"
 
 
 class ParkedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,39 +77,6 @@ def _waiting(translator: str, steps: Iterable[Waiting]) -> list[ParkedKey]:
         first = waiting[0]
         problem = first.problem or Problem(code="parked", cause="technical", message="its dead letter is gone")
         found.append(
-            ParkedKey(
-                translator=translator, key=key, partition=first.partition, problem=problem, steps=tuple(waiting)
-            )
+            ParkedKey(translator=translator, key=key, partition=first.partition, problem=problem, steps=tuple(waiting))
         )
     return found
-
-
-def classified(project: Project, translator: str) -> frozenset[str] | None:
-    """The `table.column` names behind personal and sensitive fields; `None` (all of them) if that cannot be told."""
-    from translators.binding import BoundField, BoundNode
-    from translators.expression.bind import sources
-
-    def leaves(nodes: Iterable[BoundNode]) -> Iterator[BoundField]:
-        for node in nodes:
-            if isinstance(node, BoundField):
-                yield node
-            else:
-                yield from leaves(node.fields.values())
-
-    try:
-        bound = project.translator(translator).bound
-    except MappingInvalid:
-        return None
-    fields = [*leaves(bound.fields.values()), *(f for event in bound.events for f in event.fields.values())]
-    hidden = [f for f in fields if f.shape.data_class in ("personal", "sensitive")]
-    return frozenset(column for f in hidden for column in sources(f.bound))
-
-
-def masked_row(table: str, row: Row | dict[str, Any] | None, hidden: frozenset[str] | None) -> dict[str, str] | None:
-    """A row as texts, its classified columns hidden."""
-    if row is None:
-        return None
-    return {
-        column: MASK if hidden is None or f"{table}.{column}" in hidden else "null" if value is None else str(value)
-        for column, value in row.items()
-    }

@@ -36,8 +36,6 @@ from pipeline.worker import Curated, Identity, TranslatorWorker, read_again
 from translators.errors import DragomanError
 from translators.findings import MappingInvalid
 
-_SQLITE = "sqlite:///"
-
 Progress = Callable[[str, int], None]
 """Told of each batch: the translator's name and how many records it had."""
 
@@ -146,8 +144,10 @@ def works(
             )
         projections = tuple(projection_of(project, s, seen_by_views(log), held) for s in project.projections)
         actions = tuple(action_of(project, s, log, held) for s in project.actions)
-        for reader in (*projections, *actions):
-            reader.prepare()
+        for projection in projections:
+            projection.prepare()
+        for action in actions:
+            action.prepare()
         engine = EmbeddedEngine(source=feeding, workers=workers, readers=[*projections, *actions])
         yield Works(log, feeding, tuple(workers), projections, actions, engine)
 
@@ -216,12 +216,11 @@ def _topics(source: Source, origin: Legacy) -> list[TopicSpec]:
 
 def engine_of(project: Project, name: str, database: str) -> Engine:
     """The database of a consumer."""
-    settings = project.settings
-    url = settings.database(settings.environment.filled(database, f"consumers ({name})"))
-    if url.startswith(_SQLITE):
-        _make_folder(Path(url.removeprefix(_SQLITE)).parent)
+    found = project.settings.database(database, f"consumers ({name})")
+    if found.path is not None:
+        _make_folder(found.path.parent)
     try:
-        return create_engine(url)
+        return create_engine(found.url)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseUrl(name=name, reason=masked(str(error))) from error
 

@@ -86,7 +86,7 @@ def test_functions_are_short(files: list[Path], folders: tuple[str, ...]) -> Non
     assert p95 <= P95_BODY_LINES, "\n".join(offenders)
 
 
-BIND_CONTRACTS = {"contract", "binding", "checks", "generate", "compiled"}
+BIND_CONTRACTS = {"contract", "binding", "checks", "generate", "compiled", "lineage"}
 
 
 def test_the_core_imports_nothing_slow(files: list[Path]) -> None:

@@ -17,7 +17,10 @@ def demo(
     transactions: Annotated[int, typer.Option(min=200, max=1_000_000, help="How many the insurer does.")] = 4_000,
     seed: Annotated[int, typer.Option(help="Another number, another insurer.")] = 7,
 ) -> None:
-    """Run the example: a legacy insurer's changes become events and a view; then find out what differs, and why."""
+    """See the whole idea at work in one minute.
+
+    A legacy insurer's changes become events, a view and letters; then the report says what differs, and why.
+    """
     from dragoman.demo import run_demo
 
     if not run_demo(folder, transactions, seed):

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from dragoman.project import Project
     from dragoman.waiting import ParkedKey
 
-app = typer.Typer(
-    help="Show dead letters: the steps that could not be translated.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Show dead letters: what could not be translated.", no_args_is_help=True, rich_markup_mode=None)
 
 _KEYS_SHOWN = 5
 
@@ -26,7 +24,9 @@ class DeadLetterUnknown(DragomanError):
     """There is no dead letter {id}."""
 
     code: ClassVar[str] = "dlq.unknown"
-    hint: ClassVar[str] = "`dragoman dlq list` shows those that wait; the beginning of an id is enough, if only one has it."
+    hint: ClassVar[str] = (
+        "`dragoman dlq list` shows those that wait; the beginning of an id is enough, if only one has it."
+    )
 
 
 @app.command(name="list")
@@ -101,8 +101,9 @@ def show(
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Show one dead letter whole: its reason, its owner, and the rows of its step. Personal columns are masked."""
-    from dragoman.waiting import classified, masked_row, parked_keys
+    """Show one dead letter whole; personal data are masked."""
+    from dragoman.rows import classified, shown_row
+    from dragoman.waiting import parked_keys
 
     project = project_of(folder)
     body = _find(project, letter)
@@ -110,7 +111,7 @@ def show(
     hidden = classified(project, body["translator"])
     for change in body["changes"]:
         for image in ("before", "after"):
-            change[image] = masked_row(change["table"], change[image], hidden)
+            change[image] = shown_row(change["table"], change[image], hidden)
     body["waits"], body["waiting_behind"] = bool(waiting), waiting[0].behind if waiting else 0
     if as_json:
         say_json(body)
@@ -122,7 +123,7 @@ def _find(project: Project, wanted: str) -> dict[str, Any]:
     """The dead letter with this id; a step that still waits after a release has more than one: the last."""
     import orjson
 
-    from dragoman.commands.events import records_of
+    from dragoman.streams import records_of
     from dragoman.wiring import letters_topic, reading
 
     found: dict[str, dict[str, Any]] = {}
@@ -140,6 +141,7 @@ def _find(project: Project, wanted: str) -> dict[str, Any]:
 
 
 def _say_letter(body: dict[str, Any]) -> None:
+    from dragoman.rows import say_change
     from dragoman.times import moment, of_millis
     from dragoman.wiring import utc
 
@@ -162,21 +164,6 @@ def _say_letter(body: dict[str, Any]) -> None:
         if text:
             paragraph(str(text), " " * 16, f"  {name:<11}   ")
     for change in body["changes"]:
-        _say_change(change)
-
-
-def _say_change(change: dict[str, Any]) -> None:
-    verbs = {"c": "inserted", "u": "updated", "d": "deleted", "r": "read by a snapshot"}
-    at = change["at"]
-    place = f"{at['topic']} {at['partition']}:{at['offset']:,}" if at["offset"] >= 0 else at["topic"]
-    say()
-    say((f"  {change['table']} {change['row_key']} {verbs[change['op']]}", "bold"), (f"   {place}", "dim"))
-    before, after = change["before"] or {}, change["after"] or {}
-    width = max((len(column) for column in {**before, **after}), default=0)
-    for column in {**before, **after}:
-        old, new = before.get(column), after.get(column)
-        changed = change["op"] == "u" and before and old != new
-        text = f"{old} → {new}" if changed else new if new is not None else old
-        say(f"    {column:<{width}}   ", (str(text), "bold") if changed else str(text))
-
-
+        at = change["at"]
+        say()
+        say_change(change, f"{at['topic']} {at['partition']}:{at['offset']:,}" if at["offset"] >= 0 else at["topic"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,11 +16,26 @@ if TYPE_CHECKING:
 _MARKS = {"ok": ("✓ ", "green"), "warning": ("! ", "bold yellow"), "error": ("✗ ", "bold red")}
 
 
-def doctor(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
-    """Examine the project, the legacy database, log, state and views; say what is wrong and how to mend it."""
-    from dragoman.health import examine
+def doctor(
+    folder: ProjectOption = Path(),
+    install_triggers: Annotated[
+        bool,
+        typer.Option(
+            "--install-triggers", help="First make the triggers in the legacy SQLite database.", show_default=False
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what stands in the way of a run, and the fix.
 
-    found = examine(project_of(folder))
+    Looks at the project's files, the packages, the disk, the legacy database, log, state and views.
+    """
+    from dragoman.health import examine, make_triggers
+
+    project = project_of(folder)
+    if install_triggers:
+        make_triggers(project)
+    found = examine(project)
     errors = sum(1 for one in found if one.severity == "error")
     if as_json:
         for one in found:
@@ -30,16 +45,19 @@ def doctor(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
             _say(one)
         warnings = sum(1 for one in found if one.severity == "warning")
         say()
-        say((f"{count(errors, 'error')}, {count(warnings, 'warning')}", "bold"), f" in {count(len(found), 'examination')}")
+        say(
+            (f"{count(errors, 'error')}, {count(warnings, 'warning')}", "bold"),
+            f" in {count(len(found), 'examination')}",
+        )
     if errors:
         raise typer.Exit(FINDINGS)
 
 
 def _say(one: Ailment) -> None:
     if one.severity == "ok":
-        say(_MARKS["ok"], f"{one.what:<20}", (one.message, "dim"))
+        say(_MARKS["ok"], f"{one.what:<24}", (one.message, "dim"))
         return
-    say(_MARKS[one.severity], (f"{one.what:<20}", "bold"), one.code)
+    say(_MARKS[one.severity], (f"{one.what:<24}", "bold"), one.code)
     paragraph(one.message, "  ")
     if one.fix:
         paragraph(one.fix, "         ", "  next   ")

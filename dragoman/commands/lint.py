@@ -22,7 +22,10 @@ _KINDS = {"mapping": "mapping", "test": "test", "contract": "contract", "consume
 
 
 def lint(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
-    """Check mappings, contracts, sources, consumers, checks and tests, without running anything."""
+    """Check the project's files without running anything.
+
+    Mappings, contracts, the source, consumers, checks and tests: each error with its line and what to do.
+    """
     from dragoman.linting import Lint
 
     begun = time.monotonic()

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import typer
 
 from dragoman.commands.options import JsonOption, ProjectOption, now, project_of
-from dragoman.console import count, paragraph, say, say_json, say_table
+from dragoman.console import FAILED, count, paragraph, say, say_json, say_table
 from translators.errors import DragomanError
 
 if TYPE_CHECKING:
     from dragoman.project import Project
     from dragoman.waiting import ParkedKey
 
-app = typer.Typer(
-    help="Show parked keys, release them or give up their first step.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Show parked keys, release or discard what waits.", no_args_is_help=True, rich_markup_mode=None)
 
 TranslatorOption = Annotated[
     str | None, typer.Option("--translator", "-t", metavar="NAME", help="Only this translator.", show_default=False)
@@ -48,7 +46,7 @@ class NothingNamed(DragomanError):
 
 @app.command(name="list")
 def list_(folder: ProjectOption = Path(), translator: TranslatorOption = None, as_json: JsonOption = False) -> None:
-    """List the parked keys: since when, behind what, how many steps wait; and what became of the last commands."""
+    """List the parked keys, and what became of commands."""
     from dragoman.waiting import executed, parked_keys
 
     project = project_of(folder)
@@ -66,7 +64,7 @@ def list_(folder: ProjectOption = Path(), translator: TranslatorOption = None, a
     if waiting:
         what = "key is parked" if len(waiting) == 1 else "keys are parked"
         say((f"{len(waiting):,} {what}", "bold"), f", {count(steps, 'step')} {'waits' if steps == 1 else 'wait'}")
-        say_table([("translator", "key", "since", "steps", "behind"), *map(_row, waiting)], "<<<><")
+        _say_waiting(waiting)
     else:
         say("No key is parked.")
     _say_unmapped([key for key in keys if not key.steps])
@@ -74,15 +72,27 @@ def list_(folder: ProjectOption = Path(), translator: TranslatorOption = None, a
         say()
         say(("commands", "bold"))
         for one in commands[-_RESULTS_SHOWN:]:
-            paragraph(one.pin.result or "not executed yet", "              ", f"  {one.pin.command:>4}  {one.translator}: ")
+            paragraph(
+                one.pin.result or "not executed yet", "              ", f"  {one.pin.command:>4}  {one.translator}: "
+            )
 
 
-def _row(key: ParkedKey) -> tuple[str, ...]:
+def _say_waiting(keys: list[ParkedKey]) -> None:
+    """The keys below what they wait behind."""
     from dragoman.times import moment, of_millis
     from dragoman.wiring import utc
 
-    since = moment(of_millis(key.steps[0].first_seen), utc())
-    return (key.translator, key.key, since, f"{len(key.steps):,}", f"{key.problem.code}: {key.problem.message}")
+    reasons: dict[tuple[str, str, str], list[ParkedKey]] = {}
+    for key in keys:
+        reasons.setdefault((key.translator, key.problem.code, key.problem.message), []).append(key)
+    for (translator, code, message), group in reasons.items():
+        say()
+        paragraph(f"{translator}   behind {code}: {message}", "      ", "  ")
+        rows = [("key", "since", "steps", "dead letter")]
+        for key in group:
+            since = moment(of_millis(key.steps[0].first_seen), utc())
+            rows.append((key.key, since, f"{len(key.steps):,}", key.dead_letter or ""))
+        say_table(rows, "<<><", indent="    ")
 
 
 def _say_unmapped(keys: list[ParkedKey]) -> None:
@@ -118,7 +128,10 @@ def release(
     translator: TranslatorOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Apply the waiting steps of a key, in order, as far as the mapping of today can translate them."""
+    """Apply the waiting steps of a key, in order.
+
+    As far as the mapping of today can translate them; what it cannot goes on waiting.
+    """
     from dragoman.waiting import parked_keys
 
     project = project_of(folder)
@@ -136,7 +149,10 @@ def discard(
     translator: TranslatorOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give up the events of a key's dead letter, never its rows; the steps behind it are then applied."""
+    """Give up the events of a key's dead letter.
+
+    Never its rows: they enter the state, and the steps behind it are then applied.
+    """
     from dragoman.waiting import parked_keys
 
     project = project_of(folder)
@@ -147,8 +163,19 @@ def discard(
             "Its rows will enter the state; the events of this step will never be published, and nothing brings them "
             f"back. {count(found.behind, 'later step')} will then be applied."
         )
-        typer.confirm("Give up the events of this step?", abort=True)
+        if not _confirmed("Give up the events of this step?"):
+            say("Nothing was sent.")
+            raise typer.Exit(FAILED)
     _send(project, "discard", [found], as_json)
+
+
+def _confirmed(question: str) -> bool:
+    """Whether a person says yes; where nobody can be asked, nobody did."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        say()
+        return False
 
 
 def _the_one(keys: list[ParkedKey], wanted: str, translator: str | None) -> ParkedKey:

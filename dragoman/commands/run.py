@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dragoman.commands.options import JsonOption, ProjectOption, project_of
-from dragoman.console import FINDINGS, count, say, say_json
+from dragoman.console import FINDINGS, count, say, say_json, say_table
 
 if TYPE_CHECKING:
     from dragoman.project import Project
@@ -31,17 +31,23 @@ def run(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Translate what the source has, build the views, call the consumers; then show that the sums fit."""
+    """Translate what there is, then show that the sums fit.
+
+    Reads the source, publishes states and events, builds the views and calls the consumers. One worker at a time.
+    """
     from dragoman.progress import progress_line
     from dragoman.wiring import works
 
     project = project_of(folder)
-    with _ended_by_signals() as ended, progress_line(enabled=not as_json) as line:
-        with works(project, progress=line.moved, from_start=from_start) as all_works:
-            engine = _Until(all_works, ended)
-            engine.run(follow)
-            line.done()
-            fits = _shown(project, all_works, as_json, engine.interrupted)
+    with (
+        _ended_by_signals() as ended,
+        progress_line(enabled=not as_json) as line,
+        works(project, progress=line.moved, from_start=from_start) as all_works,
+    ):
+        engine = _Until(all_works, ended)
+        engine.run(follow)
+        line.clear()
+        fits = _shown(project, all_works, as_json, engine.interrupted)
     if not fits:
         raise typer.Exit(FINDINGS)
 
@@ -88,13 +94,12 @@ def _shown(project: Project, all_works: Works, as_json: bool, interrupted: bool)
 
     accounts = all_works.accounting()
     fits = all(a.fits for a in accounts)
-    readers = [*all_works.projections, *all_works.actions]
     if as_json:
-        for one in accounts:
-            say_json({"translator": one.translator, "fits": one.fits, "tables": one.lines, "events": one.events})
-        for reader in readers:
-            parked = reader.parked if isinstance(reader.parked, int) else len(reader.parked())
-            say_json({"consumer": reader.spec.name, "behind": reader.behind(), "parked": parked})
+        for account in accounts:
+            told = {"translator": account.translator, "fits": account.fits}
+            say_json({**told, "tables": account.lines, "events": account.events})
+        for one in _readers(all_works):
+            say_json(one)
         return fits
     loading = {w.translator.name: w.loading for w in all_works.workers if w.loading}
     partitions = sum(all_works.log.topics()[feed.topic].partitions for feed in project.source.feeds)
@@ -102,9 +107,34 @@ def _shown(project: Project, all_works: Works, as_json: bool, interrupted: bool)
     head = f"{project.schema.source} → {streams}"
     say((head, "bold"), f"      {count(len(accounts), 'translator')}, {count(partitions, 'partition')}, embedded")
     say_accounts(accounts)
+    _say_readers(all_works)
     for name, numbers in loading.items():
         listed = ", ".join(map(str, numbers))
         say(("  !", "yellow"), f" {name} is still loading: its snapshot is not complete on partition {listed}")
     if interrupted:
         say(("  !", "yellow"), " ended by a signal before everything was read; `dragoman run` goes on where it stopped")
     return fits
+
+
+def _say_readers(all_works: Works) -> None:
+    rows = [("consumers", "now", "behind", "parked")]
+    for view in all_works.projections:
+        now = f"{view.applied:,} applied"
+        rows.append((view.spec.name, now, f"{view.behind():,}", f"{len(view.parked()):,}"))
+    for action in all_works.actions:
+        rows.append((action.spec.name, f"{action.handled:,} handled", f"{action.behind():,}", f"{action.parked:,}"))
+    if len(rows) > 1:
+        say()
+        say_table(rows, "<>>>")
+
+
+def _readers(all_works: Works) -> list[dict[str, object]]:
+    """Where the projections and the action consumers stand."""
+    views = [
+        {"consumer": p.spec.name, "behind": p.behind(), "parked": len(p.parked()), "applied": p.applied}
+        for p in all_works.projections
+    ]
+    return views + [
+        {"consumer": a.spec.name, "behind": a.behind(), "parked": a.parked, "handled": a.handled, "repeats": a.repeats}
+        for a in all_works.actions
+    ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def status(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
-    """Show for each translator, projection and consumer how far behind it is, and what waits."""
+    """Show how far everything has come, and what waits."""
     from dragoman.standing import reader_standings, translator_standings
     from dragoman.wiring import reading, running_worker
 
@@ -47,7 +47,9 @@ def _say_translator(one: TranslatorStanding) -> None:
     if one.parked_keys:
         say(("  ! ", "yellow"), f"{count(one.parked_keys, 'key')} parked: `dragoman parked list`")
     if one.unmapped_keys:
-        say(("  ! ", "yellow"), f"{count(one.unmapped_keys, 'key')} without a publishable state: `dragoman parked list`")
+        say(
+            ("  ! ", "yellow"), f"{count(one.unmapped_keys, 'key')} without a publishable state: `dragoman parked list`"
+        )
 
 
 def _row(one: PartitionStanding) -> tuple[str, ...]:

@@ -22,7 +22,10 @@ def test(
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Run the tests of the mappings: given these transactions, expect these outcomes, events and states."""
+    """Run the tests beside the mappings.
+
+    Each test gives transactions and says what outcomes, events and states they must have.
+    """
     from dragoman.mapping_tests import read_tests, run_test
 
     begun = time.monotonic()

@@ -1,0 +1,169 @@
+"""What a run of checks found: told on the terminal, kept in `var/reports`, read again by `dragoman report`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from dragoman.console import clean, console, count, paragraph, say, wrapped
+from dragoman.project import Project
+from dragoman.times import moment, span
+from dragoman.wiring import utc
+from reconcile.groups import Group
+from reconcile.report import write_report
+from reconcile.run import RunResult
+from translators.errors import DragomanError
+
+FOLDER = "var/reports"
+_KEPT = ".run.json"
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+class ReportUnknown(DragomanError):
+    """There is no report {run}."""
+
+    code: ClassVar[str] = "report.unknown"
+    hint: ClassVar[str] = "{fix}"
+
+
+class ReportDamaged(DragomanError):
+    """The kept run {path} cannot be read: {reason}."""
+
+    code: ClassVar[str] = "report.damaged"
+    hint: ClassVar[str] = "Run the check again: `dragoman reconcile run` makes a new report."
+
+
+def exit_code(results: Sequence[RunResult]) -> int:
+    """That of the whole run: incomplete beats drift, drift beats clean."""
+    return max((result.exit_code for result in results), default=0)
+
+
+def keep(project: Project, results: Sequence[RunResult]) -> Path:
+    """Write the report of a run, with what is needed to make it again; the page's path."""
+    folder = project.path(FOLDER)
+    page, _ = write_report(results, folder, results[0].run)
+    (folder / f"{results[0].run}{_KEPT}").write_bytes(msgspec.json.encode(list(results)))
+    return page
+
+
+def read_again(project: Project, run: str | None) -> tuple[list[RunResult], Path]:
+    """A kept run (the last one if none is named) and its page, which is made again if it is gone."""
+    folder = project.path(FOLDER)
+    kept = sorted(folder.glob(f"*{_KEPT}")) if folder.is_dir() else []
+    names = [path.name.removesuffix(_KEPT) for path in kept]
+    if run is None and kept:
+        path = max(kept, key=lambda one: one.stat().st_mtime_ns)
+    elif run in names:
+        path = kept[names.index(str(run))]
+    else:
+        fix = (
+            f"The last ones are: {', '.join(names[-5:])}." if names else "`dragoman reconcile run` makes the first one."
+        )
+        raise ReportUnknown(run=run or "yet", fix=fix)
+    try:
+        results = msgspec.json.decode(path.read_bytes(), type=list[RunResult])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ReportDamaged(path=path, reason=error) from error
+    page = folder / f"{results[0].run}.html"
+    if not page.exists():
+        write_report(results, folder, results[0].run)
+    return results, page
+
+
+def as_data(results: Sequence[RunResult], page: Path) -> list[dict[str, Any]]:
+    """A run as JSON has it: one object for each check, then what it leaves."""
+    found = []
+    for one in results:
+        found.append(
+            {
+                "run": one.run,
+                "check": one.check.check,
+                "compared": one.compared,
+                "agree": one.agree,
+                "confirmed": one.confirmed,
+                "in_flight": one.in_flight,
+                "unconfirmed": one.unconfirmed,
+                "not_covered": one.not_covered,
+                "coverage": one.coverage,
+                "limit": one.check.limit,
+                "exit_code": one.exit_code,
+                "incomplete": one.incomplete,
+                "causes": [{"causes": [c.name for c in g.causes], "keys": list(g.keys)} for g in one.groups],
+                "report": str(page),
+            }
+        )
+    return found
+
+
+def say_results(results: Sequence[RunResult], page: Path) -> None:
+    """The run in words: first the answer, then why, then where it is written down."""
+    for result in results:
+        say_result(result)
+        say()
+    code = exit_code(results)
+    why = {0: "clean and complete", 1: "over the limit", 2: "incomplete, so nothing is proven"}[code]
+    say(("report", "bold"), f"   {page}")
+    say(("verdict", "bold"), f"  {code}, {why}")
+
+
+def say_result(result: RunResult) -> None:
+    """One check: the sentence, then one line for each cause."""
+    things = count(result.compared, "key")
+    coverage = f"{_floored(result.coverage)} covered"
+    head = f"{result.check.mapping} → {result.check.view}"
+    say((head, "bold"), f"    {things} in {span(result.seconds)}    {coverage}")
+    paragraph(_sentence(result), "")
+    if result.incomplete is not None:
+        say(("! ", "bold yellow"), (f"incomplete: {result.incomplete.code}", "bold"))
+        paragraph(result.incomplete.message, "  ")
+        paragraph(result.incomplete.hint, "         ", "  next   ")
+    if result.groups:
+        say()
+        say_findings(result.groups)
+
+
+def _sentence(result: RunResult) -> str:
+    differ = count(result.confirmed, "key differs", "keys differ")
+    if not result.confirmed:
+        said = "Nothing differs" if result.exit_code == 0 else "No difference was confirmed"
+    else:
+        reasons = len(result.groups)
+        number = _WORDS[reasons] if reasons < len(_WORDS) else f"{reasons:,}"
+        said = f"{differ}, for {number} reason{'' if reasons == 1 else 's'}"
+    beside = []
+    if result.in_flight:
+        beside.append(f"{result.in_flight:,} {'was' if result.in_flight == 1 else 'were'} in flight and agreed")
+    if result.unconfirmed:
+        beside.append(f"{result.unconfirmed:,} never held still")
+    if result.not_covered:
+        beside.append(f"{result.not_covered:,} could not be judged")
+    return "; ".join([said, *beside]) + "."
+
+
+def say_findings(groups: Sequence[Group]) -> None:
+    """One entry for each cause: how many, why, since when, whose, in which keys."""
+    for group in groups:
+        width = console().width
+        title = ", and ".join(cause.title for cause in group.causes)
+        for at, line in enumerate(wrapped(title, width, "        ", f"{len(group.keys):>6}  ")):
+            say((line[:8], "bold"), (line[8:], "bold")) if at == 0 else say((line, "bold"))
+        facts = []
+        if group.fields:
+            facts.append(", ".join(name for name, _ in group.fields[:3]) + (", …" if len(group.fields) > 3 else ""))
+        if group.since is not None:
+            facts.append(f"{'after' if group.bound else 'since'} {moment(group.since, utc())}")
+        facts += sorted({cause.owner for cause in group.causes})
+        if group.waits:
+            facts.append(f"{count(group.waits, 'later step')} waiting")
+        for line in wrapped(" · ".join(facts), width, "        "):
+            say(line)
+        keys = ", ".join(group.keys[:5]) + (f" and {len(group.keys) - 5:,} more" if len(group.keys) > 5 else "")
+        say((f"        {clean(keys)}", "dim"))
+
+
+def _floored(share: float) -> str:
+    """A share in per cent, never rounded up: 99.996 % is not all."""
+    return f"{int(share * 10_000) / 100:.2f} %"

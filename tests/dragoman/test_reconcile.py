@@ -1,0 +1,100 @@
+"""`dragoman reconcile run` and `report`: clean, drift, incomplete; what is written, and told again."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.dragoman.support import application, dragoman, make_shop, replace, succeeds, write
+
+
+def edit_view(project: Path, sql: str) -> None:
+    with closing(sqlite3.connect(project / "var" / "views.db")) as view, view:
+        assert view.execute(sql).rowcount == 1
+
+
+def test_clean_and_complete(insurer: Path) -> None:
+    with application(insurer) as programs:
+        programs.run(30)
+    succeeds("run", cwd=insurer)
+    told = succeeds("reconcile", "run", "--json", cwd=insurer)
+    (result,) = told.lines
+    assert (result["confirmed"], result["coverage"], result["exit_code"]) == (0, 1.0, 0)
+    assert result["compared"] == result["agree"] > 0
+    assert Path(result["report"]).is_file()
+    assert "Nothing differs" in succeeds("report", cwd=insurer).out
+
+
+def test_drift_is_told_by_cause_and_written(worked: Path) -> None:
+    edit_view(worked, "UPDATE policy_view SET status = 'quoted' WHERE policy_number = 'P00000001'")
+    told = dragoman("reconcile", "run", cwd=worked)
+    assert told.code == 1
+    assert "3 keys differ, for two reasons." in told.out
+    assert "'SU' is not in the code table status" in told.out
+    assert "Edited in the view by hand" in told.out
+    (result,) = dragoman("reconcile", "run", "policy_view", "--json", cwd=worked).lines
+    causes = {tuple(group["causes"]): len(group["keys"]) for group in result["causes"]}
+    assert causes == {("parked",): 2, ("edited-in-view",): 1}
+    page = Path(result["report"])
+    assert page.with_name(page.name.replace(".html", ".findings.jsonl")).read_text().count("\n") == 3
+
+
+def test_a_limit_that_tolerates(worked: Path) -> None:
+    replace(worked / "checks" / "policy.yaml", "limit: 0", "limit: 2")
+    assert dragoman("reconcile", "run", cwd=worked).code == 0
+
+
+def test_behind_without_a_worker_is_incomplete_and_no_drift(worked: Path) -> None:
+    with application(worked, seed=21) as programs:
+        programs.run(20)
+    told = dragoman("reconcile", "run", "--json", cwd=worked)
+    assert told.code == 2
+    (result,) = told.lines
+    assert result["confirmed"] == 0
+    assert result["incomplete"]["code"] == "reconcile.stopped"
+    assert "no worker is running" in result["incomplete"]["message"]
+
+
+def test_the_last_report_is_told_again_and_made_again(worked: Path) -> None:
+    (result,) = dragoman("reconcile", "run", "--json", cwd=worked).lines
+    page = Path(result["report"])
+    text = page.read_text(encoding="utf-8")
+    page.unlink()
+    assert succeeds("report", "--json", cwd=worked).lines == [result]
+    assert page.read_text(encoding="utf-8") == text
+    assert succeeds("report", result["run"], "--json", cwd=worked).lines == [result]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("report",), "report.unknown"),
+        (("report", "r-1"), "report.unknown"),
+        (("reconcile", "run", "x"), "check.unknown"),
+    ],
+)
+def test_what_is_not_there(insurer: Path, words: tuple[str, ...], code: str) -> None:
+    told = dragoman(*words, cwd=insurer)
+    assert (told.code, told.err.splitlines()[0]) == (2, f"error {code}")
+
+
+def test_before_the_first_run(insurer: Path) -> None:
+    assert dragoman("reconcile", "run", cwd=insurer).err.startswith("error log.missing\n")
+
+
+def test_a_recording_has_no_legacy_to_compare_with(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    assert dragoman("reconcile", "run", cwd=shop).err.startswith("error check.none\n")
+    for name in ("checks", "consumers"):
+        (shop / name).mkdir()
+    write(shop / "checks" / "order.yaml", "check: orders\nmapping: order\nview: orders\nlimit: 0\nowner: Shop\n")
+    write(
+        shop / "consumers" / "orders.yaml",
+        "projection: orders\nreads: order\ndatabase: var/views.db\ntable: orders\n"
+        "key:\n  order_number: orderNumber\ncolumns:\n  status: status\n",
+    )
+    succeeds("run", cwd=shop)
+    assert dragoman("reconcile", "run", cwd=shop).err.startswith("error check.no-legacy\n")
