@@ -111,7 +111,9 @@ class LogInUse(LogError):
     """The log {path} is being worked on by another worker (process {pid})."""
 
     code = "log.in-use"
-    hint = "One worker at a time: wait for it or end it. Commands that only read or send control records work beside it."
+    hint = (
+        "One worker at a time: wait for it or end it. Commands that only read or send control records work beside it."
+    )
 
 
 class DiskFull(LogError):

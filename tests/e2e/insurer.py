@@ -93,7 +93,7 @@ def letters(folder: Path) -> list[tuple[Any, ...]]:
 def rows(database: Path, table: str) -> list[tuple[Any, ...]]:
     """A table's rows, in order, without the column `_applied_time`."""
     connection = sqlite3.connect(database)
-    cursor = connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - the tests' own names
+    cursor = connection.execute(f"SELECT * FROM {table}")
     kept = [i for i, column in enumerate(cursor.description) if column[0] != "_applied_time"]
     found = sorted((tuple(row[i] for i in kept) for row in cursor), key=repr)
     connection.close()
