@@ -38,6 +38,7 @@ class Batch:
         partition: int,
         waiting: set[str],
         dead_letters_topic: str,
+        live: bool,
     ) -> None:
         self.translator = translator
         self.producer = producer
@@ -47,6 +48,7 @@ class Batch:
         self.save = Save(partition=partition)
         self._store = store
         self._waiting = waiting
+        self._live = live
         self._letters_topic = dead_letters_topic
         self._stored: dict[str, Stored | None] = {}
 
@@ -77,12 +79,17 @@ class Batch:
         counts = self.save.counts
         counts[table, label] = counts.get((table, label), 0) + by
 
-    def load(self, key: str, change: Change) -> None:
-        """A snapshot row: it enters the state and is no news; its key is published when the partition is loaded."""
+    def load(self, key: str, change: Change) -> bool:
+        """A snapshot row: it enters the state and is no news; its key is published when the partition is loaded.
+
+        False if it is no repeat and the partition is loaded already: nobody would publish it.
+        """
         stored = self.stored(key)
         if not fresh(stored.positions, [change]):
             self.count(change.table, "repeat")
-            return
+            return True
+        if self._live:
+            return False
         self.keep(
             key,
             msgspec.structs.replace(
@@ -93,8 +100,9 @@ class Batch:
             ),
         )
         self.count(change.table, "loaded")
+        return True
 
-    def step(self, key: str, changes: Sequence[Change], arrived: int) -> None:
+    def step(self, key: str, changes: Sequence[Change], arrived: int, *, late: bool = False) -> None:
         """What one source transaction did to one aggregate: OLD, NEW, and what follows."""
         stored = self.stored(key)
         news = fresh(stored.positions, changes)
@@ -102,6 +110,9 @@ class Batch:
             self._count_repeats(changes, news)
         if not news:
             return
+        if late:
+            for change in news:
+                self.count(change.table, "late")
         facts = facts_of(key, stored.version + 1, news, self.save.partition, arrived)
         waits = key in self._waiting
         self.count_outcome(news, self._park(facts, stored, news) if waits else self._take(facts, stored, news))

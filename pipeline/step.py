@@ -33,7 +33,7 @@ def step(batch: Batch, grouping: Grouping, arrived: Sequence[Arrived]) -> None:
                 if at in keys:
                     _read(batch, grouping, keys[at], decoded, timestamp)
             case Unreadable():
-                raise RecordUnreadable(where=decoded.at, problem=decoded.problem.message, code=decoded.problem.code)
+                raise unreadable(decoded)
             case Truncate() if decoded.table in batch.translator.tables:
                 raise TableTruncated(where=decoded.at, table=decoded.table)
             case _:
@@ -44,7 +44,8 @@ def _read(batch: Batch, grouping: Grouping, key: str, change: Change, timestamp:
     """One change of the translator's tables: loaded at once, or put into its transaction."""
     batch.count(change.table, "read")
     if change.is_snapshot:
-        batch.load(key, change)
+        if not batch.load(key, change):
+            raise SnapshotRowLate(where=change.at, table=change.table)
     elif not grouping.add(key, change, change.at.offset, timestamp):
         batch.count(change.table, "repeat")
 
@@ -55,11 +56,9 @@ def settle(batch: Batch, transactions: Iterable[Transaction]) -> None:
         steps: dict[str, list[Change]] = {}
         for key, change in transaction.changes.values():
             steps.setdefault(key, []).append(change)
-            if transaction.late:
-                batch.count(change.table, "late")
         batch.prefetch(steps)
         for key, changes in steps.items():
-            batch.step(key, changes, transaction.arrived)
+            batch.step(key, changes, transaction.arrived, late=transaction.late)
 
 
 def the_key(translator: Translator, change: Change) -> str:
@@ -71,6 +70,11 @@ def the_key(translator: Translator, change: Change) -> str:
     if len(keys) > 1:
         raise RowMoved(where=change.at, table=change.table, row=change.row_key, old=keys[0], new=keys[1])
     return keys[0]
+
+
+def unreadable(record: Unreadable) -> RecordUnreadable:
+    """The error for a record that cannot be read: nothing may be taken for granted behind it."""
+    return RecordUnreadable(where=record.at, problem=record.problem.message, code=record.problem.code)
 
 
 def _keys(translator: Translator, arrived: Sequence[Arrived]) -> dict[int, str]:
@@ -95,6 +99,16 @@ class RowWithoutKey(DragomanError):
 
     code = "feed.row-without-key"
     hint = "The partition stopped before it. A key column is null or was not sent: check the mapping's root and parts."
+
+
+class SnapshotRowLate(DragomanError):
+    """A snapshot row of {table} came after its partition was loaded."""
+
+    code = "feed.snapshot-late"
+    hint = (
+        "Snapshots of a feed that is already live are not supported yet: the partition stopped before this row, nothing is "
+        "lost. If the feed begins with a snapshot, the source has to say `begins: snapshot`."
+    )
 
 
 class RowMoved(DragomanError):

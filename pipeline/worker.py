@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from connectors.debezium.decode import Decoder
-from connectors.debezium.records import Decoded, Notification, TransactionMark
+from connectors.debezium.records import Decoded, Notification, TransactionMark, Unreadable
 from pipeline import control
 from pipeline.batch import Batch
 from pipeline.cloudevents import Producer
@@ -24,7 +24,7 @@ from pipeline.log.port import Log, Record, TopicPartition, TopicSpec
 from pipeline.parking import release
 from pipeline.publish import flush
 from pipeline.state.port import Lifecycle, Pin, Save, StateStore
-from pipeline.step import Arrived, settle, step
+from pipeline.step import Arrived, settle, step, unreadable
 from translators.change import Change
 from translators.errors import DragomanError
 from translators.translator import Translator
@@ -122,7 +122,10 @@ class TranslatorWorker:
 
     def begin(self) -> None:
         """Take over: make the topics, find the positions, raise the mapping generation if the mapping is another."""
-        partitions = self._log.topics()[self._feed.topic].partitions
+        topics = self._log.topics()
+        if self._feed.topic not in topics:
+            raise FeedMissing(translator=self.translator.name, topic=self._feed.topic)
+        partitions = topics[self._feed.topic].partitions
         self._curated = Curated.of(self.translator.name, partitions)
         for topic in (self._curated.events, self._curated.state, self._curated.dead_letters, CONTROL_TOPIC):
             self._log.create(topic)
@@ -135,7 +138,6 @@ class TranslatorWorker:
             self._groupings[partition] = Grouping()
             if self._feed.begins == "empty" or self.store.is_live(partition):
                 self._live.add(partition)
-        topics = self._log.topics()
         for name in filter(None, (self._feed.transactions, self._feed.notifications)):
             for partition in range(topics[name].partitions if name in topics else 0):
                 self._marks[name, partition] = committed.get((name, partition), 0)
@@ -249,8 +251,8 @@ class TranslatorWorker:
     def _batch(self, partition: int) -> Batch:
         if self._producer is None:
             raise RuntimeError("begin was not called")
-        letters = self._curated.dead_letters.name
-        return Batch(self.translator, self._producer, self.store, partition, self._waiting, letters)
+        letters, live = self._curated.dead_letters.name, partition in self._live
+        return Batch(self.translator, self._producer, self.store, partition, self._waiting, letters, live)
 
     def _decode(self, record: Record) -> Decoded:
         return self._decoder.decode(
@@ -270,7 +272,10 @@ class TranslatorWorker:
             high = self._log.end(topic, partition)
             while (offset := marks[topic, partition]) < high:
                 records = self._log.read(topic, partition, offset, self._batch_size)
-                yield from map(self._decode, records)
+                for decoded in map(self._decode, records):
+                    if isinstance(decoded, Unreadable):
+                        raise unreadable(decoded)
+                    yield decoded
                 marks[topic, partition] = records[-1].offset + 1 if records else high
 
     def _read_ends(self, marks: dict[TopicPartition, int]) -> set[str]:
@@ -346,6 +351,13 @@ def next_life(last: Lifecycle | None, mapping_version: str, source_epoch: int) -
     if last.mapping_version == mapping_version:
         return last
     return msgspec.structs.replace(last, mapping_version=mapping_version, generation=last.generation + 1)
+
+
+class FeedMissing(DragomanError):
+    """The log has no feed {topic}, which {translator} reads."""
+
+    code: ClassVar[str] = "feed.missing"
+    hint: ClassVar[str] = "Check the feeds of the source; the topic is made when its first record arrives."
 
 
 class SourceEpochChanged(DragomanError):

@@ -1,0 +1,68 @@
+"""What cannot be taken for granted stops the partition before it, with its place; nothing is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.log.memory import MemoryLog
+from pipeline.log.port import Outgoing
+from pipeline.state.memory import MemoryState
+from pipeline.step import RecordUnreadable, SnapshotRowLate
+from pipeline.worker import FeedMissing, SourceEpochChanged, group_of, next_life
+from tests.pipeline.harness import append, create_topics, published, worker
+from tests.pipeline.world import FEED, TRANSACTIONS, World, feed, partition, snapshot_record
+
+
+def test_a_snapshot_row_on_a_partition_that_is_live_already() -> None:
+    world = World(3)
+    world.run(6)
+    log, store = MemoryLog(), MemoryState()
+    create_topics(log)
+    append(log, feed(world.commits))
+    worker(log, store).turn()
+    events = len(published(log, "order.events"))
+    append(log, [snapshot_record("orders", {"o_id": 4711, "status": "N", "touched": 0}, 4711, "true")])
+    with pytest.raises(SnapshotRowLate) as caught:
+        worker(log, store).turn()
+    at = partition(4711)
+    assert caught.value.where == f"{FEED} {at}:{log.end(FEED, at) - 1}"
+    assert log.committed(group_of("order"))[FEED, at] == log.end(FEED, at) - 1
+    assert len(published(log, "order.events")) == events
+
+
+@pytest.mark.parametrize("topic", [FEED, TRANSACTIONS])
+def test_a_record_that_cannot_be_read(topic: str) -> None:
+    log, store = MemoryLog(), MemoryState()
+    create_topics(log)
+    log.append([Outgoing(topic=topic, partition=0, timestamp=1, key=b"{}", value=b"{cut")])
+    with pytest.raises(RecordUnreadable) as caught:
+        worker(log, store).turn()
+    assert caught.value.where == f"{topic} 0:0"
+    assert log.committed(group_of("order")).get((topic, 0), 0) == 0
+
+
+def test_rows_that_only_repeat_an_older_transaction_are_not_late() -> None:
+    world = World(9)
+    world.run(12)
+    log, store = MemoryLog(), MemoryState()
+    create_topics(log)
+    append(log, feed(world.commits))
+    made = worker(log, store)
+    made.turn()
+    append(log, feed(world.commits))
+    while made.turn():
+        pass
+    assert not [label for _, label in store.counts() if label == "late"]
+
+
+def test_a_feed_that_is_not_there() -> None:
+    with pytest.raises(FeedMissing):
+        worker(MemoryLog(), MemoryState())
+
+
+def test_another_source_epoch_is_refused() -> None:
+    life = next_life(None, "m1", 1)
+    assert next_life(life, "m1", 1) == life
+    assert next_life(life, "m2", 1).generation == 2
+    with pytest.raises(SourceEpochChanged):
+        next_life(life, "m1", 2)
