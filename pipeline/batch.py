@@ -124,7 +124,7 @@ class Batch:
             stored, rows=rows, positions=seen(stored.positions, news), version=facts.version, unmapped=None
         )
         try:
-            if self._is_unknown(stored, news):
+            if self.is_unknown(stored, news):
                 return self.enter(facts, stored, after)
             translation = translate(self.translator, stored.rows, rows)
             self.publish(facts, msgspec.structs.replace(after, partial=False), translation, "live")
@@ -132,7 +132,7 @@ class Batch:
             return self._reject(facts, stored, news, refused.problem)
         return Ignored(translation.ignored) if translation.ignored else Translated()
 
-    def _is_unknown(self, stored: Stored, news: Sequence[Change]) -> bool:
+    def is_unknown(self, stored: Stored, news: Sequence[Change]) -> bool:
         """Whether the rows before this step are not known, so that nothing can be said of what happened."""
         if stored.partial:
             return not any(c.table == self.translator.root and c.op == "c" for c in news)

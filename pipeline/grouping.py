@@ -24,6 +24,8 @@ class Transaction:
     id: str
     first_offset: int
     arrived: int
+    floor: int = -1
+    """The highest `committed_after` read on the partition before: where it does not say its own, it came behind that."""
     committed_after: int | None = None
     changes: dict[tuple[str, str | None, int, str, str], tuple[str, Change]] = field(default_factory=dict)
     late: bool = False
@@ -41,26 +43,30 @@ class Grouping:
     def __init__(self) -> None:
         self._open: dict[str, Transaction] = {}
         self._last_closed = -1
+        self._highest = -1
 
     def closed_by(self, change: Change) -> list[Transaction]:
         """Takes out the transactions that this change proves to be over (a later one has reached the partition)."""
         return self._take([t for t in self._open.values() if t.is_before(change)]) if self._open else []
 
     def closed_by_ends(self, ended: Collection[str]) -> list[Transaction]:
-        """Takes out the transactions whose END was read.
+        """Takes out the transactions whose END was read, and those before them.
 
         The caller vouches that the partition has been read up to the high watermark asked for after the END, and that
         the feed's END is never readable before its rows.
         """
-        return self._take([t for t in self._open.values() if t.id in ended])
+        proven = [_commit_order(t) for t in self._open.values() if t.id in ended]
+        last = max(proven, default=None)
+        return [] if last is None else self._take([t for t in self._open.values() if _commit_order(t) <= last])
 
     def add(self, key: str, change: Change, offset: int, arrived: int) -> bool:
         """Put a streamed change of a business key into its transaction; false if an earlier pass already brought it."""
         name = change.transaction or ""
         transaction = self._open.get(name)
         if transaction is None:
-            transaction = self._open[name] = Transaction(name, offset, arrived)
+            transaction = self._open[name] = Transaction(name, offset, arrived, self._highest)
         after = change.committed_after
+        self._highest = max(self._highest, -1 if after is None else after)
         if after is not None and (transaction.committed_after is None or after > transaction.committed_after):
             transaction.committed_after = after
         identity = change.identity
@@ -83,12 +89,13 @@ class Grouping:
         for transaction in sorted(closed, key=_commit_order):
             del self._open[transaction.id]
             after = transaction.committed_after
-            transaction.late = after is not None and after < self._last_closed
+            transaction.late = after is not None and after <= self._last_closed
             self._last_closed = max(self._last_closed, -1 if after is None else after)
         return sorted(closed, key=_commit_order)
 
 
-def _commit_order(transaction: Transaction) -> tuple[int, int]:
-    """By the last commit before; transactions that do not say it came first. Ties by the lowest row position."""
+def _commit_order(transaction: Transaction) -> tuple[int, bool, int]:
+    """By the last commit before; one that does not say it stands behind what was read before it. Then by row position."""
     after = transaction.committed_after
-    return (-1 if after is None else after, min(c.position for _, c in transaction.changes.values()))
+    lowest = min(c.position for _, c in transaction.changes.values())
+    return (transaction.floor if after is None else after, after is None, lowest)

@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.batch import Batch, facts_of
 from pipeline.state.port import Stored, Waiting
-from translators.aggregate import apply, touches_unseen
+from translators.aggregate import apply
 from translators.outcome import Ignored, Loaded, Outcome, Translated
 from translators.problem import Problem
 from translators.translator import Refused, Translation, translate
@@ -50,10 +50,11 @@ def release(batch: Batch, waiting: Sequence[Waiting], discard_first: bool) -> Re
         except Refused as refused:
             done.problem, done.left = refused.problem, len(waiting) - index
             batch.still_waits(step, refused.problem)
-            return done
+            break
         batch.settle_waiting(step, outcome)
         done.steps += 1
-    batch.unpark(waiting[0].key)
+    else:
+        batch.unpark(waiting[0].key)
     done.events = len(batch.events)
     return done
 
@@ -67,8 +68,9 @@ def _apply(batch: Batch, step: Waiting) -> Outcome:
         state = batch.translator.state(rows)
         batch.publish(facts, after, Translation(state=state, changed=True), "snapshot")
         return Loaded()
-    if stored.partial or touches_unseen(stored.rows, step.changes):
+    if batch.is_unknown(stored, step.changes):
         return batch.enter(facts, stored, after)
+    after = msgspec.structs.replace(after, partial=False)
     translation = translate(batch.translator, stored.rows, rows)
     batch.publish(facts, after, translation, "live")
     return Ignored(translation.ignored) if translation.ignored else Translated()
@@ -79,7 +81,8 @@ def _discard(batch: Batch, step: Waiting) -> tuple[Outcome, Problem | None]:
     stored: Stored = batch.stored(step.key)
     rows = apply(stored.rows, step.changes)
     facts = facts_of(step.key, step.version, step.changes, step.partition, step.first_seen)
-    after = msgspec.structs.replace(stored, rows=rows, unmapped=None)
+    known = not batch.is_unknown(msgspec.structs.replace(stored, unmapped=None), step.changes)
+    after = msgspec.structs.replace(stored, rows=rows, unmapped=None, partial=stored.partial and not known)
     try:
         state = batch.translator.state(rows)
     except Refused as refused:

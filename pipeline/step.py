@@ -67,6 +67,8 @@ def the_key(translator: Translator, change: Change) -> str:
         keys = keys_of(translator, change)
     except Refused as refused:
         raise RowWithoutKey(where=change.at, table=change.table, problem=refused.problem.message) from refused
+    if change.rekeyed and change.table == translator.root:
+        raise RootRenumbered(where=change.at, table=change.table, key=keys[0])
     if len(keys) > 1:
         raise RowMoved(where=change.at, table=change.table, row=change.row_key, old=keys[0], new=keys[1])
     return keys[0]
@@ -116,6 +118,16 @@ class RowMoved(DragomanError):
 
     code = "feed.row-moved"
     hint = "Rows that move between aggregates are not supported yet: the partition stopped before this one, nothing is lost."
+
+
+class RootRenumbered(DragomanError):
+    """The primary key of {key}, a row of {table}, was changed."""
+
+    code = "feed.root-renumbered"
+    hint = (
+        "Told as a delete and an insert it would look like two things: that is not supported yet. The partition stopped "
+        "before this row, nothing is lost."
+    )
 
 
 class TableTruncated(DragomanError):

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import msgspec
 
 from connectors.debezium.decode import Decoder
+from connectors.debezium.keys import is_rekeyed
 from connectors.debezium.records import Decoded, Notification, TransactionMark, Unreadable
 from pipeline import control
 from pipeline.batch import Batch
@@ -19,14 +20,14 @@ from pipeline.cloudevents import Producer
 from pipeline.control import CONTROL_TOPIC, Command
 from pipeline.failpoint import failpoint
 from pipeline.grouping import Grouping
-from pipeline.loading import publish_loaded
+from pipeline.life import FeedMissing, StateAndLogApart, next_life
+from pipeline.loading import newest_pass, publish_loaded
 from pipeline.log.port import Log, Record, TopicPartition, TopicSpec
 from pipeline.parking import release
 from pipeline.publish import flush
 from pipeline.state.port import Lifecycle, Pin, Save, StateStore
 from pipeline.step import Arrived, settle, step, unreadable
-from translators.change import Change
-from translators.errors import DragomanError
+from translators.change import UNREAD, Change
 from translators.translator import Translator
 
 BATCH = 1_000
@@ -117,6 +118,8 @@ class TranslatorWorker:
         self._pins: list[Pin] = []
         self._commands: dict[int, Command] = {}
         self._snapshot_completed = False
+        self._newest = UNREAD
+        self._failed = False
         self._curated = Curated.of(translator.name, 1)
         self._producer: Producer | None = None
 
@@ -127,12 +130,15 @@ class TranslatorWorker:
             raise FeedMissing(translator=self.translator.name, topic=self._feed.topic)
         partitions = topics[self._feed.topic].partitions
         self._curated = Curated.of(self.translator.name, partitions)
+        has_state = self.store.lifecycle() is not None
+        if has_state != (self._curated.state.name in topics):
+            raise StateAndLogApart(translator=self.translator.name, there="state" if has_state else "log")
         for topic in (self._curated.events, self._curated.state, self._curated.dead_letters, CONTROL_TOPIC):
             self._log.create(topic)
+        committed = self._log.committed(self._group)
         lifecycle = next_life(self.store.lifecycle(), self.translator.version, self._identity.source_epoch)
         self.store.begin(lifecycle)
         self._producer = self._producer_of(lifecycle)
-        committed = self._log.committed(self._group)
         for partition in range(partitions):
             self._positions[partition] = committed.get((self._feed.topic, partition), 0)
             self._groupings[partition] = Grouping()
@@ -141,26 +147,33 @@ class TranslatorWorker:
         for name in filter(None, (self._feed.transactions, self._feed.notifications)):
             for partition in range(topics[name].partitions if name in topics else 0):
                 self._marks[name, partition] = committed.get((name, partition), 0)
+        if self.loading:
+            self._newest = newest_pass(stored for _, stored in self.store.scan() if stored.loading)
         self._waiting = set(self.store.waiting_keys())
         self._pins = self.store.pins()
 
     def turn(self) -> int:
         """Read every partition up to the high watermark that it has now; the number of records read.
 
+        A turn that raised is the last one: what it took out of its hands is read again by the next worker.
         ENDs are read before the watermarks are asked, so that a transaction whose END is known is over on every
         partition that was read up to its watermark.
         """
+        if self._failed:
+            raise RuntimeError("a worker whose turn failed does not know where it stands: make a new one")
+        self._failed = True
         self._pin_commands()
         marks = dict(self._marks)
         ended = self._read_ends(marks)
         self._read_notifications(marks)
-        records = 0
+        records = sum(self._load_partition(partition) for partition in self.loading)
         for partition in self._positions:
             records += self._read_partition(partition, self._log.end(self._feed.topic, partition))
             self._idle(partition, ended)
         if marks != self._marks:
             self._marks = marks
             self._log.commit(self._group, marks)
+        self._failed = False
         return records
 
     @property
@@ -172,6 +185,18 @@ class TranslatorWorker:
     def loading(self) -> list[int]:
         """The partitions that are not loaded yet."""
         return [partition for partition in self._positions if partition not in self._live]
+
+    def _load_partition(self, partition: int) -> int:
+        """Read the snapshot rows that are there, before any partition goes live: another may hold a newer snapshot's."""
+        records = 0
+        while batch := self._log.read(self._feed.topic, partition, self._positions[partition], self._batch_size):
+            arrived = [(self._decode(record), record.timestamp) for record in batch]
+            cut = self._first_streamed(partition, arrived)
+            if cut == 0:
+                return records
+            self._take(partition, arrived[:cut], batch[cut].offset if cut else batch[-1].offset + 1)
+            records += len(batch) if cut is None else cut
+        return records
 
     def _read_partition(self, partition: int, high: int) -> int:
         records = 0
@@ -200,6 +225,7 @@ class TranslatorWorker:
         batch = self._batch(partition)
         grouping = self._groupings[partition]
         step(batch, grouping, arrived)
+        self._newest = max([self._newest, *(d.position for d, _ in arrived if isinstance(d, Change) and d.is_snapshot)])
         failpoint("batch.middle")
         self._positions[partition] = next_offset
         self._flush(batch)
@@ -242,7 +268,7 @@ class TranslatorWorker:
         while loaded := self.store.loading(partition, self._batch_size):
             batch = self._batch(partition)
             for key, stored in loaded:
-                publish_loaded(batch, self._feed.topic, key, stored)
+                publish_loaded(batch, self._feed.topic, key, stored, self._newest)
             flush(self._log, self.store, self._group, batch, None)
             failpoint("loading.after-publish")
         self.store.save(Save(partition=partition, live=True))
@@ -255,9 +281,12 @@ class TranslatorWorker:
         return Batch(self.translator, self._producer, self.store, partition, self._waiting, letters, live)
 
     def _decode(self, record: Record) -> Decoded:
-        return self._decoder.decode(
+        decoded = self._decoder.decode(
             record.topic, record.partition, record.offset, record.key, record.value, record.headers
         )
+        if isinstance(decoded, Change) and is_rekeyed(record.headers):
+            return msgspec.structs.replace(decoded, rekeyed=True)
+        return decoded
 
     def _first_streamed(self, partition: int, arrived: Sequence[Arrived]) -> int | None:
         """Where news begins in a partition that is still loading: all rows of its snapshot stand before."""
@@ -301,7 +330,8 @@ class TranslatorWorker:
 
     def _pin(self, command: Command) -> None:
         partition = command.partition if command.partition in self._positions else 0
-        pin = Pin(command=command.id, partition=partition, at=self._positions[partition])
+        ahead = (p.at for p in self._pins if p.partition == partition and not p.result)
+        pin = Pin(command=command.id, partition=partition, at=max([self._positions[partition], *ahead]))
         self.store.save(Save(partition=partition, pins=[pin]))
         failpoint("control.after-pin")
         self._pins.append(pin)
@@ -340,30 +370,3 @@ class TranslatorWorker:
             events_topic=self._curated.events.name,
             state_topic=self._curated.state.name,
         )
-
-
-def next_life(last: Lifecycle | None, mapping_version: str, source_epoch: int) -> Lifecycle:
-    """The facts of the worker that starts now: the generation rises whenever the mapping is another than last time."""
-    if last is None:
-        return Lifecycle(mapping_version=mapping_version, generation=1, source_epoch=source_epoch, state_epoch=1)
-    if last.source_epoch != source_epoch:
-        raise SourceEpochChanged(kept=last.source_epoch, wanted=source_epoch)
-    if last.mapping_version == mapping_version:
-        return last
-    return msgspec.structs.replace(last, mapping_version=mapping_version, generation=last.generation + 1)
-
-
-class FeedMissing(DragomanError):
-    """The log has no feed {topic}, which {translator} reads."""
-
-    code: ClassVar[str] = "feed.missing"
-    hint: ClassVar[str] = "Check the feeds of the source; the topic is made when its first record arrives."
-
-
-class SourceEpochChanged(DragomanError):
-    """The state was built from source epoch {kept}; the project says {wanted}."""
-
-    code: ClassVar[str] = "source.epoch-changed"
-    hint: ClassVar[str] = (
-        "Positions of two epochs do not compare. Start a new state and log, and load the source again."
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from translators.change import Change
+from translators.change import UNREAD, Change
 from translators.values import Row, Unavailable
 
 Rows = dict[str, dict[str, Row]]
@@ -20,7 +20,7 @@ def fresh(positions: Positions, changes: Iterable[Change]) -> list[Change]:
     A change is a repeat if its position is not above the one kept for its row. The order is by position, not by
     arrival: passes of a restarted connector overlap. A delete comes before an insert at the same position.
     """
-    news = [c for c in changes if c.position > positions.get(c.table, {}).get(c.row_key, -1)]
+    news = [c for c in changes if c.position > positions.get(c.table, {}).get(c.row_key, UNREAD)]
     if len(news) > 1:
         news.sort(key=_order)
     return news

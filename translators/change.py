@@ -12,7 +12,15 @@ from translators.values import Row
 Op = Literal["c", "u", "d", "r"]
 
 SNAPSHOT_POSITION = 0
-"""The position of every row of an initial snapshot: below all streamed rows, whatever their log position."""
+"""The position of the step that publishes a loaded key: below all streamed rows, whatever their log position."""
+
+UNREAD = -(2**63)
+"""Below the position of every row that was ever read."""
+
+
+def snapshot_position(read_at: int) -> int:
+    """The position of a snapshot row: below all streamed rows, above those of a snapshot that was cut and begun again."""
+    return UNREAD + 1 + min(read_at, 2**62)
 
 
 class Coordinate(msgspec.Struct, frozen=True):
@@ -30,7 +38,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One Debezium row change.
 
     `table` is the name that `schema.yaml` uses. `row_key` is the canonical text of the row's primary key. `position`
-    orders the changes of one row within a source epoch (PostgreSQL: LSN; snapshot rows: `SNAPSHOT_POSITION`).
+    orders the changes of one row within a source epoch (PostgreSQL: LSN; snapshot rows: `snapshot_position`).
     `transaction` is stable across repeats (PostgreSQL: the transaction id without the LSN); `None` on snapshot rows.
     `committed_after` is the position of the last commit before this transaction, where the source says it.
     `time` is the source's commit time (UTC), absent on snapshot rows. `flagged` names columns whose value is
@@ -48,6 +56,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     time: datetime | None
     at: Coordinate
     flagged: tuple[str, ...] = ()
+    rekeyed: bool = False
+    """Half of a change of the row's primary key, which the source tells as a delete and an insert."""
 
     @property
     def is_snapshot(self) -> bool:

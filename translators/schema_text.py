@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import ClassVar, Literal, TypeVar, cast
+from typing import ClassVar, Literal, TypeVar, cast, get_args
+
+import msgspec
 
 from translators.errors import DragomanError
-from translators.schema import Encoding, LegacySchema, Table, Type, column_type
+from translators.schema import Connector, Encoding, LegacySchema, Table, Type, column_type, source_type
 from translators.yaml_text import Mark, YamlList, YamlMap, YamlNode, YamlScalar, did_you_mean, load, place
 
 _TOP = ("source", "connector", "namespace", "encoding", "tables")
@@ -16,11 +17,10 @@ _ENCODING: dict[str, tuple[str, ...]] = {
     "decimal": ("precise", "string", "double", "numeric"),
     "time": ("adaptive", "adaptive_time_microseconds", "connect", "isostring", "microseconds", "nanoseconds"),
     "binary": ("bytes", "base64", "base64-url-safe", "hex"),
+    "bigint_unsigned": ("long", "precise"),
 }
-_CONNECTORS = ("postgresql", "sqlite")
+_CONNECTORS = get_args(Connector)
 _IDENTITIES = ("full", "default", "index", "nothing")
-_ZONE = re.compile(r"(?i)(timestamp|time)\s*\((\d+)\)\s*(with|without) time zone")
-_NOT_NULL = re.compile(r"(?i)\s+not null\Z")
 
 Identity = Literal["full", "default", "index", "nothing"]
 Node = TypeVar("Node", YamlMap, YamlList, YamlScalar)
@@ -73,22 +73,19 @@ def read_schema(text: str, file: str) -> LegacySchema:
     return _Reader(file).schema(load(text, file))
 
 
-def _short(zone: re.Match[str]) -> str:
-    """`timestamp(3) with time zone` as `timestamptz(3)`, so that the precision stands last."""
-    return f"{zone[1]}{'tz' if zone[3].lower() == 'with' else ''}({zone[2]})"
-
-
 class _Reader:
     def __init__(self, file: str) -> None:
         self._file = file
+        self._connector: Connector = "postgresql"
 
     def schema(self, root: YamlNode) -> LegacySchema:
         top = self._shaped(root, YamlMap, "the file", "a mapping")
         self._known(top, _TOP)
-        connector = cast(Literal["postgresql", "sqlite"], self._one_of(top, "connector", _CONNECTORS, "the file"))
+        connector = cast(Connector, self._one_of(top, "connector", _CONNECTORS, "the file"))
+        self._connector = connector
         tables = self._shaped(self._need(top, "tables", "the file"), YamlMap, "tables", "a mapping of tables")
-        # What a database does unless told otherwise: PostgreSQL sends the key only, our own capture the whole row.
-        identity: Identity = "full" if connector == "sqlite" else "default"
+        # What a database does unless told otherwise: PostgreSQL sends the key only, all others the whole row.
+        identity: Identity = "default" if connector == "postgresql" else "full"
         return LegacySchema(
             source=self._text(self._need(top, "source", "the file"), "source"),
             connector=connector,
@@ -98,11 +95,13 @@ class _Reader:
         )
 
     def _encoding(self, node: YamlNode | None) -> Encoding:
+        # What each connector writes unless told otherwise.
+        fields = {"time": "adaptive_time_microseconds"} if self._connector in ("mariadb", "mysql") else {}
         if node is None:
-            return Encoding()
+            return Encoding(**fields)  # type: ignore[arg-type]  # one of the words of its Literal
         given = self._shaped(node, YamlMap, "encoding", "a mapping")
         self._known(given, (*_ENCODING, "unavailable"))
-        fields = {key: self._one_of(given, key, _ENCODING[key], "encoding") for key in _ENCODING if key in given.items}
+        fields |= {key: self._one_of(given, key, _ENCODING[key], "encoding") for key in _ENCODING if key in given.items}
         if "unavailable" in given.items:
             fields["unavailable"] = self._text(given.items["unavailable"], "unavailable")
         return Encoding(**fields)  # type: ignore[arg-type]  # each checked against the words of its Literal
@@ -128,9 +127,10 @@ class _Reader:
         )
 
     def _column(self, written: YamlScalar) -> tuple[Type, str]:
-        words = _ZONE.sub(_short, " ".join(written.text.split()))
+        native = source_type(written.text, self._connector)
         try:
-            return column_type(words), _NOT_NULL.sub("", words)
+            nullable = column_type(written.text).nullable
+            return msgspec.structs.replace(column_type(native), nullable=nullable), native
         except ValueError as error:
             raise SchemaColumnType(text=written.text, where=self._where(written.mark)) from error
 

@@ -54,8 +54,8 @@ class MarkerMissing(CaptureError):
 
     code = "capture.marker-missing"
     hint = (
-        "The application has to write its marker row first in each transaction. See to that, then take a new snapshot: "
-        "it starts behind this row."
+        "The application has to write its marker row first in each transaction. See to that, then set the log, the state and "
+        "the views aside and run again: the new snapshot starts behind this row."
     )
 
 
@@ -77,14 +77,20 @@ class PositionAhead(CaptureError):
     """The capture has read {database} up to change {position}, but the database ends at {end}."""
 
     code = "capture.position-ahead"
-    hint = "The database was replaced or restored from a copy. Raise the source epoch and take a new snapshot."
+    hint = (
+        "The database was replaced or restored from a copy. Set the log, the state and the views aside and run again: a new "
+        "snapshot is taken."
+    )
 
 
 class RowUnreadable(CaptureError):
     """A row of table {table} in {database} cannot be passed on (change {position}): {reason}."""
 
     code = "capture.row-unreadable"
-    hint = "Correct the row in the legacy database; if a change already holds it, take a new snapshot behind it."
+    hint = (
+        "Correct the row in the legacy database; if a change already holds it, set the log, the state and the views aside "
+        "and run again: a new snapshot is taken."
+    )
 
 
 @contextmanager

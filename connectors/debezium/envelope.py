@@ -1,40 +1,20 @@
-"""The JSON of a record: with or without its schema, the envelope of a change, and where and when it happened."""
+"""The JSON of a record: with or without its schema, and the envelope of a change."""
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
 
-from connectors.debezium import times
 from connectors.debezium.refusal import Refusal
+from connectors.debezium.sources import Source
 from connectors.debezium.wire import Wire, parse_wire
 
 T = TypeVar("T")
 
 MAX_BYTES = 16 * 1024 * 1024
-PROVEN = ("postgresql", "sqlite")
-_UNPROVEN = ("mysql", "mariadb", "sqlserver", "oracle", "db2", "mongodb")
-_SNAPSHOT = ("first", "first_in_data_collection", "true", "last_in_data_collection", "last")
-_MAX_POSITION = 2**64 - 1
 _CACHED = 512
-
-
-class Source(msgspec.Struct, gc=False):
-    """What a change says of its place in the source; `sequence` is JSON text: last commit and own position."""
-
-    connector: str
-    schema: str | None = None
-    table: str | None = None
-    txId: int | str | None = None
-    lsn: int | None = None
-    sequence: str | None = None
-    snapshot: str | None = None
-    ts_us: int | None = None
-    ts_ms: int | None = None
 
 
 class Message(msgspec.Struct):
@@ -44,14 +24,47 @@ class Message(msgspec.Struct):
     content: str | None = None
 
 
+_NOTHING = msgspec.Raw()
+
+
 class Envelope(msgspec.Struct, gc=False):
-    """What every change is wrapped in."""
+    """What every change is wrapped in; its rows and its transaction block stay JSON until they are read."""
 
     op: str
     source: Source
-    before: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
+    before: msgspec.Raw = _NOTHING
+    after: msgspec.Raw = _NOTHING
     message: Message | None = None
+    transaction: msgspec.Raw = _NOTHING
+
+    def images(self) -> tuple[msgspec.Raw | None, msgspec.Raw | None]:
+        """The old and the new row as they stand in the record, without a copy."""
+        return as_sent(self.before), as_sent(self.after)
+
+    def old(self) -> bytes | None:
+        """The old row, if the record has one."""
+        return _present(self.before)
+
+    def new(self) -> bytes | None:
+        """The new row, if the record has one."""
+        return _present(self.after)
+
+    def block(self) -> str | None:
+        """The id of the transaction block, if the record has one."""
+        block = _present(self.transaction)
+        found = None if block is None else load(block, "value")
+        text = found.get("id") if isinstance(found, dict) else None
+        return text if isinstance(text, str) else None
+
+
+def _present(raw: msgspec.Raw) -> bytes | None:
+    data = bytes(raw)
+    return None if data in (b"", b"null") else data
+
+
+def as_sent(raw: msgspec.Raw) -> msgspec.Raw | None:
+    """A row as it stands in the record, without a copy; `None` if there is none."""
+    return None if len(raw) <= 4 and bytes(raw) in (b"", b"null") else raw
 
 
 class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,10 +88,20 @@ class SentSchema:
                 self.columns = dict(parse_wire(field).fields)
 
 
+_MAX_DIGITS = 200_000
+"""Longer than any database's numbers (PostgreSQL: 147,455 digits)."""
+
+
+def _bounded(text: str) -> Decimal:
+    if len(text) > _MAX_DIGITS:
+        raise OverflowError("too many digits")
+    return Decimal(text)
+
+
 _ANY = msgspec.json.Decoder(float_hook=Decimal)
-_ENVELOPE = msgspec.json.Decoder(Envelope, float_hook=Decimal)
+_ANY_BOUNDED = msgspec.json.Decoder(float_hook=_bounded)
+_ENVELOPE = msgspec.json.Decoder(Envelope)
 _WRAPPED = msgspec.json.Decoder(_Wrapped)
-_SEQUENCE = re.compile(r'\[ ?(?:null|"([0-9]{1,20})"), ?(?:null|"([0-9]{1,20})") ?\]')
 
 
 def _decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
@@ -98,7 +121,7 @@ def _decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
 def load(data: bytes, what: str) -> Any:
     """Any JSON, its numbers exact."""
     try:
-        return _decode(_ANY, data, what)
+        return _decode(_ANY if len(data) < _MAX_DIGITS else _ANY_BOUNDED, data, what)
     except msgspec.ValidationError as error:
         # The one thing that JSON of any shape can violate: integers have a limit of digits.
         raise Refusal("record.number-too-large", what) from error
@@ -169,61 +192,3 @@ def split(data: bytes, what: str) -> tuple[bytes, bytes] | None:
     if schema != b"null" and not (schema.startswith(b"{") and b'"type"' in schema):
         return None
     return schema, bytes(wrapped.payload)
-
-
-def check_connector(connector: object) -> None:
-    """Refuses records of connectors whose forms were never proven here."""
-    if connector in PROVEN:
-        return
-    if connector in _UNPROVEN:
-        raise Refusal("record.connector-unproven", str(connector))
-    raise Refusal("record.connector-unknown")
-
-
-def is_snapshot(source: Source, op: str) -> bool:
-    """Whether an initial snapshot read this row, as op and mark say alike."""
-    mark = source.snapshot
-    if mark == "incremental":
-        raise Refusal("snapshot.incremental-unsupported")
-    streamed = mark is None or mark == "false"
-    if not streamed and mark not in _SNAPSHOT:
-        raise Refusal("record.unknown-snapshot")
-    if (op == "r") == streamed:
-        raise Refusal("record.unknown-snapshot")
-    return not streamed
-
-
-def positions(source: Source) -> tuple[int, int | None]:
-    """The position of a change and that of the last commit before its transaction, where the source says it."""
-    committed = own = None
-    if source.sequence is not None:
-        match = _SEQUENCE.fullmatch(source.sequence)
-        if match is None:
-            raise Refusal("record.no-position")
-        first, second = match.groups()
-        committed = None if first is None else int(first)
-        own = None if second is None else int(second)
-    position = own if source.lsn is None else source.lsn
-    if position is None or not 0 < position <= _MAX_POSITION:
-        raise Refusal("record.no-position")
-    return position, committed
-
-
-def transaction(source: Source) -> str:
-    """The source's transaction id, the same on all its rows."""
-    if source.txId is None or source.txId == "":
-        raise Refusal("record.no-transaction")
-    return str(source.txId)
-
-
-def moment(source: Source) -> datetime:
-    """When the source committed, in UTC."""
-    micros = source.ts_us
-    if micros is None and source.ts_ms is not None:
-        micros = source.ts_ms * 1000
-    if micros is None:
-        raise Refusal("record.bad-time")
-    try:
-        return times.instant(micros)
-    except OverflowError as error:
-        raise Refusal("record.bad-time") from error

@@ -17,13 +17,13 @@ from translators.values import OutOfRange
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 _MAX_BYTES = 62_000
 """An unscaled value of PostgreSQL's widest number (147,455 digits) has 61,231 bytes."""
-_EXACT = Context(
-    prec=200_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero]
-)
+EXACT = Context(prec=200_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
 _PLAIN = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _SPECIAL = {"NaN", "NAN", "Infinity", "-Infinity", "POSITIVE_INFINITY", "NEGATIVE_INFINITY"}
 _SHORT = 24
 """Longer texts than these are not kept, so that the cache of amounts stays small."""
+_DIRECT = 8_192
+"""Bits of an integer that is converted in one piece, in quadratic time."""
 _FLOAT_DIGITS = 15
 """A decimal of so many digits survives the way through a double and back by its shortest text."""
 
@@ -44,6 +44,11 @@ def boolean(value: Any) -> bool:
     raise ValueError("not a boolean")
 
 
+def truth(value: Any) -> int:
+    """A truth value as 0 or 1."""
+    return int(boolean(value))
+
+
 def double(value: Any) -> float | OutOfRange:
     """A double; NaN and infinities have no room in the language. There is no negative zero."""
     if isinstance(value, str):
@@ -59,6 +64,12 @@ def double(value: Any) -> float | OutOfRange:
     if number in (float("inf"), float("-inf")):
         return OutOfRange(str(value))
     return number + 0.0
+
+
+def unsigned(value: Any) -> Decimal:
+    """An unsigned 64-bit integer that was written as a signed one: what is over 2^63 arrives below zero."""
+    number = integer(value)
+    return Decimal(number if number >= 0 else number + 2**64)
 
 
 def single(value: Any) -> float | OutOfRange:
@@ -79,15 +90,34 @@ def _unit(scale: int) -> Decimal:
 
 def rescaled(number: Decimal, scale: int) -> Decimal:
     """The same number with exactly `scale` decimals; an `ArithmeticError` if it has more. There is no negative zero."""
-    result = _EXACT.quantize(number, _unit(scale))
+    result = EXACT.quantize(number, _unit(scale))
     return result if result else result.copy_abs()
 
 
 def _unscaled(text: str, scale: int) -> Decimal:
-    data = a2b_base64(text, strict_mode=True)
+    return unscaled(a2b_base64(text, strict_mode=True), scale)
+
+
+def unscaled(data: bytes, scale: int) -> Decimal:
+    """The number that is `data`, big-endian in two's complement, divided by ten to the `scale`."""
     if len(data) > _MAX_BYTES:
         raise ValueError("too many digits")
-    return _EXACT.scaleb(Decimal(int.from_bytes(data, "big", signed=True)), -scale)
+    return EXACT.scaleb(_whole(int.from_bytes(data, "big", signed=True)), -scale)
+
+
+def _whole(number: int) -> Decimal:
+    """The same number; halves are joined by Decimal's fast multiplication, so that time stays near linear."""
+    bits = number.bit_length()
+    if bits <= _DIRECT:
+        return Decimal(number)
+    half = bits // 2
+    high, low = number >> half, number & ((1 << half) - 1)
+    return EXACT.add(EXACT.multiply(_whole(high), _power(half)), _whole(low))
+
+
+@lru_cache(maxsize=64)
+def _power(bits: int) -> Decimal:
+    return EXACT.power(2, bits)
 
 
 def _number(value: Any) -> Decimal:
@@ -111,7 +141,7 @@ def fixed_decimal(scale: int) -> Callable[[Any], Decimal]:
 
 
 def _trimmed(number: Decimal) -> Decimal:
-    small = _EXACT.normalize(number)
+    small = EXACT.normalize(number)
     exponent = small.as_tuple().exponent
     return rescaled(small, 0) if isinstance(exponent, int) and exponent > 0 else small
 
@@ -153,14 +183,14 @@ def decimal_double(precision: int) -> Callable[[Any], Decimal | OutOfRange]:
 
 def _bounded(number: Decimal) -> Decimal:
     exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int) or abs(exponent) > MAX_SCALE:
+    if not isinstance(exponent, int) or abs(exponent) > MAX_SCALE or number.adjusted() > EXACT.prec:
         raise ValueError("too many digits")
     return rescaled(number, 0) if exponent > 0 else number
 
 
 def declared_decimal(convert: Callable[[Any], Any], precision: int, scale: int) -> Callable[[Any], Any]:
     """Brings a decimal to its column's scale; a number that the column could not hold is refused."""
-    limit = _EXACT.scaleb(Decimal(1), precision - scale)
+    limit = EXACT.scaleb(Decimal(1), precision - scale)
 
     def fitted(value: Any) -> Any:
         number = convert(value)
@@ -188,7 +218,7 @@ def declared_unscaled(precision: int, scale: int) -> Callable[[Any], Any]:
     def short(text: str) -> Decimal:
         number = int.from_bytes(a2b_base64(text, strict_mode=True), "big", signed=True)
         if -limit < number < limit:
-            return _EXACT.scaleb(Decimal(number), -scale)
+            return EXACT.scaleb(Decimal(number), -scale)
         raise ValueError("more digits than the column has")
 
     return convert

@@ -73,10 +73,24 @@ class LogicalMessage(msgspec.Struct, frozen=True, kw_only=True):
     at: Coordinate
 
 
-class SchemaChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """The source's tables were changed by the statement `ddl`."""
+class SchemaChanged(msgspec.Struct, frozen=True):
+    """The source's tables were changed by the statement `ddl`.
+
+    `tables` are those it touched, as `schema.yaml` names them, each with `CREATE`, `ALTER` or `DROP`.
+    """
 
     ddl: str | None
+    tables: tuple[tuple[str, str], ...]
+    at: Coordinate
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """A row of the connector's signal table: a command to the connector, or its own mark of a snapshot. Never business.
+
+    `type` is for example `execute-snapshot` or `snapshot-window-open`; `None` on a delete that does not say it.
+    """
+
+    type: str | None
     at: Coordinate
 
 
@@ -88,6 +102,23 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     table: str | None = None
 
 
+class IncrementalRow(Unreadable, frozen=True, kw_only=True):
+    """A row that an incremental snapshot read, as a change without a position.
+
+    It arrives among streamed rows, often after newer ones of the same row. Whoever cannot tell what it may replace
+    takes it for what it also is, a record that cannot be read.
+    """
+
+    change: Change
+
+
+class MovedKey(msgspec.Struct, frozen=True):
+    """The other half of a row whose key was changed: `new_key` on the delete and its tombstone, `old_key` on the insert."""
+
+    new_key: str | None
+    old_key: str | None
+
+
 Decoded: TypeAlias = (
     Change
     | Tombstone
@@ -97,5 +128,7 @@ Decoded: TypeAlias = (
     | Truncate
     | LogicalMessage
     | SchemaChanged
+    | Signal
+    | IncrementalRow
     | Unreadable
 )

@@ -5,6 +5,10 @@ from __future__ import annotations
 from translators.problem import Problem
 
 CODES: dict[str, tuple[str, str]] = {
+    "record.bad-avro": (
+        "the record's {what} is not what its Avro schema says",
+        "Look at the connector's converters, and whether the registry is the one that the connector writes to.",
+    ),
     "record.bad-envelope": (
         "the record has an envelope whose {what} is not what Debezium writes",
         "Look at the transforms of the connector: one of them changes the record.",
@@ -39,11 +43,11 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "record.connector-unknown": (
         "the record was written by a connector that is not known",
-        "Only feeds of PostgreSQL and of our own SQLite capture are read.",
+        "Feeds of PostgreSQL, MariaDB, MySQL and of our own SQLite capture are read.",
     ),
     "record.connector-unproven": (
         "the record was written by the {what} connector, which is not proven yet",
-        "Only feeds of PostgreSQL and of our own SQLite capture are read.",
+        "Feeds of PostgreSQL, MariaDB, MySQL and of our own SQLite capture are read.",
     ),
     "record.flattened": (
         "the record is a bare row without Debezium's envelope",
@@ -69,9 +73,13 @@ CODES: dict[str, tuple[str, str]] = {
         "the record has no log position",
         "Look at the transforms of the connector: one of them changes the record.",
     ),
+    "record.no-registry": (
+        "the record's {what} is Avro, and the project names no schema registry",
+        "Name the schema registry of the source, or set the connector's converters to JsonConverter.",
+    ),
     "record.no-transaction": (
         "the record has no transaction id",
-        "Look at the transforms of the connector: one of them changes the record.",
+        "MySQL without GTIDs needs provide.transaction.metadata=true; else a transform of the connector changes the record.",
     ),
     "record.null-value": (
         "column {column} is null, but schema.yaml says it never is",
@@ -100,6 +108,10 @@ CODES: dict[str, tuple[str, str]] = {
     "record.unknown-op": (
         "the record's op is none of c, u, d, r, t, m",
         "A newer connector may have written it; it must not be ignored.",
+    ),
+    "record.unknown-schema": (
+        "the record's {what} has a schema that the registry does not know",
+        "Is the registry the one that the connector writes to, with ids of four bytes in front of the record?",
     ),
     "record.unknown-shape": (
         "the record is none of the kinds that Debezium writes",

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from connectors.debezium import codec, numbers
 from connectors.debezium.codec import TOAST, Placeholder, Read
 from connectors.debezium.refusal import Refusal
+from connectors.debezium.sources import SOURCES
 from connectors.debezium.wire import (
     BASE64,
     BASE64_URL,
     BITS,
     DECIMAL,
     DECIMAL_DOUBLE,
+    ENUM,
+    ESCAPED,
     HEX,
+    JSON,
+    UNSIGNED,
     Wire,
     native_wire,
 )
@@ -25,48 +34,44 @@ _FLAGS = (Unavailable, OutOfRange)
 _NEVER_FLAGGED = {"integer", "boolean"}
 
 
+class Column(NamedTuple):
+    """How one column is read: `field` is its name in the record, which may be an adjusted one."""
+
+    name: str
+    field: str
+    wire: Wire
+    declared: Type | None
+    kind: Kind
+    read: Read
+    nullable: bool
+
+
 class RowPlan:
-    """Reads rows and keys of one table.
+    """Reads rows and keys of one table, given as JSON held them.
 
     `key` holds the primary key's columns as `schema.yaml` names them (none: the record's key is taken as it is), `full`
     says whether old rows are whole.
     """
 
-    def __init__(self, name: str, wires: Mapping[str, Wire], table: Table | None, encoding: Encoding) -> None:
+    def __init__(self, name: str, columns: Sequence[Column], table: Table | None, hidden: Placeholder) -> None:
         self.name = name
+        self.hidden = hidden
+        self.columns = {column.name: column for column in columns}
         self.key: tuple[str, ...] = () if table is None else table.key
-        self.key_set = frozenset(self.key)
+        self.key_fields = frozenset(self.columns[one].field if one in self.columns else one for one in self.key)
         self.full = table is not None and table.replica_identity == "full"
         self.key_proven = table is None or table.replica_identity in ("full", "default")
-        hidden = Placeholder(encoding.unavailable)
-        self._columns: list[tuple[str, Read, bool]] = []
-        self._reads: dict[str, tuple[Read, Wire]] = {}
-        self._flagged: list[str] = []
-        self._hiding: list[str] = []
-        for column, wire in wires.items():
-            self._add(column, wire, table, encoding, hidden)
-
-    def _add(self, column: str, wire: Wire, table: Table | None, encoding: Encoding, hidden: Placeholder) -> None:
-        declared = None if table is None else table.columns.get(column)
-        if table is None or declared is None:
-            read, kind, nullable = codec.reader(wire, hidden)[1], "opaque", True
-        else:
-            wire = _told(wire, table.native[column], encoding, column)
-            read, kind, nullable = _fitted(column, declared, wire, hidden), declared.kind, declared.nullable
-        self._columns.append((column, read, nullable))
-        self._reads[column] = (read, wire)
-        if kind not in _NEVER_FLAGGED:
-            self._flagged.append(column)
-        if codec.hides_null(wire):
-            self._hiding.append(column)
+        self.hiding = tuple([column.name for column in columns if codec.hides_null(column.wire)])
+        self._reads = [(column.name, column.field, column.read, column.nullable) for column in columns]
+        self._flagged = [column.name for column in columns if column.kind not in _NEVER_FLAGGED]
 
     def row(self, raw: dict[str, Any]) -> Row:
         """The whole row, in the order of the columns."""
         row: Row = {}
         name = ""
         try:
-            for name, read, nullable in self._columns:
-                value = raw[name]
+            for name, field, read, nullable in self._reads:
+                value = raw[field]
                 if value is not None:
                     row[name] = read(value)
                 elif nullable:
@@ -78,12 +83,12 @@ class RowPlan:
         except codec.NulInText as error:
             raise Refusal("record.bad-text", column=name) from error
         except (ValueError, TypeError, ArithmeticError) as error:
-            raise Refusal("record.bad-value", str(self._reads[name][1]), column=name) from error
+            raise Refusal("record.bad-value", str(self.columns[name].wire), column=name) from error
         return row
 
     def with_hidden(self, row: Row) -> Row:
         """The new row of an update without full images: nulls that may stand for values not sent are not available."""
-        for name in self._hiding:
+        for name in self.hiding:
             if row[name] is None:
                 row[name] = TOAST
         return row
@@ -95,17 +100,18 @@ class RowPlan:
     def only(self, raw: dict[str, Any], names: Sequence[str]) -> Row:
         """The values of these columns, which are part of a key."""
         found: Row = {}
-        name, reads = "", self._reads
+        name, columns = "", self.columns
         try:
             for name in names:
-                value = raw[name]
-                found[name] = None if value is None else reads[name][0](value)
+                column = columns[name]
+                value = raw[column.field]
+                found[name] = None if value is None else column.read(value)
         except KeyError as error:
             raise Refusal("record.key-columns", column=name) from error
         except codec.NulInText as error:
             raise Refusal("record.bad-text", column=name) from error
         except (ValueError, TypeError, ArithmeticError) as error:
-            raise Refusal("record.bad-value", str(reads[name][1]), column=name) from error
+            raise Refusal("record.bad-value", str(columns[name].wire), column=name) from error
         return found
 
     def key_of(self, raw: dict[str, Any], names: Sequence[str]) -> str:
@@ -126,28 +132,85 @@ def _in_key(value: Any) -> bool:
     return True
 
 
-def declared_plan(name: str, table: Table, encoding: Encoding) -> RowPlan:
+def declared_plan(name: str, table: Table, encoding: Encoding, connector: str = "postgresql") -> RowPlan:
     """The plan for records without schema: `schema.yaml` tells the types; columns it does not have are skipped."""
     wires = {column: native_wire(native, encoding) for column, native in table.native.items()}
-    return RowPlan(name, wires, table, encoding)
+    return _plan(name, wires, dict.fromkeys(wires), table, encoding, connector)
 
 
-def sent_plan(name: str, sent: Mapping[str, Wire], table: Table | None, encoding: Encoding) -> RowPlan:
+def sent_plan(
+    name: str, sent: Mapping[str, Wire], table: Table | None, encoding: Encoding, connector: str = "postgresql"
+) -> RowPlan:
     """The plan for records with their schema: it must have each column that `schema.yaml` has, and may have more."""
-    missing = [column for column in (() if table is None else table.columns) if column not in sent]
-    if missing:
-        raise Refusal("record.column-missing", column=missing[0])
-    return RowPlan(name, sent, table, encoding)
+    fields = {field: field for field in sent} if table is None else _fields(sent, table)
+    wires = {column: sent[field] for column, field in fields.items()}
+    return _plan(name, wires, fields, table, encoding, connector)
+
+
+def _fields(sent: Mapping[str, Wire], table: Table) -> dict[str, str]:
+    """Each column with the field that holds it, in the order of the record.
+
+    A connector with `field.name.adjustment.mode` renames columns; an adjusted name that two columns share is none.
+    """
+    adjusted = Counter(adjusted_name(column) for column in table.columns)
+    found: dict[str, str] = {}
+    for column in table.columns:
+        other = adjusted_name(column)
+        if column in sent:
+            found[column] = column
+        elif other in sent and other not in table.columns and adjusted[other] == 1:
+            found[column] = other
+        else:
+            raise Refusal("record.column-missing", column=column)
+    columns = {field: column for column, field in found.items()}
+    return {columns.get(field, field): field for field in sent}
+
+
+def adjusted_name(name: str) -> str:
+    """The name that Debezium gives a column where Avro's rules bind it: `1st` is `_1st`, `a.b` is `a_b`."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return f"_{plain}" if plain[:1].isdigit() else plain
+
+
+def _plan(
+    name: str,
+    wires: Mapping[str, Wire],
+    fields: Mapping[str, str | None],
+    table: Table | None,
+    encoding: Encoding,
+    connector: str,
+) -> RowPlan:
+    hidden = Placeholder(encoding.unavailable)
+    form = SOURCES.get(connector)
+    columns = []
+    for column, wire in wires.items():
+        # A comma in a member is escaped by some connectors only, and one of them does so on one of two ways in.
+        if wire.name == ENUM and form is not None and form.escapes_enums:
+            wire = msgspec.structs.replace(wire, name=ESCAPED)
+        columns.append(_column(column, fields[column] or column, wire, table, encoding, hidden))
+    return RowPlan(name, columns, table, hidden)
+
+
+def _column(name: str, field: str, wire: Wire, table: Table | None, encoding: Encoding, hidden: Placeholder) -> Column:
+    declared = None if table is None else table.columns.get(name)
+    if table is None or declared is None:
+        _, read = codec.reader(wire, hidden)
+        return Column(name, field, wire, None, "opaque", read, True)
+    wire = _told(wire, table.native[name], encoding, name)
+    return Column(name, field, wire, declared, declared.kind, _fitted(name, declared, wire, hidden), declared.nullable)
 
 
 def _told(wire: Wire, native: str, encoding: Encoding, column: str) -> Wire:
-    """The wire type, completed by what only the declaration tells: binary as text, the varying length of bits."""
+    """The wire type, completed by what only the declaration tells: binary as text, the length of bits, no sign."""
     expected = native_wire(native, encoding)
     plain = wire.type == "string" and not wire.name
     if plain and expected.name in (HEX, BASE64, BASE64_URL):
         return expected
     if plain and expected.type == "bytes" and not expected.name:
         raise Refusal("record.type-mismatch", f"text on the wire, but schema.yaml says {native}", column=column)
+    unsigned = wire.type == "int64" and not wire.name and native.lower() == "bigint unsigned"
+    if unsigned:
+        return Wire("int64", UNSIGNED)
     return expected if wire.name == BITS == expected.name else wire
 
 
@@ -156,21 +219,28 @@ def _fitted(column: str, declared: Type, wire: Wire, hidden: Placeholder) -> Rea
     kind, read = codec.reader(wire, hidden)
     if declared.kind == "opaque":
         return read if kind == "opaque" else codec.opaque_reader(read)
-    if declared.kind == "text" and kind == "text":
-        return codec.text_reader(hidden, padded=declared.padded)
-    if declared.kind in ("decimal", "wide"):
+    found: Read | None = None
+    if declared.kind == "text" and (kind == "text" or wire.name == JSON):
+        # MariaDB's JSON is a text, and is called JSON only on one of two ways in.
+        found = read if wire.name == ESCAPED else codec.text_reader(hidden, padded=declared.padded)
+    elif declared.kind in ("decimal", "wide"):
         found = _decimal(declared, wire, kind, read)
-        if found is not None:
-            return found
+    elif {declared.kind, kind} == {"integer", "boolean"}:
+        # So is a BOOL of MariaDB on one way a truth value and on the other 0 or 1.
+        found = numbers.boolean if declared.kind == "boolean" else numbers.truth
     elif declared.kind == kind:
-        return read
-    raise Refusal("record.type-mismatch", f"{wire} on the wire, but schema.yaml says {declared}", column=column)
+        found = read
+    if found is None:
+        raise Refusal("record.type-mismatch", f"{wire} on the wire, but schema.yaml says {declared}", column=column)
+    return found
 
 
 def _decimal(declared: Type, wire: Wire, kind: Kind, read: Read) -> Read | None:
     fixed = declared.kind == "decimal"
     if fixed and wire.name == DECIMAL and wire.scale == declared.scale:
         return numbers.declared_unscaled(declared.precision, declared.scale)
+    if wire.name == UNSIGNED:
+        return read
     if kind == "integer" or (kind == "text" and not wire.name):
         read = numbers.decimal_text
     elif kind == "float" or wire.name == DECIMAL_DOUBLE:

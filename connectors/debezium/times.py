@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from translators.values import Opaque, OutOfRange
@@ -13,21 +13,18 @@ from translators.values import Opaque, OutOfRange
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # the wall clock of a column without a zone
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = _EPOCH.toordinal()
-_INFINITE = {
-    # PostgreSQL's infinities in microseconds, milliseconds and nanoseconds.
-    9223372036825200000: "infinity",
-    -9223372036832400000: "-infinity",
-    9223372036825200: "infinity",
-    -9223372036832400: "-infinity",
-    2**63 - 1: "infinity",
-    -(2**63): "-infinity",
+_MICRO = 1_000_000
+_INFINITE: dict[int, dict[int, str]] = {
+    # PostgreSQL's infinities by unit: each number is an ordinary moment in another one.
+    1_000: {9223372036825200: "infinity", -9223372036832400: "-infinity"},
+    _MICRO: {9223372036825200000: "infinity", -9223372036832400000: "-infinity"},
+    1_000_000_000: {2**63 - 1: "infinity", -(2**63): "-infinity"},
 }
 _BEYOND = re.compile(r"-?infinity|[+-][0-9]{4,9}-.{1,40}|0000-.{1,40}")
 _STAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.([0-9]+))?(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
 _ISO_TIME = re.compile(r"([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.([0-9]{1,9}))?Z?")
-_MICRO = 1_000_000
 
 
 def _whole(value: Any) -> int:
@@ -61,11 +58,12 @@ def timestamp(per_second: int) -> Callable[[Any], datetime | OutOfRange]:
     """Reads a wall clock without a zone, counted from 1970 in thousandths, millionths or billionths of a second."""
 
     factor, divisor = max(_MICRO // per_second, 1), max(per_second // _MICRO, 1)
+    infinite = _INFINITE[per_second]
 
     @lru_cache(maxsize=4096)
     def moment(number: int) -> datetime | OutOfRange:
-        if number in _INFINITE or number % divisor:
-            return OutOfRange(_INFINITE.get(number, str(number)))
+        if number in infinite or number % divisor:
+            return OutOfRange(infinite.get(number, str(number)))
         try:
             return _EPOCH + timedelta(0, 0, number * factor // divisor)
         except OverflowError:
@@ -104,6 +102,42 @@ def _stamp(text: str) -> datetime | OutOfRange:
     if len(fraction) > 6:
         return OutOfRange(text)
     return datetime.fromisoformat(f"{base}{'.' if fraction else ''}{fraction}{offset}")
+
+
+@lru_cache(maxsize=4096)
+def sure_day(days: int) -> date:
+    """Days since 1970-01-01 that are a date; `ValueError` or `OverflowError` for all others."""
+    return date.fromordinal(_EPOCH_DAY + days)
+
+
+@cache
+def sure_timestamp(per_second: int) -> Callable[[int], datetime]:
+    """`timestamp` for numbers that are a wall clock; `ValueError` or `OverflowError` for all others.
+
+    Infinities in milli- and microseconds lie beyond the year 9999, and in nanoseconds they are no whole microsecond.
+    """
+    factor, divisor = max(_MICRO // per_second, 1), max(per_second // _MICRO, 1)
+
+    @lru_cache(maxsize=4096)
+    def micros(number: int) -> datetime:
+        return _EPOCH + timedelta(0, 0, number)
+
+    @lru_cache(maxsize=4096)
+    def others(number: int) -> datetime:
+        if number % divisor:
+            raise ValueError("not a whole microsecond")
+        return _EPOCH + timedelta(0, 0, number * factor // divisor)
+
+    return micros if per_second == _MICRO else others
+
+
+@lru_cache(maxsize=4096)
+def sure_zoned(text: str) -> datetime:
+    """`zoned_timestamp` for instants of the years 1 to 9999; `ValueError` for all others."""
+    found = zoned_timestamp(text)
+    if type(found) is not datetime:
+        raise ValueError("beyond the years 1 to 9999")
+    return found
 
 
 def _beyond(text: str) -> OutOfRange:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from connectors.debezium.refusal import Refusal
-from translators.schema import Encoding
+from translators.schema import Encoding, members
 
 DECIMAL = "org.apache.kafka.connect.data.Decimal"
 VARIABLE_DECIMAL = "io.debezium.data.VariableScaleDecimal"
@@ -16,19 +16,25 @@ BITS = "io.debezium.data.Bits"
 HEX, BASE64, BASE64_URL = "binary.hex", "binary.base64", "binary.base64-url-safe"
 DECIMAL_TEXT = "decimal.text"
 DECIMAL_DOUBLE = "decimal.double"
-"""Names of our own, for what the wire shows as plain strings and doubles but a column's declared type tells apart."""
+UNSIGNED = "int64.unsigned"
+"""Names of our own, for what the wire shows as plain strings and numbers but a column's declared type tells apart."""
+
+ESCAPED = "enum.escaped"
+"""An enum of MariaDB or MySQL, which may write a comma inside a member as `\\,` (from DDL) or as it is (a snapshot)."""
+
+ENUM, SET, JSON = "io.debezium.data.Enum", "io.debezium.data.EnumSet", "io.debezium.data.Json"
 
 MAX_SCALE = 20_000
 """Beyond the scale of any database's numbers (PostgreSQL: 16,383): few bytes must not mean gigabytes of zeros."""
 MAX_BITS = 1_000_000
-_MAX_DEPTH = 20
+MAX_DEPTH = 20
 
 
 class Wire(msgspec.Struct, frozen=True):
     """One type on the wire: `type` is Connect's (`any` where unknown), `name` the semantic name.
 
     `scale` belongs to decimals, `length` to bits (0: as many as there are), `items` to arrays (and the values of maps),
-    `fields` to structs.
+    `fields` to structs, `members` to enums.
     """
 
     type: str
@@ -37,6 +43,7 @@ class Wire(msgspec.Struct, frozen=True):
     length: int = 0
     items: Wire | None = None
     fields: tuple[tuple[str, Wire], ...] = ()
+    members: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.type} ({self.name})" if self.name else self.type
@@ -44,19 +51,33 @@ class Wire(msgspec.Struct, frozen=True):
 
 def parse_wire(schema: Any, depth: int = 0) -> Wire:
     """The type that a Connect schema in JSON tells; `Refusal` if it is none."""
-    if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+    if not isinstance(schema, dict) or depth > MAX_DEPTH:
         raise Refusal("record.bad-schema", "a type is no mapping, or nested too deeply")
     kind, name = schema.get("type"), schema.get("name")
     if not isinstance(kind, str) or not isinstance(name, str | None):
         raise Refusal("record.bad-schema", "a type has no name")
     inner = schema.get("items" if kind == "array" else "values") if kind in ("array", "map") else None
-    return Wire(
-        type=kind,
-        name=name or "",
-        scale=_parameter(schema, "scale", MAX_SCALE) if name == DECIMAL else 0,
-        length=_parameter(schema, "length", MAX_BITS) if name == BITS else 0,
+    return make_wire(
+        kind,
+        name or "",
+        schema.get("parameters"),
         items=None if inner is None else parse_wire(inner, depth + 1),
         fields=_fields(schema, depth) if kind == "struct" else (),
+    )
+
+
+def make_wire(
+    kind: str, name: str, parameters: Any, items: Wire | None, fields: tuple[tuple[str, Wire], ...] = ()
+) -> Wire:
+    """A wire type from what a schema says of it; `Refusal` if its parameters are not within their limits."""
+    return Wire(
+        type=kind,
+        name=name,
+        scale=_parameter(parameters, "scale", MAX_SCALE) if name == DECIMAL else 0,
+        length=_parameter(parameters, "length", MAX_BITS) if name == BITS else 0,
+        items=items,
+        fields=fields,
+        members=_allowed(parameters) if name == ENUM else (),
     )
 
 
@@ -70,22 +91,36 @@ def _fields(schema: dict[str, Any], depth: int) -> tuple[tuple[str, Wire], ...]:
     return found
 
 
-def _parameter(schema: dict[str, Any], key: str, limit: int) -> int:
-    parameters = schema.get("parameters")
+def _parameter(parameters: Any, key: str, limit: int) -> int:
     text = parameters.get(key) if isinstance(parameters, dict) else None
     if not isinstance(text, str) or not re.fullmatch(r"-?[0-9]{1,9}", text) or abs(int(text)) > limit:
         raise Refusal("record.bad-schema", f"the {key} of a type is no number within its limits")
     return int(text)
 
 
+_MEMBER = re.compile(r"(?:[^\\,]|\\.)+", re.DOTALL)
+
+
+def _allowed(parameters: Any) -> tuple[str, ...]:
+    """The members that an enum's schema tells, `a,b\\,c`: a comma inside a member is escaped."""
+    text = parameters.get("allowed") if isinstance(parameters, dict) else None
+    if not isinstance(text, str):
+        return ()
+    return tuple(found.replace("\\,", ",") for found in _MEMBER.findall(text))
+
+
 _INTEGERS = {
-    "smallint": "int16", "int2": "int16", "smallserial": "int16",
-    "integer": "int32", "int": "int32", "int4": "int32", "serial": "int32",
-    "bigint": "int64", "int8": "int64", "bigserial": "int64", "oid": "int64",
+    "tinyint": "int16", "tinyint unsigned": "int16",
+    "smallint": "int16", "int2": "int16", "smallserial": "int16", "serial2": "int16",
+    "smallint unsigned": "int32", "mediumint": "int32", "mediumint unsigned": "int32",
+    "integer": "int32", "int": "int32", "int4": "int32", "serial": "int32", "serial4": "int32",
+    "int unsigned": "int64", "integer unsigned": "int64",
+    "bigint": "int64", "int8": "int64", "bigserial": "int64", "serial8": "int64", "oid": "int64",
 }  # fmt: skip
 _STRINGS = {
-    "char", "character", "bpchar", "varchar", "character varying", "text", "citext", "name", "enum", "inet", "cidr",
-    "macaddr", "macaddr8", "isbn", "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange",
+    "char", "character", "bpchar", "varchar", "character varying", "text", "citext", "name", "inet", "cidr", "isbn",
+    "tinytext", "mediumtext", "longtext", "nchar", "nvarchar", "macaddr", "macaddr8",
+    "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange",
 }  # fmt: skip
 _NAMED = {
     "uuid": Wire("string", "io.debezium.data.Uuid"),
@@ -107,6 +142,9 @@ _NAMED = {
     "timetz": Wire("string", "io.debezium.time.ZonedTime"),
     "time with time zone": Wire("string", "io.debezium.time.ZonedTime"),
     "interval": Wire("any", "io.debezium.time.Interval"),
+    "year": Wire("int32", "io.debezium.time.Year"),
+    "enum": Wire("string", ENUM),
+    "set": Wire("string", SET),
 }
 _DATES = {"connect": "org.apache.kafka.connect.data.Date", "isostring": "io.debezium.time.IsoDate"}
 _BINARY = {
@@ -115,7 +153,8 @@ _BINARY = {
     "base64": Wire("string", BASE64),
     "base64-url-safe": Wire("string", BASE64_URL),
 }
-_NATIVE = re.compile(r"([a-z][a-z0-9_ ]*?)\s*(?:\((\d+)(?:\s*,\s*(\d+))?\))?((?:\[\])*)")
+_BLOBS = {"bytea", "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
+_NATIVE = re.compile(r"([a-z][a-z0-9_ ]*?)\s*(?:\((\d+)(?:\s*,\s*(-?\d+))?\))?((?:\[\])*)")
 
 
 def native_wire(native: str, encoding: Encoding) -> Wire:
@@ -123,7 +162,10 @@ def native_wire(native: str, encoding: Encoding) -> Wire:
 
     `any` where that cannot be told (extension types, `money`, whose scale is a setting).
     """
-    match = _NATIVE.fullmatch(" ".join(native.lower().split()))
+    words = " ".join(native.lower().split())
+    if words.startswith(("enum", "set")) and members(native):
+        return Wire("string", ENUM if words.startswith("enum") else SET, members=members(native))
+    match = _NATIVE.fullmatch(words)
     if match is None:
         return Wire("any")
     name, first, second, array = match[1], match[2], match[3], match[4]
@@ -140,8 +182,10 @@ def native_wire(native: str, encoding: Encoding) -> Wire:
         return _bits(name, first)
     if name in ("date", "time", "time without time zone", "timestamp", "timestamp without time zone", "datetime"):
         return _temporal(name.split()[0], 6 if first is None else int(first), encoding.time)
-    if name == "bytea":
+    if name in _BLOBS:
         return _BINARY[encoding.binary]
+    if name == "bigint unsigned":
+        return Wire("bytes", DECIMAL) if encoding.bigint_unsigned == "precise" else Wire("int64", UNSIGNED)
     return _NAMED.get(name, Wire("any"))
 
 
@@ -152,7 +196,8 @@ def _decimal(precision: str | None, scale: str | None, encoding: Encoding) -> Wi
         return Wire("double", DECIMAL_DOUBLE)
     if precision is None:
         return Wire("struct", VARIABLE_DECIMAL)
-    return Wire("bytes", DECIMAL, scale=int(scale or 0))
+    # PostgreSQL keeps a scale in eleven bits, and the connector takes a negative one for 2048 less.
+    return Wire("bytes", DECIMAL, scale=int(scale or 0) % 2048)
 
 
 def _bits(name: str, length: str | None) -> Wire:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.life import FeedMissing, SourceEpochChanged, next_life
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing
 from pipeline.state.memory import MemoryState
 from pipeline.step import RecordUnreadable, SnapshotRowLate
-from pipeline.worker import FeedMissing, SourceEpochChanged, group_of, next_life
+from pipeline.worker import group_of
 from tests.pipeline.harness import append, create_topics, published, worker
 from tests.pipeline.world import FEED, TRANSACTIONS, World, feed, partition, snapshot_record
 

@@ -161,10 +161,10 @@ def record(commit: Commit, change: RowChange, total_order: int) -> Outgoing:
     return _outgoing(FEED, partition(change.order), commit.time // 1_000, key, value)
 
 
-def snapshot_record(table: str, row: Row, order: int, mark: str) -> Outgoing:
+def snapshot_record(table: str, row: Row, order: int, mark: str, lsn: int = 900) -> Outgoing:
     """One row of an initial snapshot."""
     key = {"o_id": row["o_id"]} if table == "orders" else {n: row[n] for n in ("ol_o_id", "ol_number")}
-    source = {**_source(table, BASE_TIME, mark), "sequence": '[null,"900"]', "txId": 699, "lsn": 900}
+    source = {**_source(table, BASE_TIME, mark), "sequence": f'[null,"{lsn}"]', "txId": 699, "lsn": lsn}
     value = {"before": None, "after": row, "source": source, "transaction": None, "op": "r", "ts_ms": 1}
     return _outgoing(FEED, partition(order), 1, key, value)
 

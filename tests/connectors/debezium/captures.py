@@ -13,6 +13,7 @@ import msgspec
 
 from connectors.debezium.decode import Decoder
 from connectors.debezium.records import Decoded, Headers
+from connectors.debezium.registry import KnownSchemas
 from translators.schema import Encoding, LegacySchema
 from translators.schema_text import read_schema
 
@@ -81,6 +82,19 @@ def schema(name: str) -> LegacySchema:
     return msgspec.structs.replace(base, encoding=MODES.get(name, Encoding()))
 
 
+def mariadb_schema() -> LegacySchema:
+    """The schema of the MariaDB capture."""
+    path = DATA / "debezium" / "mariadb.yaml"
+    return read_schema(path.read_text(encoding="utf-8"), path.name)
+
+
+@functools.cache
+def schema_texts() -> dict[int, str]:
+    """The schemas of the registry behind the Avro capture, by id."""
+    found = json.loads((DATA / "debezium" / "sr.json").read_text(encoding="utf-8"))["schemas"]
+    return {int(identity): text for identity, text in found.items()}
+
+
 def orders_schema() -> LegacySchema:
     """The schema of the orders feed."""
     path = DATA / "orders" / "schema.yaml"
@@ -89,5 +103,5 @@ def orders_schema() -> LegacySchema:
 
 def decoded(name: str, legacy: LegacySchema | None) -> list[Decoded]:
     """A whole capture, decoded."""
-    decoder = Decoder(legacy, "srv-notif")
+    decoder = Decoder(legacy, "srv-notif", KnownSchemas(schema_texts()))
     return [decoder.decode(*record) for record in capture(name)]

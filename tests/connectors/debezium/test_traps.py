@@ -165,7 +165,7 @@ def test_a_table_of_one_row_is_marked_as_its_last() -> None:
     assert b'"snapshot":"first"' in (capture("v_micro")[0].value or b"")
     (last,) = changes("v_gen", "gen")[:1]
     assert b'"snapshot":"last"' in (capture("v_gen")[0].value or b"")
-    assert change.is_snapshot and last.is_snapshot and change.position == last.position == 0
+    assert change.is_snapshot and last.is_snapshot and max(change.position, last.position) < 0
 
 
 def test_rows_of_an_incremental_snapshot_are_refused_by_name() -> None:
