@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.binaries import has_mariadb, has_postgres
+
 REASON = "not on this machine: "
 
 
@@ -28,6 +30,8 @@ def _checkout() -> bool:
 CAPABILITIES: dict[str, Callable[[], bool]] = {
     "a git checkout": _checkout,
     "chromium": lambda: chromium() is not None,
+    "PostgreSQL": has_postgres,
+    "MariaDB": has_mariadb,
     "an unprivileged user": lambda: os.geteuid() != 0,
 }
 

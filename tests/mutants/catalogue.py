@@ -7,16 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """Replace `old`, which stands once in `file`, by `new`; at least one of `tests` must then fail."""
+    """Replace `old`, which stands once in `file`, by `new`; at least one of `tests` must then fail.
+
+    `needs`: what a machine must have for these tests to run.
+    """
 
     name: str
     file: str
     old: str
     new: str
     tests: tuple[str, ...]
+    needs: str | None = None
 
 
 FOLD, CRASH, PARKING = "tests/pipeline/test_fold.py", "tests/pipeline/test_crash.py", "tests/pipeline/test_parking.py"
+EXPRESSIONS = "tests/translators/expression"
+VALUES, DUCKDB = f"{EXPRESSIONS}/test_values.py", f"{EXPRESSIONS}/test_duckdb.py"
 
 MUTANTS = (
     Mutant(
@@ -98,7 +104,7 @@ MUTANTS = (
     Mutant(
         "repeats are read again",
         "translators/aggregate.py",
-        "if c.position > positions.get(c.table, {}).get(c.row_key, -1)]",
+        "if c.position > positions.get(c.table, {}).get(c.row_key, UNREAD)]",
         "if c.position >= 0]",
         (f"{FOLD}::test_reading_again_publishes_nothing_and_counts_repeats",),
     ),
@@ -115,5 +121,80 @@ MUTANTS = (
         "    for index, step in enumerate(waiting):\n",
         "    for index, step in enumerate(waiting[:1]):\n",
         (f"{PARKING}::test_released_under_a_fixed_mapping_it_is_as_if_nothing_had_happened",),
+    ),
+    Mutant(
+        "a negation is dropped",
+        "translators/expression/parse.py",
+        '        negated = operator == "NOT"\n',
+        '        negated = operator == "NEVER"\n        operator = self.next().text if operator == "NOT" else operator\n',
+        (f"{EXPRESSIONS}/test_parse.py",),
+    ),
+    Mutant(
+        "the ambient decimal context",
+        "translators/expression/number.py",
+        '"*": CTX.multiply}',
+        '"*": lambda a, b: Decimal(a) * b}',
+        (f"{VALUES}::test_the_ambient_decimal_context_has_no_say",),
+    ),
+    Mutant(
+        "half to even",
+        "translators/expression/runtime.py",
+        "CTX = Context(prec=100, rounding=ROUND_HALF_UP)",
+        'CTX = Context(prec=100, rounding="ROUND_HALF_EVEN")',
+        (f"{EXPRESSIONS}/test_catalogue.py",),
+    ),
+    Mutant(
+        "str.upper",
+        "translators/expression/runtime.py",
+        "    return text.upper() if text.isascii() else text.translate(_UPPER)\n",
+        "    return text.upper()\n",
+        (VALUES,),
+    ),
+    Mutant(
+        "strptime without its guard",
+        "translators/expression/duckdb.py",
+        "regexp_extract({args[0]}, '^{pattern}$')",
+        "{args[0]}",
+        (DUCKDB,),
+    ),
+    Mutant(
+        "DuckDB's bare trim",
+        "translators/expression/duckdb.py",
+        '    return f"{call.name.lower()}({args[0]}, {d.quoted(call.data)})"\n',
+        "    letter = '' if call.data == ' ' else f', {d.quoted(call.data)}'\n"
+        '    return f"{call.name.lower()}({args[0]}{letter})"\n',
+        (DUCKDB,),
+    ),
+    Mutant(
+        "DuckDB moves constants over a comparison",
+        "translators/expression/duckdb.py",
+        """ "SET disabled_optimizers = 'expression_rewriter'")""",
+        ")",
+        (f"{EXPRESSIONS}/test_sql.py::test_a_comparison_raises_where_its_sum_does",),
+    ),
+    Mutant(
+        "conditions are left to the engine's order",
+        "translators/expression/dialect.py",
+        "    if len(args) == 1 or not any(can_raise(part) for part in call.args):\n",
+        "    if True:\n",
+        (
+            f"{EXPRESSIONS}/test_sql.py::test_a_condition_that_the_stream_cannot_compute_is_not_decided_by_its_other_side",
+        ),
+        "PostgreSQL",
+    ),
+    Mutant(
+        "no collation",
+        "translators/expression/postgres.py",
+        """        return f'({text} COLLATE "C")' if kind.kind == "text" else text\n""",
+        "        return text\n",
+        (f"{EXPRESSIONS}/test_sql.py::test_text_is_compared_by_code_point_whatever_the_collation_of_the_database",),
+        "PostgreSQL",
+    ),
+    Mutant(
+        "a pattern may repeat what repeats",
+        "translators/expression/pattern.py",
+        "        if part.repeats or (most is None and part.chooses):\n",
+        "        if most is None and part.chooses:\n",
+        (f"{EXPRESSIONS}/test_pattern.py::test_what_engines_differ_on_or_could_choke_on_is_refused_with_advice",),
     ),
 )

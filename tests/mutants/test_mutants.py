@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.capabilities import require
 from tests.mutants.catalogue import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,8 @@ def run(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_the_suite_notices(mutant: Mutant, tmp_path: Path) -> None:
+    if mutant.needs is not None:
+        require(mutant.needs)
     copy(tmp_path)
     file = tmp_path / mutant.file
     text = file.read_text()

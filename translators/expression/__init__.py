@@ -1,6 +1,7 @@
 """Dragoman SQL: a closed subset of PostgreSQL's scalar expressions with one exact meaning.
 
-`parse` gives a tree with spans, `bind` a typed tree, `Emitter` the Python text of it. `catalogue.py` is the language.
+`parse` gives a tree with spans, `bind` a typed tree, `Emitter` the Python text of it; `duckdb.to_duckdb` and
+`postgres.to_postgres` give its SQL. `catalogue.py` is the language.
 """
 
 from __future__ import annotations

@@ -131,7 +131,9 @@ class Python(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One function or operator: what it means, how it is typed, and what each engine is given for it.
+    """One function or operator: what it means, how it is typed, and how it becomes Python.
+
+    What DuckDB and PostgreSQL are given for it stands in `duckdb.TEXTS` and `postgres.TEXTS` under the same name.
 
     `nulls`: `strict` (NULL in, NULL out) or what it does instead. `errors`: the codes that a row can meet. `arity`: the
     least and the most arguments. `bind` checks the arguments and gives the typed call; with `takes_names` these are not

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from translators.expression import choice, convert, logic, moment, number, special, text
+from translators.expression import choice, convert, logic, moment, number, pattern, special, text
 from translators.expression.arguments import EXAMPLE_CODES, EXAMPLE_COLUMNS, Entry, Example
+from translators.expression.bound import Aggregate, Bound, Call
 
-__all__ = ["CATALOGUE", "EXAMPLE_CODES", "EXAMPLE_COLUMNS", "FUNCTIONS", "INSTEAD", "Entry", "Example"]
+__all__ = [
+    "CATALOGUE",
+    "EXAMPLE_CODES",
+    "EXAMPLE_COLUMNS",
+    "FUNCTIONS",
+    "INSTEAD",
+    "Entry",
+    "Example",
+    "can_raise",
+    "page",
+]
 
-_GROUPS = (
-    logic.ENTRIES,
-    choice.ENTRIES,
-    number.ENTRIES,
-    text.ENTRIES,
-    convert.ENTRIES,
-    moment.ENTRIES,
-    special.ENTRIES,
+_TITLED = (
+    ("Comparisons and conditions", logic.ENTRIES),
+    ("Choosing", choice.ENTRIES),
+    ("Numbers", number.ENTRIES),
+    ("Text", (*text.ENTRIES, *pattern.ENTRIES)),
+    ("Conversions", convert.ENTRIES),
+    ("Dates and times", moment.ENTRIES),
+    ("Codes, parts, and what happened", special.ENTRIES),
 )
+_HEAD = """# Functions and operators
 
-CATALOGUE = MappingProxyType({entry.name: entry for group in _GROUPS for entry in group})
+What a mapping's expressions can say. This page is made from the catalogue in the code, and every example is run by the
+tests. An expression has one meaning: in the stream, in a check and in the database.
+
+An error rejects the change, with the code named here. NULL wins over an error in another operand.
+"""
+
+CATALOGUE = MappingProxyType({entry.name: entry for _, entries in _TITLED for entry in entries})
 """Every entry by name."""
 
 FUNCTIONS = MappingProxyType(
@@ -27,7 +45,16 @@ FUNCTIONS = MappingProxyType(
 )
 """What can be called as name(arguments)."""
 
-_NO_REGEX = "There are no regular expressions yet: use LIKE, STARTS_WITH, SPLIT_PART or TRY_CAST."
+
+def can_raise(bound: Bound) -> bool:
+    """Whether computing this part can raise at all; overflow counts, which lint lets pass."""
+    if isinstance(bound, Call):
+        return bound.fails or bool(CATALOGUE[bound.name].errors) or any(can_raise(part) for part in bound.args)
+    return isinstance(bound, Aggregate)
+
+
+_REGEX = "Write MATCHES(x, 'pattern'), which asks whether the whole text fits."
+_CUT = "Engines differ on it: use SUBSTRING, SPLIT_PART or REPLACE, and MATCHES to ask for the form."
 INSTEAD = MappingProxyType(
     {
         **dict.fromkeys(("NVL", "IFNULL", "ISNULL"), "Write COALESCE(a, b)."),
@@ -35,7 +62,8 @@ INSTEAD = MappingProxyType(
         **dict.fromkeys(("LEN", "CHAR_LENGTH", "CHARACTER_LENGTH"), "Write LENGTH(x)."),
         **dict.fromkeys(("IF", "IIF", "DECODE"), "Write CASE WHEN ... THEN ... ELSE ... END."),
         **dict.fromkeys(("CONCAT", "CONCAT_WS"), "Write a || b; it is NULL if one is, so add COALESCE where needed."),
-        **dict.fromkeys(("MATCHES", "REGEXP_REPLACE", "REGEXP_LIKE", "REGEXP_MATCHES", "REGEXP_SUBSTR"), _NO_REGEX),
+        **dict.fromkeys(("REGEXP_LIKE", "REGEXP_MATCHES", "RLIKE"), _REGEX),
+        **dict.fromkeys(("REGEXP_REPLACE", "REGEXP_SUBSTR", "REGEXP_EXTRACT"), _CUT),
         **dict.fromkeys(("INSTR", "LOCATE", "CHARINDEX"), "Write STRPOS(x, part)."),
         **dict.fromkeys(("UCASE",), "Write UPPER(x)."),
         **dict.fromkeys(("LCASE",), "Write LOWER(x)."),
@@ -55,3 +83,49 @@ INSTEAD = MappingProxyType(
     }
 )
 """What to write instead of a function that other databases have."""
+
+
+def page() -> str:
+    """All entries as a Markdown page: what they take and mean, what they do with NULL, how a row can fail, examples."""
+    columns = ", ".join(f"`{name}` {kind}" for name, kind in EXAMPLE_COLUMNS.items())
+    lines = [_HEAD, f"Columns of the examples: {columns}; what is not said of one is NULL. `part` has the same.", ""]
+    for title, entries in _TITLED:
+        lines += [f"## {title}", ""]
+        for entry in entries:
+            lines += [f"### `{entry.signature}`", "", entry.meaning, "", f"* NULL: {_nulls(entry)}"]
+            if entry.errors:
+                lines.append(f"* a row is rejected by {', '.join(f'`{code}`' for code in entry.errors)}")
+            lines += ["", "```sql", *(_example(example) for example in entry.examples), "```", ""]
+    lines += ["## Written otherwise elsewhere", "", "| elsewhere | here |", "|---|---|"]
+    lines += [f"| `{name}` | {_cell(advice)} |" for name, advice in sorted(INSTEAD.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _nulls(entry: Entry) -> str:
+    return "strict: NULL if an argument is NULL" if entry.nulls == "strict" else entry.nulls
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _example(example: Example) -> str:
+    given = ", ".join(f"{name} = {_value(value)}" for name, value in example.given.items())
+    return f"{example.text}  -- {_value(example.value)}" + (f", where {given}" if given else "")
+
+
+def _value(value: object) -> str:
+    """A value as a person reads it; the rows of a part and states as `{column: value}`."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return str(value).upper()
+        case str():
+            return f"'{value}'"
+        case list():
+            return f"[{', '.join(_value(one) for one in value)}]"
+        case dict():
+            return f"{{{', '.join(f'{name}: {_value(one)}' for name, one in value.items())}}}"
+        case _:
+            return str(value)

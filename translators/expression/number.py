@@ -66,7 +66,7 @@ _IN_CONTEXT = {"+": CTX.add, "-": CTX.subtract, "*": CTX.multiply}
 
 def _computed(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
     if call.type.kind == "float":
-        return f"({texts[0]} {call.name} {texts[1]})"
+        return f"{emitter.use(runtime.finite)}({texts[0]} {call.name} {texts[1]})"
     if call.type.kind == "integer":
         return checked(emitter, f"{texts[0]} {call.name} {texts[1]}")
     text = f"{emitter.use(_IN_CONTEXT[call.name])}({texts[0]}, {texts[1]})"

@@ -24,7 +24,7 @@ from translators.expression.bound import (
     Happened,
     Local,
 )
-from translators.expression.catalogue import CATALOGUE
+from translators.expression.catalogue import CATALOGUE, can_raise
 
 
 class Names(Protocol):
@@ -296,10 +296,8 @@ class Emitter:
         return Local(bound.type, bound.span, name), f"({name} := {text}) is {name}"
 
     def raises(self, bound: Bound) -> bool:
-        """Whether computing this part can raise at all; overflow counts, which lint lets pass."""
-        if isinstance(bound, Call):
-            return bound.fails or bool(CATALOGUE[bound.name].errors) or any(self.raises(part) for part in bound.args)
-        return isinstance(bound, Aggregate)
+        """Whether computing this part can raise at all."""
+        return can_raise(bound)
 
     def _uncertain(self, bound: Bound) -> int:
         """How many parts of a strict tree may, each for itself, be NULL or fail."""

@@ -85,6 +85,13 @@ def integer_overflow(value: int) -> int:
     raise ValueProblem("value.overflow", {"value": value, "type": "integer"})
 
 
+def finite(value: float) -> float:
+    """The result of an operation on floats, if it is a number; no negative zero."""
+    if value - value != 0:
+        raise ValueProblem("value.overflow", {"value": repr(value), "type": "float"})
+    return value + 0.0
+
+
 def decimal_38(value: Decimal) -> Decimal:
     """The value, if 38 digits hold it; else `value.overflow`."""
     if len(value.as_tuple().digits) > MAX_DECIMAL:

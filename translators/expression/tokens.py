@@ -51,7 +51,7 @@ _INSTEAD = {
     ";": "An expression is a single value: there are no statements.",
     "`": 'Write names that need quotes in double quotes: "name".',
     "[": "There are no arrays; a part is summed up by SUM, COUNT, MIN and MAX.",
-    "~": "There are no regular expressions; use LIKE.",
+    "~": "Write MATCHES(x, 'pattern').",
     "^": "There is no power operator.",
     "@": "There are no parameters and no variables.",
     "?": "There are no parameters and no variables.",
@@ -129,7 +129,7 @@ def _unreadable(text: str, position: int) -> ExpressionError:
         span = (position, position + len(symbol))
         if symbol in ("--", "/*"):
             return Refused(span, what="A comment", fix=_COMMENT_FIX)
-        if symbol in "'\"":
+        if symbol in ("'", '"'):
             noun = "text" if symbol == "'" else "name"
             return SyntaxProblem((position, len(text)), what=f"This {noun} has no end.", fix=_INSTEAD[symbol])
         if symbol in _INSTEAD:

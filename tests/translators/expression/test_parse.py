@@ -178,7 +178,7 @@ def garbage(count: int, seed: int) -> Iterator[str]:
 
 
 def test_garbage_gives_a_tree_or_a_coded_problem() -> None:
-    for text in garbage(3_000, 7):
+    for text in garbage(20_000, 7):
         try:
             parse(text)
         except ExpressionError as problem:
