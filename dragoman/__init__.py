@@ -10,13 +10,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from translators.contract import Contract, Promise, personal, sensitive
+    from translators.functions import Reject
+    from translators.python_class import LegacyRows, PythonTranslator
+    from translators.translator import Event
 
-__all__ = ["Contract", "Promise", "__version__", "personal", "sensitive"]
+__all__ = [
+    "Contract",
+    "Event",
+    "LegacyRows",
+    "Promise",
+    "PythonTranslator",
+    "Reject",
+    "__version__",
+    "personal",
+    "sensitive",
+]
 
 __dragoman__ = True
 __version__ = "0.1.0"
 
-_HOMES = {name: "translators.contract" for name in ("Contract", "Promise", "personal", "sensitive")}
+_HOMES = {
+    **dict.fromkeys(("Contract", "Promise", "personal", "sensitive"), "translators.contract"),
+    **dict.fromkeys(("LegacyRows", "PythonTranslator"), "translators.python_class"),
+    "Event": "translators.translator",
+    "Reject": "translators.functions",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -11,12 +11,15 @@ from dragoman.commands import (
     dlq,
     doctor,
     events,
+    lineage,
     lint,
     map_change,
     parked,
     reconcile,
+    rehearse,
     report,
     run,
+    schema,
     status,
     test,
 )
@@ -56,8 +59,11 @@ def dragoman(
 
 app.command()(demo.demo)
 app.command()(lint.lint)
-app.command()(test.test)
+app.add_typer(test.app, name="test")
 app.command(name="map")(map_change.map_change)
+app.command()(rehearse.rehearse)
+app.command()(lineage.lineage)
+app.command()(schema.schema)
 app.command()(run.run)
 app.command()(status.status)
 app.command()(events.events)

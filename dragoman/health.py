@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -78,14 +79,14 @@ class NotYet(Exception):
     """Something will be there after the first run; nothing is wrong."""
 
 
-def examine(project: Project) -> list[Ailment]:
+def examine(project: Project, today: date) -> list[Ailment]:
     """All examinations, in the order in which their troubles would be met."""
-    return [_examined(what, look) for what, look in _examinations(project)]
+    return [_examined(what, look) for what, look in _examinations(project, today)]
 
 
-def _examinations(project: Project) -> Iterator[tuple[str, Callable[[], str]]]:
+def _examinations(project: Project, today: date) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "packages", _packages
-    yield "project files", lambda: _files(project)
+    yield "project files", lambda: _files(project, today)
     yield "disk space", lambda: _space(project)
     yield "source", lambda: _source(project)
     yield "log", lambda: _log(project)
@@ -118,8 +119,8 @@ def _packages() -> str:
     return f"all five are those of {identity.HOME}"
 
 
-def _files(project: Project) -> str:
-    lint = Lint(project)
+def _files(project: Project, today: date) -> str:
+    lint = Lint(project, today)
     lint.run()
     if lint.errors:
         first = next(f for f in lint.findings if f.severity == "error")

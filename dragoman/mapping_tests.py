@@ -1,31 +1,20 @@
-"""The tests beside a mapping: `mappings/<name>.test.yaml`, read and run through the pipeline's own step, in memory."""
+"""The tests beside a mapping, as `mappings/<name>.test.yaml` has them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, cast
 
-import msgspec
-import orjson
-
 from dragoman.forms import Environment, Section
 from dragoman.project import Project
-from dragoman.streams import word
-from pipeline.batch import Batch, label_of
-from pipeline.cloudevents import Producer
-from pipeline.state.memory import MemoryState
+from pipeline.testing import OUTCOMES, Expected, MappingTest
 from translators.change import Change, Coordinate, Op
-from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
-from translators.outcome import Ignored, Outcome, Rejected
 from translators.schema import LegacySchema, Table, Type
-from translators.translator import Refused, keys_of
 from translators.values import Opaque, Row, Value, key_text
 from translators.yaml_text import YamlList, YamlMap, YamlNode, YamlScalar, did_you_mean, place
 
-OUTCOMES = ("translated", "loaded", "ignored", "rejected", "parked")
 _NULLS = ("", "~", "null")
 
 
@@ -36,175 +25,25 @@ class TestMalformed(DragomanError):
     hint: ClassVar[str] = "{fix}"
 
 
-class Expected(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step has to say. Trees are as YAML has them: every value a text, null for nothing."""
-
-    outcome: str
-    events: tuple[tuple[str, Any], ...] | None
-    state: Any
-    code: str | None
-    field: str | None
-    reason: str | None
-    where: str
-
-
-class MappingTest(msgspec.Struct, frozen=True, kw_only=True):
-    """One test: transactions of changes, and what is expected of each."""
-
-    name: str
-    where: str
-    transactions: tuple[tuple[Change, ...], ...]
-    expected: tuple[Expected, ...]
-
-
-class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step did say, as JSON has it."""
-
-    outcome: Outcome
-    events: tuple[tuple[str, Any], ...]
-    state: Any
-
-
-class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was expected otherwise; `step` counts from 1."""
-
-    step: int
-    what: str
-    expected: str
-    got: str
-    where: str
+def file_of(translator: str) -> str:
+    """The file of a translator's tests, in the project's folder."""
+    return f"mappings/{translator}.test.yaml"
 
 
 def read_tests(project: Project, translator: str) -> list[MappingTest]:
     """The tests of a translator; none if it has no test file. A `DragomanError` with its place if they are malformed."""
-    file = f"mappings/{translator}.test.yaml"
+    file = file_of(translator)
     if not project.path(file).exists():
         return []
+    return tests_of(project.text(file), file, project.schema)
+
+
+def tests_of(text: str, file: str, schema: LegacySchema) -> list[MappingTest]:
+    """The tests that a YAML text says; a `DragomanError` with its place if they are malformed."""
     environment = Environment({})
-    form = Section.of(project.text(file), file, environment, TestMalformed).only(("tests",))
-    reader = _Reader(file, project.schema, environment)
+    form = Section.of(text, file, environment, TestMalformed).only(("tests",))
+    reader = _Reader(file, schema, environment)
     return [reader.test(node) for node in form.items("tests")]
-
-
-def run_test(translator: CompiledTranslator, test: MappingTest) -> list[Mismatch]:
-    """Run a test; what was otherwise than expected, nothing if it holds."""
-    store = MemoryState()
-    waiting: set[str] = set()
-    found: list[Mismatch] = []
-    for number, (changes, expected) in enumerate(zip(test.transactions, test.expected, strict=True), start=1):
-        said = _step(translator, store, waiting, changes)
-        found += _compared(number, expected, said)
-    return found
-
-
-class _Observed(Batch):
-    """A batch that remembers the outcome of its last step."""
-
-    outcome: Outcome | None = None
-
-    def count_outcome(self, changes: Sequence[Change], outcome: Outcome, by: int = 1) -> None:
-        """See `Batch`."""
-        self.outcome = outcome
-        super().count_outcome(changes, outcome, by)
-
-
-def _step(translator: CompiledTranslator, store: MemoryState, waiting: set[str], changes: Sequence[Change]) -> Said:
-    batch = _Observed(translator, _producer(translator), store, 0, waiting, "dead-letters")
-    key = keys_of(translator, changes[0])[0]
-    batch.step(key, changes, 0)
-    store.save(batch.save)
-    if batch.outcome is None:
-        raise RuntimeError("positions rise, so no change of a test is a repeat")
-    events = tuple((_type(dict(record.headers)), orjson.loads(record.value or b"null")) for record in batch.events)
-    return Said(outcome=batch.outcome, events=events, state=_state(translator, store, key))
-
-
-def _type(headers: dict[str, bytes | None]) -> str:
-    return ".".join((headers["ce_type"] or b"").decode().rsplit(".", 2)[1:])
-
-
-def _state(translator: CompiledTranslator, store: MemoryState, key: str) -> Any:
-    stored = store.load([key]).get(key)
-    if stored is None:
-        return None
-    try:
-        state = translator.state(stored.rows)
-    except Refused:
-        return None
-    return None if state is None else orjson.loads(orjson.dumps(state, default=str))
-
-
-def _producer(translator: CompiledTranslator) -> Producer:
-    return Producer(
-        namespace="test",
-        context=translator.context,
-        source="test",
-        source_epoch=1,
-        translator=translator.name,
-        state_epoch=1,
-        generation=1,
-        mapping_version=translator.version,
-        producer_version="",
-        events_topic="events",
-        state_topic="state",
-    )
-
-
-def _compared(step: int, expected: Expected, said: Said) -> list[Mismatch]:
-    found: list[tuple[str, str, str]] = []
-    outcome = label_of(said.outcome)
-    problem = said.outcome.problem if isinstance(said.outcome, Rejected) else None
-    if outcome.partition(":")[0] != expected.outcome:
-        why = f" ({problem.code}: {problem.message})" if problem else ""
-        found.append(("outcome", expected.outcome, f"{outcome}{why}"))
-    if expected.reason is not None:
-        got = said.outcome.reason if isinstance(said.outcome, Ignored) else "-"
-        found += _differs("reason", expected.reason, got)
-    if expected.code is not None:
-        found += _differs("code", expected.code, problem.code if problem else "-")
-    if expected.field is not None:
-        found += _differs("field", expected.field, (problem.field if problem else None) or "-")
-    if expected.events is not None:
-        found += _events(expected.events, said.events)
-    if expected.state is not None:
-        found += _subset("state", expected.state, said.state)
-    return [Mismatch(step=step, what=what, expected=e, got=g, where=expected.where) for what, e, g in found]
-
-
-def _differs(what: str, expected: str, got: str) -> list[tuple[str, str, str]]:
-    return [] if expected == got else [(what, expected, got)]
-
-
-def _events(expected: tuple[tuple[str, Any], ...], got: tuple[tuple[str, Any], ...]) -> list[tuple[str, str, str]]:
-    types = [kind for kind, _ in expected], [kind for kind, _ in got]
-    if types[0] != types[1]:
-        return [("events", ", ".join(types[0]) or "none", ", ".join(types[1]) or "none")]
-    found = []
-    for (kind, wanted), (_, data) in zip(expected, got, strict=True):
-        found += _subset(kind, wanted, data)
-    return found
-
-
-def _subset(path: str, expected: Any, got: Any) -> list[tuple[str, str, str]]:
-    """What is expected and not there; members that are not expected may be anything."""
-    if isinstance(expected, dict):
-        if not isinstance(got, dict):
-            return [(path, "an object", word(got))]
-        found = []
-        for name, value in expected.items():
-            if name not in got:
-                found.append((f"{path}.{name}", word(value), "there is no such field"))
-            else:
-                found += _subset(f"{path}.{name}", value, got[name])
-        return found
-    if isinstance(expected, list):
-        if not isinstance(got, list) or len(expected) != len(got):
-            length = f"{len(got)} elements" if isinstance(got, list) else word(got)
-            return [(path, f"{len(expected)} elements", length)]
-        return [
-            m for at, (e, g) in enumerate(zip(expected, got, strict=True), 1) for m in _subset(f"{path}[{at}]", e, g)
-        ]
-    return [] if word(expected) == word(got) else [(path, word(expected), word(got))]
 
 
 class _Reader:

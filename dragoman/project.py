@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from pipeline.consume import ConsumerSpec
     from pipeline.projection.spec import ProjectionSpec
     from reconcile.check import CheckSpec
-    from translators.binding import Contracts
+    from translators.binding import BoundMapping, Contracts
     from translators.compiled import CompiledTranslator
+    from translators.functions import PythonFunction
     from translators.mapping import Mapping
     from translators.schema import LegacySchema
 
@@ -34,6 +35,13 @@ class MappingNamedOtherwise(DragomanError):
 
     code: ClassVar[str] = "project.mapping-name"
     hint: ClassVar[str] = "A mapping is called like its file: correct one of the two."
+
+
+class MappingTwice(DragomanError):
+    """The translator {name} is written twice: {file} and {other}."""
+
+    code: ClassVar[str] = "project.mapping-twice"
+    hint: ClassVar[str] = "Keep one of the two."
 
 
 class ConsumerTwice(DragomanError):
@@ -91,16 +99,45 @@ class Project:
         from translators.compiled import compile_mapping
 
         mapping, text = self.mapping(name)
-        return compile_mapping(mapping, text, self.schema, self.contracts)
+        return compile_mapping(mapping, text, self.schema, self.contracts, functions=self.function)
+
+    def function(self, name: str) -> PythonFunction:
+        """The Python function `module:function` that a mapping names."""
+        from dragoman.functions import function_of
+
+        return function_of(self.folder, name)
+
+    def bound(self, name: str) -> BoundMapping:
+        """One mapping, bound but not compiled: what lint looks at."""
+        from translators.binding import bind_mapping
+
+        mapping, text = self.mapping(name)
+        return bind_mapping(mapping, text, self.schema, self.contracts, self.function)
 
     def mapping(self, name: str) -> tuple[Mapping, str]:
         """A mapping and its file's text."""
         from translators.mapping import read_mapping
 
         self.check_name(name)
+        if self.path(f"mappings/{name}.py").is_file():
+            return self._python_mapping(name)
         file = f"mappings/{name}.yaml"
         text = self.text(file, f"dragoman.yaml names the translator {name!r}: write its mapping, or take the name out.")
-        mapping = read_mapping(text, file)
+        mapping = read_mapping(text, file, self.text)
+        if mapping.name != name:
+            raise MappingNamedOtherwise(file=file, name=mapping.name, where=file)
+        return mapping, text
+
+    def _python_mapping(self, name: str) -> tuple[Mapping, str]:
+        """A translator that is a Python class, as a mapping."""
+        from dragoman.functions import translator_of
+        from translators.python_class import read_python
+
+        file, other = f"mappings/{name}.py", f"mappings/{name}.yaml"
+        if self.path(other).is_file():
+            raise MappingTwice(name=name, file=file, other=other, where=file)
+        text = self.text(file)
+        mapping = read_python(translator_of(self.folder, self.path(file)), text, file)
         if mapping.name != name:
             raise MappingNamedOtherwise(file=file, name=mapping.name, where=file)
         return mapping, text

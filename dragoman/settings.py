@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from dragoman.forms import Environment, Section, read_text
 from translators.errors import DragomanError
 
 FILE = "dragoman.yaml"
 FAILPOINT = "DRAGOMAN_FAILPOINT"
+LEVELS = ("error", "warning", "off")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^@\s]*@")
@@ -43,6 +44,13 @@ class Database:
         return f"Database({masked(self.url)})"
 
 
+class LintLevel(NamedTuple):
+    """How much a finding matters in this project, and where it says so."""
+
+    level: str
+    where: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What `dragoman.yaml` says. Paths are absolute; `environment` fills in the other files of the project.
@@ -59,6 +67,8 @@ class Settings:
     state: Path
     environment: Environment
     places: Mapping[str, str]
+    lint: Mapping[str, LintLevel] = field(default_factory=dict)
+    """The levels that the project gives to findings of lint, by code."""
 
     def __repr__(self) -> str:
         shown = (f"{f.name}={masked(repr(getattr(self, f.name)))}" for f in fields(self) if f.name != "places")
@@ -85,7 +95,7 @@ def read_settings(folder: Path, variables: Mapping[str, str]) -> Settings:
         raise NoProject(folder=folder)
     environment = Environment(variables)
     form = Section.of(read_text(path, FILE, ""), FILE, environment)
-    form.only(("project", "namespace", "translators", "source", "log", "state"))
+    form.only(("project", "namespace", "translators", "source", "log", "state"), ("lint",))
     translators = form.names("translators")
     for name in (*translators, form.text("source")):
         if not _NAME.fullmatch(name):
@@ -100,4 +110,9 @@ def read_settings(folder: Path, variables: Mapping[str, str]) -> Settings:
         state=folder / form.text("state"),
         environment=environment,
         places={key: form.where(key) for key in ("translators", "source")},
+        lint=_levels(form.section("lint")) if "lint" in form else {},
     )
+
+
+def _levels(form: Section) -> dict[str, LintLevel]:
+    return {code: LintLevel(form.one_of(code, LEVELS), form.where(code)) for code in form.keys}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from connectors.capture import CaptureSpec, Feed
 from connectors.capture.spec import NOTIFICATION, TRANSACTION
 from dragoman.forms import Section, read_text
 from dragoman.settings import Settings
 from pipeline.worker import Feed as WorkerFeed
-from translators.compiled import CompiledTranslator
+from translators.binding import BoundMapping
 from translators.errors import DragomanError
 from translators.parts import key_columns
 from translators.schema import LegacySchema
@@ -52,6 +52,30 @@ class RoutedApart(DragomanError):
         "Rows of one aggregate would be on several partitions. Route every table by the same columns of the key, or "
         "give the feed one partition."
     )
+
+
+class Reader(Protocol):
+    """What has to be known of a translator to find its feed; it need not be compiled."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def root(self) -> str:
+        """The table whose row makes its thing exist."""
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """All tables that it reads."""
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether it reads more than the root."""
+
+    @property
+    def bound(self) -> BoundMapping:
+        """Its mapping, bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +119,7 @@ class Source:
     proof: bool
     fix: str
 
-    def feed_of(self, translator: CompiledTranslator) -> WorkerFeed:
+    def feed_of(self, translator: Reader) -> WorkerFeed:
         """The one feed that holds all tables of a translator; a coded `feed.` error if none can serve it."""
         homes = {table: feed for feed in self.feeds for table in feed.tables}
         for table in (translator.root, *sorted(translator.tables)):
@@ -124,7 +148,7 @@ class Source:
         )
 
 
-def check_routing(translator: CompiledTranslator, feed: SourceFeed, file: str) -> None:
+def check_routing(translator: Reader, feed: SourceFeed, file: str) -> None:
     """`RoutedApart` unless each table of a translator is routed by the same columns of the business key."""
     if feed.partitions in (None, 1):
         return

@@ -6,124 +6,89 @@ All that is wrong is collected, so that a person sees a file's errors at once.
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, field
 
-from translators.checks import meanings
+from translators.binding_python import bind_python
+from translators.bound_mapping import (
+    BoundEach,
+    BoundEvent,
+    BoundField,
+    BoundIgnore,
+    BoundInvariant,
+    BoundMapping,
+    BoundMembers,
+    BoundNode,
+)
 from translators.contract import Contract, Shape, shape_of
-from translators.expression.bind import Bound, CodeTable, Scope, bind
-from translators.expression.errors import ExpressionError
-from translators.expression.parse import parse
-from translators.findings import Finding, MappingInvalid, Severity
-from translators.mapping import Each, EventRule, Expression, FieldNode, Mapping, Members
+from translators.contracts import Contracts, Promised
+from translators.expression.bind import Scope
+from translators.expressions import Expressions
+from translators.findings import MappingInvalid
+from translators.functions import Functions, no_functions
+from translators.mapping import Each, EventRule, Expression, FieldNode, Mapping, Members, PythonField
 from translators.parts import children_of, misfits
+from translators.promises import type_of
+from translators.report import Report
 from translators.schema import LegacySchema, Type
 from translators.yaml_text import Mark, did_you_mean
 
-Contracts = MappingType[str, type[Contract]]
-"""Contracts by the name that mappings write: `PolicyBound.v1`."""
+__all__ = [
+    "BoundEach",
+    "BoundEvent",
+    "BoundField",
+    "BoundIgnore",
+    "BoundInvariant",
+    "BoundMapping",
+    "BoundMembers",
+    "BoundNode",
+    "Contracts",
+    "bind_mapping",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class BoundField:
-    """One field computed by one expression; `shape` is what its contract says of it."""
+def bind_mapping(
+    mapping: Mapping, text: str, schema: LegacySchema, contracts: Contracts, functions: Functions = no_functions
+) -> BoundMapping:
+    """Bind one mapping. `MappingInvalid` with all findings if there is an error among them; `text` is the file's.
 
-    path: str
-    bound: Bound
-    source: Expression
-    shape: Shape
-
-
-@dataclass(frozen=True, slots=True)
-class BoundMembers:
-    """A nested object."""
-
-    path: str
-    fields: MappingType[str, BoundNode]
-
-
-@dataclass(frozen=True, slots=True)
-class BoundEach:
-    """A list, one element per row of a part."""
-
-    path: str
-    table: str
-    fields: MappingType[str, BoundNode]
-
-
-BoundNode = BoundField | BoundMembers | BoundEach
-
-
-@dataclass(frozen=True, slots=True)
-class BoundEvent:
-    """One event rule: `fields` are computed here, the others of `shape` are taken from the state."""
-
-    type: str
-    shape: MappingType[str, Shape]
-    when: Bound
-    fields: MappingType[str, BoundField]
-    rule: EventRule
-    deprecated: bool
-    occurred: Bound | None
-
-
-@dataclass(frozen=True, slots=True)
-class BoundIgnore:
-    """One ignore rule."""
-
-    when: Bound
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class BoundMapping:
-    """Everything that code is generated from."""
-
-    mapping: Mapping
-    schema: LegacySchema
-    owner: str
-    fields: MappingType[str, BoundNode]
-    shape: MappingType[str, Shape]
-    state_types: MappingType[str, Type]
-    events: tuple[BoundEvent, ...]
-    ignore: tuple[BoundIgnore, ...]
-    correlation: Bound | None
-    findings: tuple[Finding, ...] = field(default=())
-
-
-def bind_mapping(mapping: Mapping, text: str, schema: LegacySchema, contracts: Contracts) -> BoundMapping:
-    """Bind one mapping. `MappingInvalid` with all findings if there is an error among them; `text` is the file's."""
-    binder = _Binder(mapping, text, schema, contracts)
-    bound = binder.bound()
-    if bound is None or any(f.severity == "error" for f in binder.findings):
-        raise MappingInvalid(binder.findings)
+    `functions` finds the Python functions that it names.
+    """
+    report = Report(mapping, text)
+    if mapping.python is not None:
+        bound = bind_python(mapping, report, schema, contracts)
+    else:
+        bound = _Binder(mapping, report, schema, contracts, functions).bound()
+    if bound is None or any(f.severity == "error" for f in report.findings):
+        raise MappingInvalid(report.findings)
     return bound
 
 
 class _Binder:
-    def __init__(self, mapping: Mapping, text: str, schema: LegacySchema, contracts: Contracts) -> None:
-        self.findings: list[Finding] = []
+    def __init__(
+        self, mapping: Mapping, report: Report, schema: LegacySchema, contracts: Contracts, functions: Functions
+    ) -> None:
         self._mapping = mapping
-        self._lines = text.splitlines()
+        self._report = report
         self._schema = schema
-        self._contracts = contracts
-        self._codes = {name: CodeTable(name=name, entries=entries) for name, entries in mapping.codes.items()}
+        self._promised = Promised(mapping, report, contracts)
+        self._expressions = Expressions(mapping, report, functions)
         self._state_types: dict[str, Type] = {}
 
     def bound(self) -> BoundMapping | None:
         mapping = self._mapping
-        contract = self._contract(mapping.contract, "state", mapping.marks["contract"])
+        contract = self._promised.contract(mapping.contract, "state", mapping.marks["contract"])
         wrong = misfits(mapping, self._schema.tables)
         for misfit in wrong:
-            self._find(*misfit)
+            self._report.find(*misfit)
         if contract is None or wrong:
             return None
         shape = shape_of(contract)
         columns = self._schema.tables[mapping.root].columns
-        scope = Scope(table=mapping.root, columns=columns, parts=self._part_columns(), codes=self._codes)
+        scope = Scope(table=mapping.root, columns=columns, parts=self._part_columns(), codes=self._expressions.codes)
         fields = self._fields(mapping.fields, shape, scope, "", mapping.marks["contract"])
-        self._check_technical(shape)
-        events = tuple(event for rule in mapping.events if (event := self._event(rule, scope, shape)))
-        ignored = [(self._condition(rule.when, scope), rule.reason) for rule in mapping.ignore]
+        self._promised.check_technical(shape)
+        invariants = self._promised.invariants(contract, shape, self._state_types, mapping.marks["contract"])
+        events = tuple(event for rule in mapping.events if (event := self._event(rule, scope, shape, invariants)))
+        ignored = [(self._expressions.condition(rule.when, self._event_scope(scope)), rule) for rule in mapping.ignore]
         return BoundMapping(
             mapping=mapping,
             schema=self._schema,
@@ -132,34 +97,11 @@ class _Binder:
             shape=shape,
             state_types=self._state_types,
             events=events,
-            ignore=tuple(BoundIgnore(when, reason) for when, reason in ignored if when is not None),
-            correlation=self._of_kind(mapping.correlation, scope, "correlation", ("text",)),
-            findings=tuple(self.findings),
+            ignore=tuple(BoundIgnore(when, rule.reason) for when, rule in ignored if when is not None),
+            correlation=self._expressions.of_kind(mapping.correlation, scope, "correlation", ("text",)),
+            findings=tuple(self._report.findings),
+            invariants=invariants,
         )
-
-    def _check_technical(self, shape: MappingType[str, Shape]) -> None:
-        for name in self._mapping.technical:
-            if name not in shape:
-                said = f"{self._mapping.contract} has no field {name}{did_you_mean(name, shape)}"
-                self._find("contract.field-unknown", self._mapping.marks["technical"], said, len(name))
-
-    def _contract(self, name: str, kind: str, mark: Mark) -> type[Contract] | None:
-        contract = self._contracts.get(name)
-        if contract is None:
-            known = sorted(self._contracts)
-            self._find("contract.unknown", mark, f"no contract is called {name}{did_you_mean(name, known)}", len(name))
-            return None
-        promise = contract.promise
-        if promise.kind != kind:
-            self._find(
-                "contract.kind", mark, f"{name} is the contract of an {promise.kind}, not of a {kind}", len(name)
-            )
-        if promise.context != self._mapping.context:
-            said = f"{name} belongs to the context {promise.context}, this mapping to {self._mapping.context}"
-            self._find(
-                "contract.context", mark, said, len(name), "Only the context that owns a contract may publish it."
-            )
-        return contract
 
     def _part_columns(self) -> dict[str, MappingType[str, Type]]:
         return {name: self._schema.tables[name].columns for name in self._mapping.parts}
@@ -171,21 +113,20 @@ class _Binder:
         for name, promised in shape.items():
             if name not in nodes and promised.required:
                 said = f"{self._mapping.contract} promises {path}{name}, which is not mapped"
-                self._find("contract.field-missing", mark, said, len(self._mapping.contract))
+                self._report.find("contract.field-missing", mark, said, len(self._mapping.contract))
         for name, node in nodes.items():
             if name not in shape:
                 place = node.scalar.mark if isinstance(node, Expression) else node.mark
                 said = f"{self._mapping.contract} has no field {path}{name}{did_you_mean(name, shape)}"
-                self._find(
-                    "contract.field-unknown", place, said, hint="Map what the contract names, or extend the contract."
-                )
+                hint = "Map what the contract names, or extend the contract."
+                self._report.find("contract.field-unknown", place, said, hint=hint)
         bound = {n: self._field(nodes[n], s, scope, f"{path}{n}") for n, s in shape.items() if n in nodes}
         return {name: node for name, node in bound.items() if node is not None}
 
     def _field(self, node: FieldNode, shape: Shape, scope: Scope, path: str) -> BoundNode | None:
         match node:
-            case Expression():
-                found = self._promised(node, shape, scope, path)
+            case Expression() | PythonField():
+                found = self._expressions.promised(node, shape, scope, path)
                 if found is not None:
                     self._know(path, found.bound.type)
                 return found
@@ -215,7 +156,7 @@ class _Binder:
             columns=tables[table].columns,
             outer={**scope.outer, scope.table: scope.columns},
             parts={name: tables[name].columns for name in children_of(self._mapping, table)},
-            codes=self._codes,
+            codes=self._expressions.codes,
         )
 
     def _belongs(self, table: str, above: str, mark: Mark) -> bool:
@@ -223,49 +164,61 @@ class _Binder:
         known = children_of(self._mapping, above)
         if table not in known:
             said = f"{table} is no part of {above}{did_you_mean(table, known)}"
-            self._find("part.unknown", mark, said, len(table), "Name it under `parts:` with its parent columns.")
+            hint = "Name it under `parts:` with its parent columns."
+            self._report.find("part.unknown", mark, said, len(table), hint)
         return table in known
 
     def _is(self, shape: Shape, kind: str, path: str, mark: Mark) -> bool:
         if shape.kind != kind:
-            self._find("contract.type", mark, f"{path} is mapped as {kind}, its contract says {shape.kind}")
+            self._report.find("contract.type", mark, f"{path} is mapped as {kind}, its contract says {shape.kind}")
         return shape.kind == kind
 
-    def _promised(self, node: Expression, shape: Shape, scope: Scope, path: str) -> BoundField | None:
-        """An expression bound and compared with what its contract says."""
-        bound = self._bind(node, scope)
-        if bound is None:
-            return None
-        said = _mismatch(bound.type, shape)
-        if said:
-            self._at(node, (0, len(node.text)), "contract.type", f"{path} is {bound.type}, but {said[0]}", said[1])
-        for meaning in sorted(m for m in meanings(bound) - set(shape.choices) if m is not None and shape.choices):
-            unknown = (
-                f"{path} can be {meaning!r}, which its contract does not allow{did_you_mean(meaning, shape.choices)}"
-            )
-            self._at(
-                node, (0, len(node.text)), "contract.choice", unknown, "Extend the contract, or correct the code table."
-            )
-        return BoundField(path, bound, node, shape)
-
-    def _event(self, rule: EventRule, scope: Scope, state: MappingType[str, Shape]) -> BoundEvent | None:
-        contract = self._contract(rule.type, "event", rule.mark)
-        when = self._condition(rule.when, scope)
+    def _event(
+        self, rule: EventRule, scope: Scope, state: MappingType[str, Shape], kept: tuple[BoundInvariant, ...]
+    ) -> BoundEvent | None:
+        contract = self._promised.contract(rule.type, "event", rule.mark)
+        when = self._expressions.condition(rule.when, self._event_scope(scope))
+        self._promised.check_versions(rule)
         if contract is None or when is None:
             return None
         shape = shape_of(contract)
         facts = self._event_scope(scope)
         fields = {}
         for name, node in rule.fields.items():
-            if name not in shape:
+            if name in shape:
+                found = self._expressions.promised(node, shape[name], facts, name)
+                fields.update({} if found is None else {name: found})
+            elif not self._promised.another_version_has(name, rule):
                 said = f"{rule.type} has no field {name}{did_you_mean(name, shape)}"
-                self._find("contract.field-unknown", node.scalar.mark, said)
-            elif found := self._promised(node, shape[name], facts, name):
-                fields[name] = found
+                place = node.scalar.mark if isinstance(node, Expression) else node.mark
+                self._report.find("contract.field-unknown", place, said)
         self._taken_from_state(rule, shape, state, fields)
-        deprecated = contract.promise.status == "deprecated"
-        occurred = self._of_kind(rule.occurred, facts, "occurred", ("date", "timestamp", "timestamptz"))
-        return BoundEvent(rule.type, shape, when, fields, rule, deprecated, occurred)
+        kinds = ("date", "timestamp", "timestamptz")
+        return BoundEvent(
+            type=rule.type,
+            shape=shape,
+            when=when,
+            fields=fields,
+            rule=rule,
+            deprecated=contract.promise.status == "deprecated",
+            occurred=self._expressions.of_kind(rule.occurred, facts, "occurred", kinds),
+            style=contract.promise.style,
+            invariants=self._invariants(contract, shape, rule, fields, kept),
+        )
+
+    def _invariants(
+        self,
+        contract: type[Contract],
+        shape: MappingType[str, Shape],
+        rule: EventRule,
+        fields: MappingType[str, BoundField],
+        kept: tuple[BoundInvariant, ...],
+    ) -> tuple[BoundInvariant, ...]:
+        """Those of an event, but for what its state has kept already: the same words about fields taken from there."""
+        types = {**self._state_types, **{name: field.bound.type for name, field in fields.items()}}
+        found = self._promised.invariants(contract, shape, types, rule.mark)
+        known = {one.text for one in kept if not {path.split(".")[0] for path in one.paths} & fields.keys()}
+        return tuple(one for one in found if one.text not in known)
 
     def _taken_from_state(
         self,
@@ -277,82 +230,34 @@ class _Binder:
         for name, promised in shape.items():
             if name in rule.fields or name in fields:
                 continue
-            if name not in state:
-                if promised.required:
-                    said = f"{rule.type} promises {name}, which neither the state nor this rule has"
-                    self._find(
-                        "contract.field-missing", rule.mark, said, len(rule.type), f"Add `{name}:` under `fields:`."
-                    )
-            elif state[name].kind != promised.kind:
-                said = f"{rule.type} says {name} is {promised.kind}, the state says {state[name].kind}"
-                self._find("contract.type", rule.mark, said, len(rule.type))
+            unmapped = name in state and not state[name].required and name not in self._mapping.fields
+            if name in state and not unmapped:
+                self._fits(rule, name, promised, state[name])
+            elif promised.required:
+                said = f"{rule.type} promises {name}, which neither the state nor this rule has"
+                hint = f"Add `{name}:` under `fields:`."
+                self._report.find("contract.field-missing", rule.mark, said, len(rule.type), hint)
+
+    def _fits(self, rule: EventRule, path: str, promised: Shape, state: Shape) -> None:
+        """Whether a field of the state can be one of the event, with all that is in it."""
+        length = len(rule.type)
+        if state.kind != promised.kind:
+            said = f"{rule.type} says {path} is {promised.kind}, the state says {state.kind}"
+            self._report.find("contract.type", rule.mark, said, length)
+            return
+        found = self._state_types.get(path, type_of(state))
+        if promised.places is not None and found.kind == "decimal" and found.scale > promised.places:
+            said = f"{rule.type} allows {promised.places} places for {path}, in the state it has {found.scale}"
+            hint = f"Write ROUND(NEW.{path}, {promised.places}) under `fields:` if that is meant."
+            self._report.find("contract.type", rule.mark, said, length, hint)
+        for name, inner in promised.fields.items():
+            if name in state.fields:
+                self._fits(rule, f"{path}.{name}", inner, state.fields[name])
+            elif inner.required:
+                said = f"{rule.type} promises {path}.{name}, which {self._mapping.contract} does not have"
+                self._report.find("contract.field-missing", rule.mark, said, length, "Extend the state's contract.")
 
     def _event_scope(self, scope: Scope) -> Scope:
         return Scope(
-            table=scope.table, columns=scope.columns, parts=scope.parts, codes=self._codes, state=self._state_types
+            table=scope.table, columns=scope.columns, parts=scope.parts, codes=scope.codes, state=self._state_types
         )
-
-    def _condition(self, node: Expression, scope: Scope) -> Bound | None:
-        bound = self._bind(node, self._event_scope(scope))
-        if bound is not None and bound.type.kind != "boolean":
-            self._at(node, (0, len(node.text)), "type.mismatch", f"a condition is boolean, this is {bound.type}", "")
-            return None
-        return bound
-
-    def _of_kind(self, node: Expression | None, scope: Scope, what: str, kinds: tuple[str, ...]) -> Bound | None:
-        """An optional expression that has to be of one of these types."""
-        bound = None if node is None else self._bind(node, scope)
-        if node is not None and bound is not None and bound.type.kind not in kinds:
-            said = f"{what} is {' or '.join(kinds)}, this is {bound.type}"
-            self._at(node, (0, len(node.text)), "type.mismatch", said, "")
-        return bound
-
-    def _bind(self, node: Expression, scope: Scope) -> Bound | None:
-        try:
-            return bind(parse(node.text), scope)
-        except ExpressionError as error:
-            self._at(node, error.span, error.code, error.message, error.advice)
-            return None
-
-    def _at(self, node: Expression, span: tuple[int, int], code: str, message: str, hint: str) -> None:
-        mark = node.scalar.locate(span[0])
-        self._find(code, mark, message, max(1, span[1] - span[0]), hint)
-
-    def _find(
-        self, code: str, mark: Mark, message: str, length: int = 1, hint: str = "", severity: Severity = "error"
-    ) -> None:
-        excerpt = self._lines[mark.line - 1] if mark.line <= len(self._lines) else ""
-        self.findings.append(
-            Finding(
-                code=code,
-                severity=severity,
-                file=self._mapping.file,
-                line=mark.line,
-                column=mark.column,
-                message=message,
-                hint=hint,
-                length=min(length, max(1, len(excerpt) - mark.column + 1)),
-                excerpt=excerpt,
-            )
-        )
-
-
-def _mismatch(found: Type, shape: Shape) -> tuple[str, str] | None:
-    """What the contract says instead, and how to write it; nothing where the types fit."""
-    if found.kind == shape.kind or (found.kind == "timestamp" and shape.kind == "timestamptz"):
-        if shape.kind == "decimal" and shape.places is not None and found.scale > shape.places:
-            return (f"the contract allows {shape.places} places", f"Write ROUND(..., {shape.places}) if that is meant.")
-        return None
-    wanted = f"decimal({shape.digits},{shape.places})" if shape.kind == "decimal" and shape.digits else shape.kind
-    fixes = {
-        ("integer", "decimal"): "Write `/ 100` for cents, or CAST(... AS DECIMAL(p,s)).",
-        ("text", "integer"): "Write CAST(... AS INTEGER).",
-        ("text", "decimal"): "Write CAST(... AS DECIMAL(p,s)).",
-        ("text", "date"): "Write TO_DATE(..., 'YYYYMMDD').",
-        ("integer", "text"): "Write CAST(... AS TEXT).",
-        ("text", "boolean"): "Write a comparison: ... = 'Y'.",
-    }
-    return (
-        f"the contract says {wanted}",
-        fixes.get((found.kind, shape.kind), "Change the expression or the contract."),
-    )

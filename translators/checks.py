@@ -8,6 +8,7 @@ from translators.contract import Shape
 from translators.expression.bound import Bound, Call
 from translators.expression.python import Writer
 from translators.expression.runtime import ValueProblem
+from translators.values import OutOfRange, Unavailable, Value
 
 
 def write_checks(writer: Writer, value: str, bound: Bound, shape: Shape) -> None:
@@ -55,7 +56,17 @@ def meanings(bound: Bound) -> set[str | None]:
     if isinstance(bound, Call) and bound.name == "CODE":
         _, entries, _, default = bound.data
         return {*entries.values(), *([] if default is None else [default])}
+    if isinstance(bound, Call) and bound.name == "CASE" and not bound.data:
+        return {meaning for arm in (*bound.args[1::2], bound.args[-1]) for meaning in meanings(arm)}
     return {None}
+
+
+def unusable(column: str, value: Value) -> ValueProblem:
+    """The problem of a column that has no value an expression could use."""
+    if isinstance(value, Unavailable):
+        return ValueProblem("value.unavailable", {"column": column, "reason": value.reason})
+    text = value.text if isinstance(value, OutOfRange) else ""
+    return ValueProblem("value.out_of_range", {"column": column, "value": text})
 
 
 def broken(code: str, said: str) -> ValueProblem:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
+from collections.abc import Mapping as MappingType
 from hashlib import blake2b
 from typing import Any, cast
 
 from translators.aggregate import Rows
-from translators.binding import BoundField, BoundMapping, Contracts, bind_mapping
+from translators.binding import bind_mapping
+from translators.bound_mapping import BoundField, BoundInvariant, BoundMapping, BoundNode
 from translators.contract import json_schema
+from translators.contracts import Contracts
 from translators.expression.bind import sources
 from translators.expression.runtime import ValueProblem
+from translators.functions import Functions, PythonCall, no_functions
 from translators.generate import generate
+from translators.generating import Checked
 from translators.mapping import Mapping
 from translators.parts import key_columns
 from translators.problem import Problem
 from translators.schema import LegacySchema
 from translators.translator import Event, Refused, Said, State
-from translators.values import OutOfRange, Row, Unavailable, Value, key_text
+from translators.values import Row, key_text
 
 StateFunction = Callable[[Rows], State | None]
 EventsFunction = Callable[[State | None, State | None, Rows, Rows], tuple[tuple[Event, ...], str | None]]
@@ -46,7 +51,6 @@ class CompiledTranslator:
             **generated.namespace,
             "state_refused": self._refused,
             "event_refused": self._refused,
-            "unusable": _unusable,
         }
         code = compile(generated.source, f"<mapping {mapping.name}>", "exec")
         exec(code, namespace)  # noqa: S102 - the text is generated here, from the catalogue; nothing a user wrote is in it
@@ -86,9 +90,11 @@ class CompiledTranslator:
         field = self.fields[at] if at >= 0 else None
         return Refused(self.problem(field, problem))
 
-    def problem(self, field: BoundField | None, problem: ValueProblem) -> Problem:
+    def problem(self, field: Checked | None, problem: ValueProblem) -> Problem:
         """A value's problem with the field, the columns and the place in the mapping that it belongs to."""
         mapping = self.bound.mapping
+        if isinstance(field, BoundInvariant):
+            return self._broken(field, problem)
         if field is None:
             columns = (str(problem.detail["column"]),) if "column" in problem.detail else ()
             return Problem(code=problem.code, cause="semantic", message=_said(problem, False), columns=columns)
@@ -96,37 +102,67 @@ class CompiledTranslator:
         return Problem(
             code=problem.code,
             cause="semantic",
-            message=f"{field.path}: {_said(problem, classified)}",
-            field=field.path,
+            message=": ".join([part for part in (field.path, _said(problem, classified)) if part]),
+            field=field.path or None,
             columns=tuple(sorted(sources(field.bound))),
             where=mapping.where(field.source.scalar.mark),
-            hint=_hint(problem, classified),
+            hint=_hint(problem, classified, mapping.dated),
+        )
+
+    def _broken(self, invariant: BoundInvariant, problem: ValueProblem) -> Problem:
+        """Why data may not be published: the values of its fields may be classified, so only their columns are named."""
+        found = [one for path in invariant.paths for one in _within(self.bound.fields, path)]
+        said = "does not hold" if problem.code == "contract.invariant" else f"cannot be computed ({problem.code})"
+        return Problem(
+            code=problem.code,
+            cause="semantic",
+            message=f"{invariant.contract} promises `{invariant.text}`, which {said}",
+            columns=tuple(sorted({column for one in found for column in sources(one.bound)})),
+            where=self.bound.mapping.where(invariant.mark),
+            hint="Correct the legacy data or the mapping; or the contract, if it promises too much.",
         )
 
 
 def compile_mapping(
-    mapping: Mapping, text: str, schema: LegacySchema, contracts: Contracts, extra_version: str = ""
+    mapping: Mapping,
+    text: str,
+    schema: LegacySchema,
+    contracts: Contracts,
+    extra_version: str = "",
+    functions: Functions = no_functions,
 ) -> CompiledTranslator:
     """The translator of a mapping; `text` is its file's. `MappingInvalid` with every finding if it cannot be bound.
 
-    The version is a hash of all that decides the output: the mapping, the contracts it names, the tables it reads, and
+    `functions` finds the Python functions that it names. The version is a hash of all that decides the output: the
+    mapping and the files that it takes something from, its functions, the contracts it names, the tables it reads, and
     `extra_version` (what else the caller knows to matter).
     """
-    bound = bind_mapping(mapping, text, schema, contracts)
+    bound = bind_mapping(mapping, text, schema, contracts, functions)
     digest = blake2b(digest_size=6)
     tables = [schema.tables[name] for name in sorted({mapping.root, *mapping.parts})]
     promised = [json_schema(contracts[name]) for name in (mapping.contract, *(event.type for event in mapping.events))]
-    for part in (text, repr(tables), repr(promised), extra_version):
+    files = [mapping.included[file] for file in sorted(mapping.included)]
+    for part in (text, *files, *_versions(bound), repr(tables), repr(promised), extra_version):
         digest.update(part.encode() + b"\0")
     return CompiledTranslator(bound, digest.hexdigest())
 
 
-def _unusable(column: str, value: Value) -> ValueProblem:
-    """The problem of a column that has no value an expression could use."""
-    if isinstance(value, Unavailable):
-        return ValueProblem("value.unavailable", {"column": column, "reason": value.reason})
-    text = value.text if isinstance(value, OutOfRange) else ""
-    return ValueProblem("value.out_of_range", {"column": column, "value": text})
+def _within(nodes: MappingType[str, BoundNode], path: str) -> Iterator[BoundField]:
+    """The computed fields at and below a path."""
+    first, _, inner = path.partition(".")
+    for node in nodes.values() if not first else [nodes[first]] if first in nodes else []:
+        if isinstance(node, BoundField):
+            yield node
+        else:
+            yield from _within(node.fields, inner)
+
+
+def _versions(bound: BoundMapping) -> Iterator[str]:
+    """The versions of the Python functions that a mapping calls."""
+    fields = [*_within(bound.fields, ""), *(field for event in bound.events for field in event.fields.values())]
+    for field in fields:
+        if isinstance(field.bound, PythonCall) and field.bound.data is not None:
+            yield field.bound.data.version
 
 
 def _said(problem: ValueProblem, classified: bool) -> str:
@@ -141,12 +177,14 @@ def _said(problem: ValueProblem, classified: bool) -> str:
         case "value.out_of_range" if "column" in detail:
             return f"{detail['column']} holds {value}, which is no value of the language"
         case _ if "said" in detail:
-            return str(detail["said"])
+            return str(detail["public"] if classified and "public" in detail else detail["said"])
         case _:
             return f"{value}: {problem.code.removeprefix('value.').replace('_', ' ')}"
 
 
-def _hint(problem: ValueProblem, classified: bool) -> str | None:
+def _hint(problem: ValueProblem, classified: bool, dated: Container[str]) -> str | None:
+    if problem.code == "code.unmapped" and problem.detail["set"] in dated:
+        return f"Say in the file of `codes.{problem.detail['set']}` what it means on the day that `as_of` gives."
     if problem.code == "code.unmapped":
         near = problem.detail.get("nearest")
         known = f"; the nearest known code is {near!r}" if near is not None and not classified else ""

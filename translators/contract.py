@@ -24,7 +24,9 @@ class Promise(BaseModel):
     `kind` is the stream it belongs to. `intent` is the decision that the event enables. `context` is the bounded context
     that owns the fact. `folds` says how events build state: `replace` (whole), `delta`, or `none`. `origin` says whether
     the fact is inferred from state or declared by the source. `times` gives each time field (and `time`) its meaning.
-    `retention` and `lag_objective` are texts such as `400 days` and `60 s`.
+    `retention` and `lag_objective` are texts such as `400 days` and `60 s`. `details` is where a reader of a notification
+    fetches the rest, with the business key in it: `https://policies.example/{policyNumber}`. `invariants` are conditions
+    in Dragoman SQL over the contract's own fields; data that break one are not published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +47,7 @@ class Promise(BaseModel):
     times: Mapping[str, str] = {}
     retention: str
     lag_objective: str
+    details: str | None = None
     examples: tuple[Mapping[str, Any], ...] = ()
 
     @property
@@ -116,13 +119,12 @@ def shape_of(contract: type[BaseModel]) -> Mapping[str, Shape]:
 
 def _field(contract: type[BaseModel], name: str, info: FieldInfo) -> Shape:
     annotation, nullable = _without_none(info.annotation)
-    limits = _limits(list(info.metadata))
-    extra = info.json_schema_extra
-    data_class = extra.get("x-data-class", "internal") if isinstance(extra, dict) else "internal"
-    base = {"required": info.is_required(), "nullable": nullable, "data_class": data_class, **limits}
+    base = {"required": info.is_required(), "nullable": nullable, **_limits(list(info.metadata)), **_data_class(info)}
     origin = get_origin(annotation)
     if origin is Annotated:
         base.update(_limits(list(annotation.__metadata__)))
+        for item in annotation.__metadata__:
+            base.update(_data_class(item))
         annotation = annotation.__origin__
         origin = get_origin(annotation)
     if origin is Literal:
@@ -136,6 +138,11 @@ def _field(contract: type[BaseModel], name: str, info: FieldInfo) -> Shape:
     elif annotation in _KINDS:
         return Shape(**{**base, "kind": _KINDS[annotation]})
     raise ContractUnreadable(contract=contract.__name__, field=name, reason=f"has the type {annotation}")
+
+
+def _data_class(info: object) -> dict[str, Any]:
+    extra = info.json_schema_extra if isinstance(info, FieldInfo) else None
+    return {"data_class": extra["x-data-class"]} if isinstance(extra, dict) and "x-data-class" in extra else {}
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
@@ -157,8 +164,10 @@ _LIMITS = {
 
 def _limits(metadata: list[Any]) -> dict[str, Any]:
     """Lengths, patterns and digits, wherever pydantic keeps them: one object each, or several in one."""
-    found = {}
+    found: dict[str, Any] = {}
     for item in metadata:
+        if isinstance(item, FieldInfo):
+            found.update(_limits(list(item.metadata)))
         for theirs, ours in _LIMITS.items():
             value = getattr(item, theirs, None)
             if value is not None:

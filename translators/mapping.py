@@ -5,14 +5,24 @@ Reading finds what is wrong with the file's form; `translators.compile` finds wh
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from translators.codes import DatedCode, read_codes
 from translators.errors import DragomanError
+from translators.schema import Type, column_type
+from translators.shared import FileScalar, file_of
 from translators.yaml_form import Form
-from translators.yaml_text import Mark, YamlNode, YamlScalar, load, place
+from translators.yaml_text import Mark, YamlList, YamlNode, YamlScalar, load, place
+
+if TYPE_CHECKING:
+    from translators.python_class import PythonRules
+
+Include = Callable[[str], str]
+"""The text of another file of the project, by its path from the project's folder. Raises a `DragomanError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,29 @@ class Each:
     mark: Mark
 
 
-FieldNode = Expression | Members | Each
+@dataclass(frozen=True, slots=True)
+class PythonField:
+    """What a Python function (`module:function`) makes of columns, and the type of that."""
+
+    function: Expression
+    inputs: tuple[Expression, ...]
+    type: Type
+
+    @property
+    def mark(self) -> Mark:
+        """Where the function is named."""
+        return self.function.scalar.mark
+
+
+FieldNode = Expression | PythonField | Members | Each
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """Codes whose meaning depends on the day that `as_of` gives; an expression over what is known where CODE stands."""
+
+    as_of: Expression
+    codes: tuple[DatedCode, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +98,12 @@ class EventRule:
 
     type: str
     when: Expression
-    fields: MappingType[str, Expression]
+    fields: MappingType[str, Expression | PythonField]
     mark: Mark
     occurred: Expression | None = None
     """When it happened in business time, if a column says it."""
+    versions: tuple[str, ...] = ()
+    """All versions that this rule publishes, where they are several; this is one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +125,7 @@ class Mapping:
     key: tuple[str, ...]
     parts: MappingType[str, Part]
     codes: MappingType[str, MappingType[str, str]]
+    """Code tables: own ones, and those of the defaults that an expression names."""
     contract: str
     fields: MappingType[str, FieldNode]
     technical: tuple[str, ...]
@@ -101,10 +136,16 @@ class Mapping:
     """What ties the outputs of several steps together, if a column says it; else it is the legacy transaction."""
     marks: MappingType[str, Mark] = field(default_factory=dict)
     """Places of the mapping's own words: `context`, `root`, `root.key`, `contract`, `technical`."""
+    dated: MappingType[str, Dated] = field(default_factory=dict)
+    """What some of the code tables mean on some days; `codes` holds what they always mean."""
+    included: MappingType[str, str] = field(default_factory=dict)
+    """The texts of the other files that were read for this mapping, by path."""
+    python: PythonRules | None = None
+    """The class that translates, where it is not done by expressions."""
 
     def where(self, mark: Mark) -> str:
-        """`file:line:column` of a place in this mapping."""
-        return place(self.file, mark)
+        """`file:line:column` of a place in this mapping, or in the file that it was taken from."""
+        return place(file_of(mark, self.file), mark)
 
 
 class MappingMalformed(DragomanError):
@@ -114,18 +155,51 @@ class MappingMalformed(DragomanError):
     hint: ClassVar[str] = "{fix}"
 
 
-def read_mapping(text: str, file: str) -> Mapping:
-    """The mapping that a YAML text says; `MappingMalformed` or a `YamlError` with its place if it says none."""
-    return _Reader(file, MappingMalformed).mapping(load(text, file))
+def _no_files(path: str) -> str:
+    raise MappingMalformed(problem=f"{path} cannot be read: this mapping stands alone", fix="Write it out here.")
+
+
+def read_mapping(text: str, file: str, include: Include = _no_files) -> Mapping:
+    """The mapping that a YAML text says; `MappingMalformed` or a `YamlError` with its place if it says none.
+
+    `include` reads the files that it names: code tables and defaults. Their errors name them.
+    """
+    return _Reader(file, include).mapping(load(text, file))
+
+
+class _Common(NamedTuple):
+    """What mappings can share."""
+
+    codes: dict[str, MappingType[str, str]]
+    dated: dict[str, Dated]
+    ignore: list[IgnoreRule]
+    correlation: Expression | None
+
+
+_PATH = re.compile(r"(?!\.\.?/)[\w-][\w. -]*(/(?!\.\.?/)[\w-][\w. -]*)*")
 
 
 class _Reader(Form):
+    """Reads one file; `above` is the reader of the mapping that shares what this file says."""
+
+    def __init__(self, file: str, include: Include, above: _Reader | None = None) -> None:
+        super().__init__(file, MappingMalformed)
+        self._include = include
+        self._is_shared = above is not None
+        self._included: dict[str, str] = {} if above is None else above._included
+        self._expressions: list[str] = [] if above is None else above._expressions
+
     def mapping(self, node: YamlNode) -> Mapping:
         required = {"translator", "context", "root", "state"}
-        optional = {"parts", "codes", "events", "ignore", "correlation"}
+        optional = {"parts", "codes", "events", "ignore", "correlation", "defaults"}
         top = self.members(node, "the mapping", required, optional).items
         root = self.members(top["root"], "root", {"table", "key"}).items
         state = self.members(top["state"], "state", {"contract", "fields"}, {"technical"}).items
+        fields = self.fields(state["fields"], "state.fields")
+        events = [event for rule in self.rules(top, "events") for event in self.event(rule)]
+        common = self.common(top)
+        if "defaults" in top:
+            common = self.with_defaults(common, top["defaults"])
         return Mapping(
             file=self._file,
             name=self.text(top["translator"], "translator"),
@@ -133,13 +207,13 @@ class _Reader(Form):
             root=self.text(root["table"], "root.table"),
             key=self.texts(root["key"], "root.key"),
             parts={name: self.part(part, name) for name, part in self.optional(top, "parts").items()},
-            codes={name: self.codes(table, name) for name, table in self.optional(top, "codes").items()},
+            codes=common.codes,
             contract=self.text(state["contract"], "state.contract"),
-            fields=self.fields(state["fields"], "state.fields"),
+            fields=fields,
             technical=self.texts(state["technical"], "state.technical") if "technical" in state else (),
-            events=[self.event(rule) for rule in self.rules(top, "events")],
-            ignore=[self.ignore(rule) for rule in self.rules(top, "ignore")],
-            correlation=self.expression(top["correlation"], "correlation") if "correlation" in top else None,
+            events=events,
+            ignore=common.ignore,
+            correlation=common.correlation,
             marks={
                 "context": top["context"].mark,
                 "root": root["table"].mark,
@@ -147,7 +221,64 @@ class _Reader(Form):
                 "contract": state["contract"].mark,
                 "technical": state.get("technical", state["contract"]).mark,
             },
+            dated=common.dated,
+            included=self._included,
         )
+
+    def common(self, top: dict[str, YamlNode]) -> _Common:
+        """Code tables, ignore rules and the correlation, wherever they are written."""
+        codes: dict[str, MappingType[str, str]] = {}
+        dated: dict[str, Dated] = {}
+        for name, node in self.optional(top, "codes").items():
+            if "file" in self.a_map(node, f"the code table {name}").items:
+                codes[name] = self.code_file(node, name, dated)
+            else:
+                codes[name] = self.codes(node, name)
+        ignore = [self.ignore(rule) for rule in self.rules(top, "ignore")]
+        correlation = self.expression(top["correlation"], "correlation") if "correlation" in top else None
+        return _Common(codes, dated, ignore, correlation)
+
+    def with_defaults(self, own: _Common, node: YamlNode) -> _Common:
+        """What the mapping says itself, and what it takes from the file of defaults: own tables and correlation win.
+
+        Of the shared code tables those are taken that an expression names.
+        """
+        file, text = self.file(node, "defaults")
+        reader = _Reader(file, self._include, self)
+        known = {"codes", "ignore", "correlation"}
+        shared = reader.common(reader.members(load(text, file), file, set(), known).items)
+        texts = " ".join(self._expressions)
+        wanted = [name for name in shared.codes if name not in own.codes and _quoted(name) in texts]
+        return _Common(
+            codes={**own.codes, **{name: shared.codes[name] for name in wanted}},
+            dated={**own.dated, **{name: shared.dated[name] for name in wanted if name in shared.dated}},
+            ignore=[*own.ignore, *shared.ignore],
+            correlation=own.correlation or shared.correlation,
+        )
+
+    def file(self, node: YamlNode, what: str) -> tuple[str, str]:
+        """The path that a text names, and what stands in that file."""
+        path = self.text(node, what)
+        if not _PATH.fullmatch(path):
+            fix = "Write its path from the project's folder: codes/status.csv."
+            raise self.wrong(f"{path!r} is no file of the project", node.mark, fix)
+        if path not in self._included:
+            self._included[path] = self._include(path)
+        return path, self._included[path]
+
+    def code_file(self, node: YamlNode, name: str, dated: dict[str, Dated]) -> MappingType[str, str]:
+        """A code table in a file of its own."""
+        members = self.members(node, f"the code table {name} in a file", {"file"}, {"as_of"}).items
+        path, text = self.file(members["file"], f"codes.{name}.file")
+        found = read_codes(text, path)
+        if found.dated and "as_of" not in members:
+            fix = "Add `as_of:` with the column whose day counts, a date: as_of: TO_DATE(eff_dt, 'YYYYMMDD')."
+            raise self.wrong(
+                f"{path} says from when to when codes hold, and nothing says which day counts", node.mark, fix
+            )
+        if found.dated:
+            dated[name] = Dated(self.expression(members["as_of"], f"codes.{name}.as_of"), found.dated)
+        return found.entries
 
     def part(self, node: YamlNode, name: str) -> Part:
         members = self.members(node, f"parts.{name}", {"parent"}, {"order", "of"}).items
@@ -170,21 +301,43 @@ class _Reader(Form):
         if "each" in members.items:
             each = self.members(node, what, {"each", "fields"}).items
             return Each(self.text(each["each"], f"{what}.each"), self.fields(each["fields"], what), each["each"].mark)
+        if "py" in members.items:
+            return self.python(node, what)
         return Members(self.fields(node, what), mark)
 
-    def expression(self, node: YamlNode, what: str) -> Expression:
-        return Expression(self.scalar(node, what))
+    def python(self, node: YamlNode, what: str) -> PythonField:
+        """A field that a Python function computes."""
+        members = self.members(node, what, {"py", "inputs", "type"}).items
+        listed = members["inputs"].items if isinstance(members["inputs"], YamlList) else [members["inputs"]]
+        try:
+            kind = column_type(self.text(members["type"], f"{what}.type"))
+        except ValueError as error:
+            fix = "Write a type as columns have it: text, integer, decimal(9,2), date; add `not null` if it never is."
+            raise self.wrong(str(error), members["type"].mark, fix) from error
+        inputs = tuple(self.expression(one, f"{what}.inputs") for one in listed)
+        return PythonField(self.expression(members["py"], f"{what}.py"), inputs, kind)
 
-    def event(self, node: YamlNode) -> EventRule:
+    def expression(self, node: YamlNode, what: str) -> Expression:
+        scalar = self.scalar(node, what)
+        self._expressions.append(scalar.text)
+        return Expression(FileScalar.of(scalar, self._file) if self._is_shared else scalar)
+
+    def event(self, node: YamlNode) -> list[EventRule]:
+        """The rules of one entry: one for each version of the contract that it names."""
         members = self.members(node, "an event", {"type", "when"}, {"fields", "occurred"}).items
-        fields = self.optional(members, "fields")
-        return EventRule(
-            type=self.text(members["type"], "type"),
-            when=self.expression(members["when"], "when"),
-            fields={name: self.expression(value, name) for name, value in fields.items()},
-            mark=members["type"].mark,
-            occurred=self.expression(members["occurred"], "occurred") if "occurred" in members else None,
-        )
+        named = members["type"]
+        types = self.texts(named, "type")
+        marks = [one.mark for one in (named.items if isinstance(named, YamlList) else [named])]
+        when = self.expression(members["when"], "when")
+        fields = {name: self.event_field(value, name) for name, value in self.optional(members, "fields").items()}
+        occurred = self.expression(members["occurred"], "occurred") if "occurred" in members else None
+        versions = types if len(types) > 1 else ()
+        return [
+            EventRule(kind, when, fields, mark, occurred, versions) for kind, mark in zip(types, marks, strict=True)
+        ]
+
+    def event_field(self, node: YamlNode, name: str) -> Expression | PythonField:
+        return self.expression(node, name) if isinstance(node, YamlScalar) else self.python(node, name)
 
     def ignore(self, node: YamlNode) -> IgnoreRule:
         members = self.members(node, "an ignore rule", {"when", "reason"}).items
@@ -195,3 +348,8 @@ class _Reader(Form):
 
     def rules(self, members: dict[str, YamlNode], name: str) -> list[YamlNode]:
         return self.items(members[name], name) if name in members else []
+
+
+def _quoted(name: str) -> str:
+    """A text as expressions write it."""
+    return "'" + name.replace("'", "''") + "'"

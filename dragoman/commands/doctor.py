@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman.commands.options import JsonOption, ProjectOption, project_of
+from dragoman.commands.options import JsonOption, ProjectOption, project_of, today
 from dragoman.console import FINDINGS, count, paragraph, say, say_json
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def doctor(
     project = project_of(folder)
     if install_triggers:
         make_triggers(project)
-    found = examine(project)
+    found = examine(project, today())
     errors = sum(1 for one in found if one.severity == "error")
     if as_json:
         for one in found:

@@ -2,44 +2,94 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dragoman.commands.options import JsonOption, ProjectOption, project_of
-from dragoman.console import FINDINGS, cells, console, count, say, say_json, wrapped
+from dragoman.commands.options import JsonOption, ProjectOption, project_of, today
+from dragoman.console import FINDINGS, cells, console, count, say, say_json, say_lines, wrapped
 
 if TYPE_CHECKING:
     from collections import Counter
 
     from dragoman.linting import Lint
+    from dragoman.project import Project
+    from dragoman.revision import Earlier
     from translators.findings import Finding
+
+
+class Form(Enum):
+    """How findings are printed: for people, as JSON Lines, for code scanning, for CI."""
+
+    text = "text"
+    json = "json"
+    sarif = "sarif"
+    junit = "junit"
+
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
 _KINDS = {"mapping": "mapping", "test": "test", "contract": "contract", "consumer": "consumer", "check": "check"}
 
 
-def lint(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
+def lint(
+    folder: ProjectOption = Path(),
+    form: Annotated[
+        Form, typer.Option("--format", "-f", help="How findings are printed.", show_default=True, case_sensitive=False)
+    ] = Form.text,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", "-a", metavar="REV|FOLDER", help="Compare contracts and codes with a git revision."),
+    ] = None,
+    explain: Annotated[
+        str | None, typer.Option("--explain", metavar="CODE", help="Say what a finding means, and do nothing else.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check the project's files without running anything.
 
     Mappings, contracts, the source, consumers, checks and tests: each error with its line and what to do.
     """
+    if explain is not None:
+        from dragoman.pages import page_of
+
+        sys.stdout.write(page_of(explain))
+        return
     from dragoman.linting import Lint
 
     begun = time.monotonic()
-    found = Lint(project_of(folder))
+    project = project_of(folder)
+    found = Lint(project, today(), None if against is None else _earlier(project, against))
     found.run()
-    if as_json:
-        for finding in found.findings:
-            say_json(finding)
-    else:
-        for finding in found.findings:
-            say_finding(finding)
-        _say_summary(found, time.monotonic() - begun)
+    _say_all(found, Form.json if as_json else form, time.monotonic() - begun)
     if found.errors:
         raise typer.Exit(FINDINGS)
+
+
+def _earlier(project: Project, against: str) -> Earlier:
+    from dragoman.revision import promised_at
+
+    return promised_at(project, against)
+
+
+def _say_all(found: Lint, form: Form, seconds: float) -> None:
+    from dragoman import __version__
+    from dragoman.lint_formats import to_junit, to_sarif
+
+    match form:
+        case Form.text:
+            for finding in found.findings:
+                say_finding(finding)
+            _say_summary(found, seconds)
+        case Form.json:
+            say_lines(found.findings)
+        case Form.sarif:
+            say_json(to_sarif(found.findings, __version__, found.titles))
+        case Form.junit:
+            sys.stdout.write(to_junit(found.findings, seconds))
 
 
 def say_finding(finding: Finding) -> None:
@@ -85,6 +135,9 @@ def _say_summary(found: Lint, seconds: float) -> None:
     verdict = f"{count(found.errors, 'error')}, {count(warnings, 'warning')}"
     mark = ("✓ ", "bold green") if not found.findings else ("✗ ", "bold red") if found.errors else ("! ", "bold yellow")
     say(mark, f"{looked}{': ' if looked else ''}", (verdict, "bold"), f", in {seconds:.2f} s")
+    if found.findings:
+        worst = next((f for f in found.findings if f.severity == "error"), found.findings[0])
+        say((f"  `dragoman lint --explain {worst.code}` says more.", "dim"))
 
 
 def _ordered(looked_at: Counter[str]) -> list[tuple[str, int]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -32,6 +33,7 @@ def map_change(
         typer.Option("--with", metavar="FIX", help="Try codes.TABLE.CODE=meaning.", show_default=False),
     ] = None,
     show_code: Annotated[bool, typer.Option("--show-code", help="Print the Python that the mapping becomes.")] = False,
+    again: Annotated[bool, typer.Option("--watch", help="Run again whenever a file of the project is saved.")] = False,
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
@@ -42,25 +44,48 @@ def map_change(
     With FILE, the other rows of the thing are taken from the state, if it knows them. With --key all comes from the state,
     and personal fields are masked.
     """
+    if (file is None) == (key is None):
+        raise typer.BadParameter("name either a FILE or a --key")
+    wanted = Wanted(file, key, translator, tuple(tries or ()), show_code, as_json)
+    if not again:
+        _explain(folder, wanted)
+        return
+    from dragoman.watching import watch
+
+    if str(file) == "-":
+        raise typer.BadParameter("standard input cannot be read again: name a FILE")
+    watch(folder, () if file is None else (file,), lambda: _explain(folder, wanted), time.sleep)
+
+
+class Wanted(NamedTuple):
+    """What the command was asked for."""
+
+    file: Path | None
+    key: str | None
+    translator: str | None
+    fixes: tuple[str, ...]
+    show_code: bool
+    as_json: bool
+
+
+def _explain(folder: Path, wanted: Wanted) -> None:
     from dragoman.explain import explain, with_fixes
     from dragoman.one_change import cases_of_file, cases_of_key
 
     project = project_of(folder)
-    if (file is None) == (key is None):
-        raise typer.BadParameter("name either a FILE or a --key")
-    fixes = tries or []
-    found = (
-        cases_of_file(project, file, translator) if file is not None else cases_of_key(project, str(key), translator)
-    )
+    if wanted.file is not None:
+        found = cases_of_file(project, wanted.file, wanted.translator)
+    else:
+        found = cases_of_key(project, str(wanted.key), wanted.translator)
     for case in found:
-        compiled = with_fixes(project, case.translator, fixes)
+        compiled = with_fixes(project, case.translator, list(wanted.fixes))
         said = explain(compiled, case.key, case.rows, case.changes)
-        if as_json:
+        if wanted.as_json:
             say_json(_data(said, case))
             continue
         _say_case(said, case)
-        _say_try(said, "" if file is None else str(file), case)
-        if show_code:
+        _say_try(said, "" if wanted.file is None else str(wanted.file), case)
+        if wanted.show_code:
             say()
             for line in compiled.source.splitlines():
                 say((f"    {line}", "dim"))

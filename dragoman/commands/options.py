@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,11 @@ def project_of(folder: Path) -> Project:
     if failpoint := os.environ.get(FAILPOINT):
         arm(failpoint)
     return Project(read_settings(folder, os.environ))
+
+
+def today() -> date:
+    """The day that it is, in UTC."""
+    return datetime.now(UTC).date()
 
 
 def now() -> int:

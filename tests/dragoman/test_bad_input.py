@@ -166,16 +166,16 @@ class TestFiles:
     def test_an_unknown_key(self, insurer: Path) -> None:
         replace(insurer / "dragoman.yaml", "namespace:", "namspace:")
         told = dragoman("run", cwd=insurer)
-        assert_refused(told, "project.malformed", "did you mean 'namespace'?", "where dragoman.yaml:2:1")
+        assert_refused(told, "project.malformed", "did you mean 'namespace'?", "where dragoman.yaml:3:1")
 
     def test_a_key_that_is_missing(self, insurer: Path) -> None:
         replace(insurer / "dragoman.yaml", "state: var/state.db\n", "")
-        assert_refused(dragoman("run", cwd=insurer), "project.malformed", "'state'", "where dragoman.yaml:1:1")
+        assert_refused(dragoman("run", cwd=insurer), "project.malformed", "'state'", "where dragoman.yaml:2:1")
 
     def test_a_variable_that_nobody_set(self, insurer: Path) -> None:
         replace(insurer / "dragoman.yaml", "log: var/log.db", "log: ${WHERE}/log.db")
         told = dragoman("status", cwd=insurer)
-        assert_refused(told, "project.variable-missing", "WHERE", "where dragoman.yaml:8:6")
+        assert_refused(told, "project.variable-missing", "WHERE", "where dragoman.yaml:9:6")
         assert_refused(dragoman("status", cwd=insurer, WHERE="nowhere"), "log.missing", "nowhere/log.db")
         replace(insurer / "dragoman.yaml", "${WHERE}", "${WHERE:-elsewhere}")
         assert_refused(dragoman("status", cwd=insurer), "log.missing", "elsewhere/log.db")
@@ -183,7 +183,7 @@ class TestFiles:
     def test_a_source_of_an_unknown_kind(self, insurer: Path) -> None:
         replace(insurer / "sources" / "legacy.yaml", "kind: sqlite", "kind: sqllite")
         told = dragoman("run", cwd=insurer)
-        assert_refused(told, "project.malformed", "did you mean 'sqlite'?", "where sources/legacy.yaml:2:7")
+        assert_refused(told, "project.malformed", "did you mean 'sqlite'?", "where sources/legacy.yaml:3:7")
 
     def test_a_translator_without_a_mapping(self, insurer: Path) -> None:
         replace(insurer / "dragoman.yaml", "  - payment\n", "  - payment\n  - party\n")
@@ -215,7 +215,7 @@ class TestFiles:
     def test_a_consumer_that_reads_nothing_known(self, insurer: Path) -> None:
         replace(insurer / "consumers" / "documents.yaml", "  - claim\n", "  - clam\n")
         told = dragoman("run", cwd=insurer)
-        assert_refused(told, "project.reads-unknown", "did you mean 'claim'?", "where consumers/documents.yaml:4:3")
+        assert_refused(told, "project.reads-unknown", "did you mean 'claim'?", "where consumers/documents.yaml:5:3")
 
     def test_two_consumers_of_one_name(self, insurer: Path) -> None:
         shutil.copy(insurer / "consumers" / "documents.yaml", insurer / "consumers" / "letters.yaml")

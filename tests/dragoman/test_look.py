@@ -151,8 +151,8 @@ class TestLint:
         places = {(one["code"], f"{one['file']}:{one['line']}:{one['column']}") for one in told.lines}
         assert {
             ("column.unknown", f"mappings/claim.yaml:{line}:28"),
-            ("projection.unknown-field", "consumers/policy_view.yaml:9:12"),
-            ("consumer.handler-missing", "consumers/documents.yaml:6:10"),
+            ("projection.unknown-field", "consumers/policy_view.yaml:10:12"),
+            ("consumer.handler-missing", "consumers/documents.yaml:7:10"),
         } <= places
         assert "check.names-unknown" in {code for code, _ in places}
 
@@ -210,7 +210,7 @@ class TestTests:
         assert told.code == 2
         assert told.err.startswith("error test.malformed\n")
         assert "did you mean 'pol_sts'" in told.err
-        assert "mappings/policy.test.yaml:7:" in told.err
+        assert "mappings/policy.test.yaml:8:" in told.err
 
 
 class TestMap:

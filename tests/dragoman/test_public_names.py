@@ -8,13 +8,17 @@ import sys
 import pytest
 
 import dragoman
-from translators import contract
+from translators import contract, functions, python_class, translator
 
 
 def test_every_public_name_is_there() -> None:
     assert {name: getattr(dragoman, name) for name in dragoman.__all__ if name != "__version__"} == {
         "Contract": contract.Contract,
+        "Event": translator.Event,
+        "LegacyRows": python_class.LegacyRows,
         "Promise": contract.Promise,
+        "PythonTranslator": python_class.PythonTranslator,
+        "Reject": functions.Reject,
         "personal": contract.personal,
         "sensitive": contract.sensitive,
     }

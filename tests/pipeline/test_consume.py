@@ -250,7 +250,7 @@ def test_the_example_is_read() -> None:
         "var/letters.db",
     )
     assert spec.topics == ("policy.events", "claim.events")
-    assert spec.places == {"reads": "documents.yaml:4:3", "handler": "documents.yaml:6:10"}
+    assert spec.places == {"reads": "documents.yaml:5:3", "handler": "documents.yaml:7:10"}
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,6 @@ class PolicyCancelled(Contract):
         owner=OWNER,
         intent="Decide what to send and to pay back: the letter of cancellation, the premium of unused days.",
         business_key=("policyNumber",),
-        style="notification",
         status="active",
         visibility="public",
         invariants=("status = 'cancelled'",),

@@ -1,0 +1,110 @@
+"""A guide whose commands run: every `console` block is executed, every `diff` block is applied to the project.
+
+python -m tests.docs.guide docs/tuning-a-mapping.md    writes what the commands print now into the guide
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.dragoman.support import application, environment, make_insurer, make_legacy, succeeds
+
+_BLOCK = re.compile(r"^```(console|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"^--- (\S+)\n", re.MULTILINE)
+_VOLATILE = (
+    (re.compile(r"\b\d{1,2} [A-Z][a-z]{2} \d{2}:\d{2}(:\d{2})?"), "1 Jan 00:00"),
+    (re.compile(r"\bin \d+\.\d+ s\b"), "in 0.00 s"),
+)
+
+
+def prepare(folder: Path) -> Path:
+    """The guide's project: the insurer after a working day, in a git repository, two policies with an unknown code."""
+    project = make_insurer(folder / "insurer")
+    make_legacy(project)
+    succeeds("run", cwd=project)
+    with application(project) as programs:
+        programs.run(60)
+        programs.unmapped_code(2)
+        programs.run(40)
+    succeeds("run", cwd=project)
+    (folder / ".gitignore").write_text("var/\n__pycache__/\n", encoding="utf-8")
+    (folder / "bin").mkdir()
+    command = folder / "bin" / "dragoman"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dragoman "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    for words in ("init -q", "add .", "commit -qm start"):
+        shell(folder / "insurer", f"git -C .. {words}")
+    return project
+
+
+def shell(project: Path, line: str) -> str:
+    """What a line prints in the project's folder, errors included, as a terminal of 100 columns shows it."""
+    person = {f"GIT_{who}_{what}": "somebody" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    path = f"{project.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    run = subprocess.run(
+        ["bash", "-c", f"{{ {line}\n}} 2>&1"],
+        cwd=project,
+        env={**environment(**person), "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return run.stdout
+
+
+def rendered(text: str, project: Path) -> str:
+    """The guide with what its commands print in the project."""
+
+    def block(match: re.Match[str]) -> str:
+        if match[1] == "diff":
+            _apply(project, match[2])
+            return match[0]
+        lines = [line for line in match[2].splitlines() if line.startswith("$ ")]
+        out = "".join(f"{line}\n{_tidy(shell(project, line[2:]))}" for line in lines)
+        return f"```console\n{out}```"
+
+    return _BLOCK.sub(block, text)
+
+
+def normal(text: str) -> str:
+    """A text without what differs from run to run."""
+    for pattern, instead in _VOLATILE:
+        text = pattern.sub(instead, text)
+    return re.sub(r" +$", "", text, flags=re.MULTILINE)
+
+
+def _tidy(out: str) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in out.rstrip("\n").splitlines())
+
+
+def _apply(project: Path, diff: str) -> None:
+    """Change the file that the diff names; what it takes away has to be there."""
+    named = _FILE.match(diff)
+    assert named is not None, diff
+    path = project / named[1]
+    sides = {sign: "".join(f"{x[1:]}\n" for x in diff.splitlines()[1:] if x[0] in f" {sign}") for sign in "-+"}
+    before = path.read_text(encoding="utf-8")
+    assert sides["-"] in before, sides["-"]
+    path.write_text(before.replace(sides["-"], sides["+"], 1), encoding="utf-8")
+
+
+def main() -> None:
+    """Write what the commands print now into the guides that are named."""
+    for name in sys.argv[1:]:
+        with TemporaryDirectory() as folder:
+            guide = Path(name)
+            project = prepare(Path(folder))
+            text = rendered(guide.read_text(encoding="utf-8"), project)
+            guide.write_text(text, encoding="utf-8")
+            shutil.rmtree(project)
+
+
+if __name__ == "__main__":
+    main()
