@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from collections.abc import Mapping as MappingType
 from hashlib import blake2b
 from typing import Any, cast
@@ -104,23 +104,35 @@ class CompiledTranslator:
             cause="semantic",
             message=": ".join([part for part in (field.path, _said(problem, classified)) if part]),
             field=field.path or None,
-            columns=tuple(sorted(sources(field.bound))),
+            columns=self._columns([field]),
             where=mapping.where(field.source.scalar.mark),
             hint=_hint(problem, classified, mapping.dated),
         )
 
     def _broken(self, invariant: BoundInvariant, problem: ValueProblem) -> Problem:
         """Why data may not be published: the values of its fields may be classified, so only their columns are named."""
-        found = [one for path in invariant.paths for one in _within(self.bound.fields, path)]
+        own = next((event.fields for event in self.bound.events if event.type == invariant.contract), {})
+        found = [one for path in invariant.paths for one in _within({**self.bound.fields, **own}, path)]
         said = "does not hold" if problem.code == "contract.invariant" else f"cannot be computed ({problem.code})"
         return Problem(
             code=problem.code,
             cause="semantic",
             message=f"{invariant.contract} promises `{invariant.text}`, which {said}",
-            columns=tuple(sorted({column for one in found for column in sources(one.bound)})),
+            columns=self._columns(found),
             where=self.bound.mapping.where(invariant.mark),
             hint="Correct the legacy data or the mapping; or the contract, if it promises too much.",
         )
+
+    def _columns(self, fields: Iterable[BoundField]) -> tuple[str, ...]:
+        """The columns behind these fields, through the state where they read OLD or NEW."""
+        found: set[str] = set()
+        for name in {name for field in fields for name in sources(field.bound)}:
+            if name.startswith(("OLD.", "NEW.")):
+                inner = _within(self.bound.fields, name[4:].removeprefix("*"))
+                found |= {column for one in inner for column in sources(one.bound)}
+            else:
+                found.add(name)
+        return tuple(sorted(found))
 
 
 def compile_mapping(
