@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.dragoman.support import dragoman, legacy, query, replace, succeeds
+from tests.dragoman.support import application, dragoman, legacy, query, replace, succeeds
 
 POLICY, TESTS = Path("mappings/policy.yaml"), Path("mappings/policy.test.yaml")
 
@@ -53,6 +53,7 @@ class TestTheDifference:
 class TestUpdate:
     def test_only_what_was_said_otherwise_is_rewritten(self, insurer: Path) -> None:
         replace(insurer / TESTS, 'amount: "412.50"', 'amount: "412.50"  # a yearly premium')
+        replace(insurer / TESTS, 'effectiveFrom: "2026-03-01"', "effectiveFrom: '2026-03-01'")
         replace(insurer / POLICY, "amount: prem_amt / 100 ", "amount: prem_amt / 10 ")
         before = (insurer / TESTS).read_text("utf-8")
         told = succeeds("test", "policy", "--update", cwd=insurer)
@@ -156,6 +157,14 @@ class TestRecord:
         assert event["type"].rsplit(".", 2)[1] in " ".join(told["events"])
         assert told["otherwise"] is None
         assert succeeds("test", "claim", cwd=worked)
+
+    def test_what_was_no_news_is_passed_over(self, worked: Path) -> None:
+        with application(worked) as programs:
+            programs.nightly_job()
+        succeeds("run", cwd=worked)
+        key = succeeds("events", "policy", "--json", "--limit", "1", cwd=worked).lines[0]["subject"]
+        (told,) = succeeds("test", "record", "-k", key, "--name", "news", "--json", cwd=worked).lines
+        assert told["outcome"] == "translated"
 
     def test_classified_columns_get_stand_ins(self, worked: Path) -> None:
         ((number, sequence, iban, payee),) = query(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -72,19 +73,20 @@ class TestRehearse:
         assert set(verdicts.values()) == {"breaking"}
         assert {b["rule"] for one in found["contracts"] for b in one["breaks"]} == {"field-removed"}
 
-    def test_contracts_of_both_sides_that_share_a_module(self, kept: Path) -> None:
-        """A file that contracts import by its bare name is each side's own."""
-        (kept / "contracts" / "kinds.py").write_text("LONGEST = 40\n", encoding="utf-8")
-        contract = kept / "contracts" / "payment.py"
-        contract.write_text(
-            contract.read_text("utf-8").replace("from typing", "from contracts.kinds import LONGEST\nfrom typing", 1)
-            + "\n\nassert LONGEST\n",
-            encoding="utf-8",
-        )
+    def test_what_contracts_import_is_each_sides_own(self, kept: Path) -> None:
+        """A file that contracts import by its bare name exists on both sides, and says something else on each."""
+        (kept / "contracts" / "kinds.py").write_text('KEPT = "40 days"\n', encoding="utf-8")
+        replace(kept / "contracts" / "payment.py", "from typing", "from contracts.kinds import KEPT\nfrom typing")
+        text = (kept / "contracts" / "payment.py").read_text("utf-8")
+        text, number = re.subn(r'retention="[^"]*"', "retention=KEPT", text)
+        assert number
+        (kept / "contracts" / "payment.py").write_text(text, encoding="utf-8")
         git(kept, "add", ".")
         git(kept, "commit", "--quiet", "-m", "shared")
-        (kept / "contracts" / "kinds.py").write_text("LONGEST = 50\n", encoding="utf-8")
         assert succeeds("rehearse", "payment", "--against", "HEAD", cwd=kept)
+        replace(kept / "contracts" / "kinds.py", "40", "50")
+        told = dragoman("rehearse", "payment", "--against", "HEAD", "--json", cwd=kept)
+        assert {one["verdict"] for one in told.lines[0]["contracts"]} == {"compatible"}
 
     def test_over_a_recording_and_the_first_changes_of_it(self, tmp_path: Path) -> None:
         shop = make_shop(tmp_path / "shop")

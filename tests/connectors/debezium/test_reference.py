@@ -133,7 +133,7 @@ STACK: dict[int, tuple[str, Shown | str]] = {
         "a changed key with values that were not sent",
         (
             "test_traps.test_a_change_of_the_key_is_a_delete_a_tombstone_and_an_insert",
-            "test_avro.test_the_key_of_a_moved_row_in_each_encoding_of_headers",
+            "test_header_keys.test_the_key_of_a_moved_row_in_each_encoding_of_headers",
         ),
     ),
     8: ("tombstones of a routed feed lie elsewhere", ("test_reference.test_tombstones_lie_on_other_partitions",)),
