@@ -93,24 +93,24 @@ def _conditions(translator: CompiledTranslator, tests: Sequence[MappingTest]) ->
     bound = translator.bound
     steps = list(_evaluated(translator, tests))
     for event in bound.events:
-        held = list(_held(replace(bound, events=(event,), ignore=()), steps))
+        held = [event.type in kinds for kinds, _ in _said(replace(bound, events=(event,), ignore=()), steps)]
         yield Touched(name=f"{event.type} happens", touched=True in held)
         yield Touched(name=f"{event.type} does not happen", touched=False in held)
     for rule in bound.ignore:
-        held = list(_held(replace(bound, events=(), ignore=(rule,)), steps))
+        held = [ignored == rule.reason for _, ignored in _said(replace(bound, events=(), ignore=(rule,)), steps)]
         yield Touched(name=f"ignored ({rule.reason})", touched=True in held)
         yield Touched(name=f"not ignored ({rule.reason})", touched=False in held)
 
 
-def _held(bound: BoundMapping, steps: Iterable[tuple[Rows, Rows]]) -> Iterator[bool]:
-    """Whether the one rule of a mapping held, step by step; a step that fails says nothing of it."""
+def _said(bound: BoundMapping, steps: Iterable[tuple[Rows, Rows]]) -> Iterator[tuple[set[str], str | None]]:
+    """What the rules of a mapping say of each step, and why it says nothing; a step that fails tells nothing."""
     alone = CompiledTranslator(bound, "")
     for old, new in steps:
         try:
             before, after = alone.state(old), alone.state(new)
             if before is not None or after is not None:
                 said = alone.events(before, after, old, new)
-                yield bool(said.events) or said.ignored is not None
+                yield {event.type for event in said.events}, said.ignored
         except Refused:
             continue
 

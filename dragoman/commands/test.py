@@ -198,7 +198,9 @@ def _coverage(project: Project, compiled: CompiledTranslator, tests: list[Mappin
     found = coverage(
         compiled,
         tests,
-        lambda codes: compile_mapping(replace(mapping, codes=codes), text, project.schema, project.contracts),
+        lambda codes: compile_mapping(
+            replace(mapping, codes=codes), text, project.schema, project.contracts, functions=project.function
+        ),
     )
     if as_json:
         say_json({"translator": found.translator, "coverage": found})

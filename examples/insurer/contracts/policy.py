@@ -122,7 +122,7 @@ class PolicyQuoted(Terms, Contract):
         status="active",
         visibility="internal",
         invariants=INVARIANTS,
-        times={"time": COMMITTED},
+        times={"time": COMMITTED, "effectiveFrom": "first day in force", "effectiveTo": "last day in force"},
         retention="90 days",
         lag_objective="10 min",
         examples=({**EXAMPLE, "status": "quoted", "effectiveFrom": None, "effectiveTo": None},),
