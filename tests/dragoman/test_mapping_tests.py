@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.dragoman.support import application, dragoman, legacy, query, replace, succeeds
+from tests.dragoman.test_adopters_python import FILES
 
 POLICY, TESTS = Path("mappings/policy.yaml"), Path("mappings/policy.test.yaml")
 
@@ -131,6 +132,19 @@ class TestCoverage:
         replace(insurer / Path("mappings/payment.test.yaml"), "rev_rsn: B1", "rev_rsn: D1")
         codes = coverage(insurer, "payment")["codes"]
         assert [code for code, touched in codes.items() if not touched] == ["reverse_reason.B1", "reverse_reason.E1"]
+
+    def test_translators_and_functions_in_python(self, tmp_path: Path) -> None:
+        for name, text in FILES.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        assert coverage(tmp_path, "customer") == {
+            "codes": {},
+            "conditions": {"CustomerKnown.v1 happens": True, "CustomerKnown.v1 does not happen": False},
+            "fields": {"Customer.v1 number": True, "Customer.v1 status": True},
+        }
+        assert coverage(tmp_path, "order")["fields"] == {"Order.v1 number": False, "Order.v1 status": False}
+        lines = succeeds("lineage", "--column", "ord.sts", "--format", "json", cwd=tmp_path).lines
+        assert {(one["of"], one["field"]) for one in lines} >= {("Order.v1", "status"), ("Customer.v1", "status")}
 
     def test_for_people(self, insurer: Path) -> None:
         told = succeeds("test", "payment", "--coverage", cwd=insurer).out
