@@ -169,10 +169,14 @@ class Batch:
         self.keep(facts.key, after)
 
     def _reject(self, facts: StepFacts, stored: Stored, news: Sequence[Change], problem: Problem) -> Outcome:
-        letter = "dl-" + step_id(self.producer, facts, "dead-letter")[:12]
+        letter = self._letter(facts)
         self._wait(facts, stored, news, letter, problem)
         self.dead_letters.append(dead_letter_record(self, facts, news, letter, problem))
         return Rejected(problem)
+
+    def _letter(self, facts: StepFacts) -> str:
+        """The id of a step's dead letter, the same in every repeat."""
+        return "dl-" + step_id(self.producer, facts, "dead-letter")[:12]
 
     def _park(self, facts: StepFacts, stored: Stored, news: Sequence[Change]) -> Outcome:
         letter = next((w.dead_letter for w in self.save.waiting if w.key == facts.key), None)
@@ -211,8 +215,8 @@ class Batch:
 
     def still_waits(self, step: Waiting, problem: Problem) -> None:
         """A step could not be released: it is the key's dead letter now, with the problem of today."""
-        facts = facts_of(step.key, step.version, step.changes, step.partition, step.first_seen)
-        letter = "dl-" + step_id(self.producer, facts, "dead-letter")[:12]
+        facts = facts_of_waiting(step)
+        letter = self._letter(facts)
         version = self.producer.mapping_version
         if step.problem is None:
             self.count_outcome(step.changes, Parked(letter), -1)
@@ -269,6 +273,11 @@ def facts_of(key: str, version: int, news: Sequence[Change], partition: int, arr
         feed_partition=partition,
         arrived=arrived,
     )
+
+
+def facts_of_waiting(step: Waiting) -> StepFacts:
+    """What a waiting step is known by: as when it was read."""
+    return facts_of(step.key, step.version, step.changes, step.partition, step.first_seen)
 
 
 def _unencodable(error: Exception) -> Problem:

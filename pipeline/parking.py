@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pipeline.batch import Batch, facts_of
+from pipeline.batch import Batch, facts_of_waiting
 from pipeline.state.port import Stored, Waiting
 from translators.aggregate import apply
 from translators.outcome import Ignored, Loaded, Outcome, Translated
@@ -61,7 +61,7 @@ def release(batch: Batch, waiting: Sequence[Waiting], discard_first: bool) -> Re
 
 def _apply(batch: Batch, step: Waiting) -> Outcome:
     stored = batch.stored(step.key)
-    facts = facts_of(step.key, step.version, step.changes, step.partition, step.first_seen)
+    facts = facts_of_waiting(step)
     rows = apply(stored.rows, step.changes)
     after = msgspec.structs.replace(stored, rows=rows, unmapped=None)
     if step.changes[0].is_snapshot or stored.unmapped is not None:
@@ -80,7 +80,7 @@ def _discard(batch: Batch, step: Waiting) -> tuple[Outcome, Problem | None]:
     """The step's rows enter the state and its events are given up; the state is published if it can be mapped."""
     stored: Stored = batch.stored(step.key)
     rows = apply(stored.rows, step.changes)
-    facts = facts_of(step.key, step.version, step.changes, step.partition, step.first_seen)
+    facts = facts_of_waiting(step)
     known = not batch.is_unknown(msgspec.structs.replace(stored, unmapped=None), step.changes)
     after = msgspec.structs.replace(stored, rows=rows, unmapped=None, partial=stored.partial and not known)
     try:
