@@ -11,6 +11,7 @@ from dragoman.wiring import works
 from pipeline.engine.embedded import Turning
 from pipeline.log.embedded import EmbeddedLog
 from pipeline.log.port import Outgoing, TopicSpec
+from pipeline.log.reading import read_through
 
 TRANSACTIONS = 8_000
 
@@ -66,11 +67,9 @@ def copy_feeds(log: EmbeddedLog, readers: int) -> float:
         times = readers - 1 if spec.name.endswith("claim") else 1
         for _ in range(times):
             for partition in range(spec.partitions):
-                offset = 0
-                while records := log.read(spec.name, partition, offset, 1_000):
+                for records in read_through(log, spec.name, partition, 1_000):
                     log.append(
                         [Outgoing(topic="floor", timestamp=r.timestamp, key=r.key, value=r.value) for r in records]
                     )
-                    offset = records[-1].offset + 1
-                    log.commit("floor", {(spec.name, partition): offset})
+                    log.commit("floor", {(spec.name, partition): records[-1].offset + 1})
     return time.perf_counter() - begun

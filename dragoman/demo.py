@@ -27,7 +27,7 @@ from dragoman.streams import records_of
 from dragoman.times import span
 from dragoman.wiring import Works, reading, state_topic, utc, works
 from pipeline.accounting import Accounting, Line, total
-from pipeline.log.port import Log, Record
+from pipeline.log.port import Log, Page, Record
 from reconcile.run import RunResult
 from translators.errors import DragomanError
 
@@ -82,9 +82,10 @@ class LosesOne:
         self.create, self.topics, self.append, self.end = log.create, log.topics, log.append, log.end
         self.committed, self.commit, self.groups = log.committed, log.commit, log.groups
 
-    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """As the log reads it, without the lost record."""
-        return [record for record in self._log.read(topic, partition, offset, limit) if record != self.lost]
+        page = self._log.read(topic, partition, offset, limit)
+        return Page([record for record in page.records if record != self.lost], page.next)
 
     def close(self) -> None:
         """Nothing to give back."""

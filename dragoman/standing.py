@@ -13,6 +13,9 @@ from pipeline.log.port import Log
 from pipeline.state.port import StateStore
 from pipeline.worker import Feed, group_of
 
+# The last offsets of a partition may be marks of transactions and hold no record.
+_MARKS = 10
+
 
 class PartitionStanding(msgspec.Struct, frozen=True, kw_only=True):
     """One feed partition of a translator.
@@ -108,8 +111,9 @@ def _partitions(log: Log, feed: Feed, group: str, store: StateStore | None) -> t
 def _seconds(log: Log, topic: str, partition: int, offset: int, end: int) -> float:
     if offset >= end:
         return 0.0
-    first, last = log.read(topic, partition, offset, 1), log.read(topic, partition, end - 1, 1)
-    return max(0.0, (last[0].timestamp - first[0].timestamp) / 1000) if first and last else 0.0
+    first = log.read(topic, partition, offset, 1).records
+    last = log.read(topic, partition, max(offset, end - _MARKS), _MARKS).records
+    return max(0.0, (last[-1].timestamp - first[0].timestamp) / 1000) if first and last else 0.0
 
 
 def reader_standings(project: Project, log: Log) -> list[ReaderStanding]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.cloudevents import CloudEvent
 from pipeline.log.port import Log, Record
+from pipeline.log.reading import read_through
 
 _PAGE = 1_000
 
@@ -16,10 +17,8 @@ def records_of(log: Log, topic: str) -> Iterator[Record]:
     """Every record of a topic, partition by partition; none if the topic does not exist."""
     spec = log.topics().get(topic)
     for partition in range(0 if spec is None else spec.partitions):
-        offset = 0
-        while records := log.read(topic, partition, offset, _PAGE):
+        for records in read_through(log, topic, partition, _PAGE):
             yield from records
-            offset = records[-1].offset + 1
 
 
 def last_records(log: Log, topic: str, key: str | None, limit: int) -> list[Record]:

@@ -42,7 +42,7 @@ def send(log: Log, command: Command, now: int) -> int:
 
 def read(log: Log, after: int) -> list[Command]:
     """The commands from offset `after` on."""
-    records = log.read(CONTROL_TOPIC.name, 0, after, 1_000)
+    records = log.read(CONTROL_TOPIC.name, 0, after, 1_000).records
     return [_command(record) for record in records]
 
 

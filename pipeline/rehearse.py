@@ -21,6 +21,7 @@ from connectors.debezium.records import Decoded, Notification, TransactionMark, 
 from pipeline.cloudevents import Producer
 from pipeline.difference import Difference, Differences
 from pipeline.log.port import Log, Outgoing, Record
+from pipeline.log.reading import read_through
 from pipeline.observed import Observed
 from pipeline.step import Arrived, unreadable
 from pipeline.worker import BATCH, Curated, Feed, Identity
@@ -106,25 +107,19 @@ class LogFeed:
     def changes(self) -> Iterator[tuple[int, Sequence[AnyRecord]]]:
         """See `Recorded`."""
         for partition in range(self._partitions(self._feed.topic)):
-            for records in self._read(self._feed.topic, partition):
+            for records in read_through(self._log, self._feed.topic, partition, BATCH):
                 yield partition, records
 
     def marks(self) -> Iterator[AnyRecord]:
         """See `Recorded`."""
         for topic in filter(None, (self._feed.transactions, self._feed.notifications)):
             for partition in range(self._partitions(topic)):
-                for records in self._read(topic, partition):
+                for records in read_through(self._log, topic, partition, BATCH):
                     yield from records
 
     def _partitions(self, topic: str) -> int:
         spec = self._log.topics().get(topic)
         return 0 if spec is None else spec.partitions
-
-    def _read(self, topic: str, partition: int) -> Iterator[Sequence[Record]]:
-        offset = 0
-        while records := self._log.read(topic, partition, offset, BATCH):
-            yield records
-            offset = records[-1].offset + 1
 
 
 class RecordedFeed:

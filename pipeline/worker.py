@@ -168,8 +168,10 @@ class TranslatorWorker:
         self._read_notifications(marks)
         records = sum(self._load_partition(partition) for partition in self.loading)
         for partition in self._positions:
-            records += self._read_partition(partition, self._log.end(self._feed.topic, partition))
-            self._idle(partition, ended)
+            high = self._log.end(self._feed.topic, partition)
+            records += self._read_partition(partition, high)
+            if self._positions[partition] >= high:
+                self._idle(partition, ended)
         if marks != self._marks:
             self._marks = marks
             self._log.commit(self._group, marks)
@@ -189,7 +191,9 @@ class TranslatorWorker:
     def _load_partition(self, partition: int) -> int:
         """Read the snapshot rows that are there, before any partition goes live: another may hold a newer snapshot's."""
         records = 0
-        while batch := self._log.read(self._feed.topic, partition, self._positions[partition], self._batch_size):
+        while batch := self._log.read(
+            self._feed.topic, partition, self._positions[partition], self._batch_size
+        ).records:
             arrived = [(self._decode(record), record.timestamp) for record in batch]
             cut = self._first_streamed(partition, arrived)
             if cut == 0:
@@ -199,6 +203,7 @@ class TranslatorWorker:
         return records
 
     def _read_partition(self, partition: int, high: int) -> int:
+        """Up to the watermark, or to where a transaction of the source is still open."""
         records = 0
         while True:
             self._execute_pinned(partition)
@@ -206,12 +211,14 @@ class TranslatorWorker:
             if position >= high:
                 return records
             limit = min([high, *(p.at for p in self._pins if p.partition == partition and not p.result)])
-            batch = self._log.read(self._feed.topic, partition, position, min(self._batch_size, limit - position))
-            batch = [record for record in batch if record.offset < limit]
-            self._read_batch(partition, batch, limit)
+            page = self._log.read(self._feed.topic, partition, position, min(self._batch_size, limit - position))
+            if page.next <= position:
+                return records
+            batch = [record for record in page.records if record.offset < limit]
+            self._read_batch(partition, batch, min(page.next, limit))
             records += len(batch)
 
-    def _read_batch(self, partition: int, records: Sequence[Record], limit: int) -> None:
+    def _read_batch(self, partition: int, records: Sequence[Record], following: int) -> None:
         """Decode and take one batch; cut before the first streamed row of a partition that is still loading."""
         arrived = [(self._decode(record), record.timestamp) for record in records]
         cut = self._first_streamed(partition, arrived)
@@ -219,7 +226,7 @@ class TranslatorWorker:
             self._take(partition, arrived[:cut], records[cut].offset)
             self._go_live(partition)
             arrived, records = arrived[cut:], records[cut:]
-        self._take(partition, arrived, records[-1].offset + 1 if records else limit)
+        self._take(partition, arrived, following)
 
     def _take(self, partition: int, arrived: Sequence[Arrived], next_offset: int) -> None:
         batch = self._batch(partition)
@@ -300,12 +307,14 @@ class TranslatorWorker:
         for topic, partition in [place for place in marks if place[0] == name]:
             high = self._log.end(topic, partition)
             while (offset := marks[topic, partition]) < high:
-                records = self._log.read(topic, partition, offset, self._batch_size)
-                for decoded in map(self._decode, records):
+                page = self._log.read(topic, partition, offset, self._batch_size)
+                if page.next <= offset:
+                    break
+                for decoded in map(self._decode, page.records):
                     if isinstance(decoded, Unreadable):
                         raise unreadable(decoded)
                     yield decoded
-                marks[topic, partition] = records[-1].offset + 1 if records else high
+                marks[topic, partition] = page.next
 
     def _read_ends(self, marks: dict[TopicPartition, int]) -> set[str]:
         if not self._feed.exactly_once:

@@ -77,10 +77,10 @@ def _hops(translator: str, topic: str, name: str, view: ProjectionView, pipeline
 
 def open_step(log: Log, decoder: Decoder, topic: str, partition: int, offset: int) -> str | None:
     """The step that holds a group at `offset`: everything from there to the end is one transaction. `None` if it is more."""
-    records = log.read(topic, partition, offset, _TAIL)
-    if not records or records[-1].offset + 1 < log.end(topic, partition):
+    page = log.read(topic, partition, offset, _TAIL)
+    if not page.records or page.next < log.end(topic, partition):
         return None
-    found = {_transaction(decoder, record) for record in records}
+    found = {_transaction(decoder, record) for record in page.records}
     if len(found) > 1 or None in found:
         return None
     return f"transaction {found.pop()} on partition {partition} of {topic} is not known to be over"

@@ -87,12 +87,14 @@ class Witness:
         for partition in range(spec.partitions):
             offset, end = 0, self._log.end(self._topic, partition)
             while offset < end:
-                records = self._log.read(self._topic, partition, offset, _FETCH)
-                for record in records:
+                page = self._log.read(self._topic, partition, offset, _FETCH)
+                if page.next <= offset:
+                    break
+                for record in page.records:
                     key = (record.key or b"").decode(errors="replace")
                     if key in keys:
                         yield key, _published(record)
-                offset = records[-1].offset + 1 if records else end
+                offset = page.next
 
 
 def _published(record: Record) -> Published:

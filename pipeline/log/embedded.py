@@ -31,13 +31,14 @@ from pipeline.log.file import (
     size_of,
     sqlite_error,
 )
-from pipeline.log.memory import check_committed, check_partition, check_retained, check_shape, place_of
+from pipeline.log.memory import check_committed, check_partition, check_retained, check_shape, page_of, place_of
 from pipeline.log.port import (
     Headers,
     Kind,
     LogCorrupt,
     OffsetExpired,
     Outgoing,
+    Page,
     Record,
     TopicPartition,
     TopicSpec,
@@ -135,9 +136,11 @@ class EmbeddedLog:
             db.executemany(_queries["set_end"], [(end, slot) for slot, end in ends.items()])
         return places
 
-    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """See the port."""
         slot = self._slot(topic, partition)
+        # Asked before the rows: what is appended in between is not passed over.
+        end = self._number("end", slot)
         low, high = slot << _OFFSET_BITS, (slot + 1) << _OFFSET_BITS
         start = low + min(max(offset, 0), _OFFSET_MASK)
         with self._translated():
@@ -146,7 +149,7 @@ class EmbeddedLog:
             first = self._number("first", slot)
             if offset < first:
                 raise OffsetExpired(offset=offset, topic=topic, partition=partition, first=first)
-            return self._from_rows(rows, topic, partition)
+            return page_of(self._from_rows(rows, topic, partition), offset, limit, end)
 
     def end(self, topic: str, partition: int) -> int:
         """See the port."""

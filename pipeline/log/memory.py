@@ -15,6 +15,7 @@ from pipeline.log.port import (
     LogError,
     OffsetExpired,
     Outgoing,
+    Page,
     Record,
     TopicConflict,
     TopicPartition,
@@ -55,6 +56,12 @@ def place_of(record: Outgoing, spec: TopicSpec, path: object) -> int:
         return partition_of(record.key, spec.partitions)
     check_partition(spec, record.partition, path)
     return record.partition
+
+
+def page_of(records: list[Record], offset: int, limit: int, end: int) -> Page:
+    """A page of a log whose records are all readable up to `end`: a short one goes on there."""
+    following = records[-1].offset + 1 if records else offset
+    return Page(records, following if len(records) >= limit else max(following, end))
 
 
 def check_partition(spec: TopicSpec, partition: int, path: object) -> None:
@@ -136,13 +143,13 @@ class MemoryLog:
             partition.end = kept.offset + 1
         return places
 
-    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """See the port."""
         found = self._partition(topic, partition)
         if offset < found.first:
             raise OffsetExpired(offset=offset, topic=topic, partition=partition, first=found.first)
         start = bisect_left(found.offsets, offset)
-        return found.records[start : start + max(limit, 0)]
+        return page_of(found.records[start : start + max(limit, 0)], offset, limit, found.end)
 
     def end(self, topic: str, partition: int) -> int:
         """See the port."""

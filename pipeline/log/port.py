@@ -26,6 +26,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     headers: Headers = ()
 
 
+class Page(msgspec.Struct, frozen=True):
+    """What one read found, and the offset to read at next: everything below it was in this page or is not there.
+
+    Offsets without a record (compacted away, an aborted transaction, the mark that ends one) are passed by `next` alone.
+    It is the offset that was asked for where nothing can be read now: at the end, or before a transaction still open.
+    """
+
+    records: list[Record]
+    next: int
+
+
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """One record to append.
 
@@ -68,8 +79,10 @@ class Log(Protocol):
     def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
         """Append in order, all or nothing; the topic and partition of each record come back in the same order."""
 
-    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
-        """Up to `limit` records from `offset` on, in offset order; empty at the end. Never waits.
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
+        """Up to `limit` records from `offset` on, in offset order; no records only if there are none to be had now.
+
+        Waits for no record that has yet to come, and shows none of a transaction that is open or was aborted.
 
         Reading below the first kept offset of a topic that is not compacted is `log.offset-expired`, not a jump.
         """

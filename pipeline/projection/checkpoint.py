@@ -54,13 +54,9 @@ def partitions(log: Log, topic: str) -> range:
 
 
 def read_on(log: Log, engine: Engine, topic: str, partition: int, offset: int, limit: int) -> tuple[list[Record], int]:
-    """Up to `limit` records from `offset` on, and the position once they are done; `view.ahead-of-log`.
-
-    The end is asked first: what a short read did not show below it is not there, for example compacted away.
-    """
+    """Up to `limit` records from `offset` on, and the position once they are done; `view.ahead-of-log`."""
     end = log.end(topic, partition)
     if offset > end:
         raise ViewAhead(database=label(engine), offset=offset, topic=topic, partition=partition, end=end)
-    records = log.read(topic, partition, offset, limit)
-    following = records[-1].offset + 1 if records else offset
-    return records, max(following, end) if len(records) < limit else following
+    page = log.read(topic, partition, offset, limit)
+    return page.records, page.next

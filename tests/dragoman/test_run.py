@@ -34,7 +34,9 @@ def published(project: Path) -> list[Record]:
     """Every curated record, in each partition's order."""
     with closing(EmbeddedLog(project / "var" / "log.db")) as log:
         curated = [t for t in log.topics().values() if t.kind in ("events", "state", "dead-letters")]
-        return [r for topic in curated for n in range(topic.partitions) for r in log.read(topic.name, n, 0, 100_000)]
+        return [
+            r for topic in curated for n in range(topic.partitions) for r in log.read(topic.name, n, 0, 100_000).records
+        ]
 
 
 def test_every_change_has_one_outcome(worked: Path) -> None:

@@ -73,7 +73,7 @@ def streams(folder: Path) -> dict[str, dict[str, list[Content]]]:
     for topic in [f"{name}.{kind}" for name in TRANSLATORS for kind in ("events", "state")]:
         keys = found.setdefault(topic, {})
         for partition in range(log.topics()[topic].partitions):
-            for record in log.read(topic, partition, 0, 1_000_000):
+            for record in log.read(topic, partition, 0, 1_000_000).records:
                 event = cloudevents.read(record)
                 keys.setdefault(event.subject, []).append((event.id, event.sequence, record.value, record.headers))
     log.close()

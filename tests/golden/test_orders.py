@@ -146,7 +146,7 @@ def worker(log: MemoryLog, store: MemoryState, batch_size: int) -> TranslatorWor
 def published(log: MemoryLog, topic: str) -> list[Said]:
     found = []
     for partition in range(4):
-        for record in log.read(topic, partition, 0, 1_000_000):
+        for record in log.read(topic, partition, 0, 1_000_000).records:
             event = cloudevents.read(record)
             found.append((int(event.subject), int(event.sequence.split(".")[1]), event.name, event.data))
     return found

@@ -135,7 +135,7 @@ def published(log: Log, topic: str) -> list[CloudEvent]:
         return []
     found = []
     for partition in range(log.topics()[topic].partitions):
-        records = log.read(topic, partition, 0, 1_000_000)
+        records = log.read(topic, partition, 0, 1_000_000).records
         found += [cloudevents.read(record) for record in records]
     return found
 

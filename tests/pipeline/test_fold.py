@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.cloudevents import CloudEvent
 from pipeline.log.memory import MemoryLog
-from pipeline.log.port import Outgoing, Record
+from pipeline.log.port import Outgoing, Page
 from pipeline.state.memory import MemoryState
 from pipeline.worker import group_of, read_again
 from tests.pipeline.harness import ORDER_FEED, append, balance, by_key, create_topics, published, version_of, worker
@@ -264,7 +264,7 @@ class GrowingLog(MemoryLog):
         self.grow()
         return super().end(topic, partition)
 
-    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         self.grow()
         return super().read(topic, partition, offset, limit)
 

@@ -13,11 +13,11 @@ from pipeline import control
 from pipeline.control import Action, Command
 from pipeline.life import StateAndLogApart
 from pipeline.log.memory import MemoryLog
-from pipeline.log.port import Outgoing, TopicSpec
+from pipeline.log.port import Outgoing, Page, TopicSpec
 from pipeline.state.memory import MemoryState
 from pipeline.state.port import Save
 from pipeline.step import RootRenumbered
-from pipeline.worker import TranslatorWorker
+from pipeline.worker import TranslatorWorker, group_of
 from tests.pipeline.harness import Orders, append, by_key, create_topics, published, version_of, worker
 from tests.pipeline.world import (
     BASE_TIME,
@@ -287,3 +287,34 @@ def test_a_release_that_stops_halfway_says_what_it_published() -> None:
     send(log, "release")
     run(log, store, translator=Orders(X="strange"))
     assert store.pins()[0].result.startswith("1 step applied, 1 events published; 1 still wait: code.unmapped")
+
+
+class Unsettled(MemoryLog):
+    """A log in which a transaction is open: below `stable` records can be read, the watermark is behind it."""
+
+    stable: int | None = None
+
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
+        if self.stable is None or topic != FEED:
+            return super().read(topic, partition, offset, limit)
+        return super().read(topic, partition, offset, max(0, min(limit, self.stable - offset)))
+
+
+def test_what_cannot_be_read_yet_is_not_passed_over_and_an_end_does_not_close_its_step() -> None:
+    log, store = Unsettled(), MemoryState()
+    create_topics(log)
+    placed = commit(
+        700, 990, ("orders", "c", 1, None, order(1, "N"), 1000), ("order_line", "c", 1, None, line(1, 1), 1002)
+    )
+    append(log, [*records(placed), *ends(placed)])
+    at = partition(1)
+    log.stable = 1
+    made = worker(log, store)
+    while made.turn():
+        pass
+    assert names(log) == []
+    log.stable = None
+    while made.turn():
+        pass
+    assert names(log) == ["OrderPlaced.v1"]
+    assert log.committed(group_of("order"))[FEED, at] == log.end(FEED, at)

@@ -156,7 +156,7 @@ def test_a_loaded_key_that_cannot_be_mapped_waits_and_is_released_as_loaded() ->
         pass
     assert store.waiting_keys() == {"1"}
     assert_balanced(store)
-    letters = log.read("order.dead-letters", 0, 0, 10)
+    letters = log.read("order.dead-letters", 0, 0, 10).records
     assert json.loads(letters[0].value or b"")["problem"]["code"] == "code.unmapped"
     assert len(json.loads(letters[0].value or b"")["changes"]) == 2
     waiting = store.waiting("1")
@@ -178,7 +178,7 @@ def test_a_command_for_a_key_that_does_not_wait_says_so(action: str) -> None:
 def test_a_dead_letter_is_whole_and_its_headers_hold_no_values() -> None:
     _, log, store = parked_world(7, 60)
     key = sorted(store.waiting_keys())[0]
-    letter = next(r for r in log.read("order.dead-letters", 0, 0, 100) if r.key == key.encode())
+    letter = next(r for r in log.read("order.dead-letters", 0, 0, 100).records if r.key == key.encode())
     body = json.loads(letter.value or b"")
     step = store.waiting(key)[0]
     assert len(body["changes"]) == len(step.changes)

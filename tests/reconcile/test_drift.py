@@ -245,7 +245,7 @@ def test_evidence_names_what_can_be_looked_up(full: World) -> None:
     assert parked.command == "dragoman parked list --translator item"
     assert "dl-20511" in parked.evidence[0]
     missed = by_key["A9"].causes[0]
-    record = next(r for p in (0, 1) for r in full.log.read("item.state", p, 0, 99) if r.key == b"A9")
+    record = next(r for p in (0, 1) for r in full.log.read("item.state", p, 0, 99).records if r.key == b"A9")
     assert f"item.state {record.partition}:{record.offset}" in missed.evidence[0]
     assert (missed.owner, missed.since) == ("Item read model", full.clock.now)
 

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, create_engine
 from connectors.capture.triggers import install
 from pipeline.cloudevents import Producer, StepFacts, state_record
 from pipeline.log.memory import MemoryLog
-from pipeline.log.port import Outgoing, Record, TopicSpec
+from pipeline.log.port import Outgoing, Page, TopicSpec
 from pipeline.projection.project import Projection
 from pipeline.projection.spec import ProjectionSpec, read_projection
 from pipeline.state.memory import MemoryState
@@ -366,5 +366,6 @@ class Lossy(MemoryLog):
         self._topics, self._partitions, self._committed = log._topics, log._partitions, log._committed
         self._lost = {key_text((key,)).encode() for key in losing}
 
-    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
-        return [record for record in super().read(topic, partition, offset, limit) if record.key not in self._lost]
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
+        page = super().read(topic, partition, offset, limit)
+        return Page([record for record in page.records if record.key not in self._lost], page.next)

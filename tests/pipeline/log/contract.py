@@ -56,7 +56,7 @@ class LogContract:
             topic="feed", timestamp=1795166837212, key=b"\x00k", value=b"\xff", headers=headers, partition=2
         )
         assert log.append([sent]) == [("feed", 2)]
-        assert log.read("feed", 2, 0, 10) == [
+        assert log.read("feed", 2, 0, 10).records == [
             Record(
                 topic="feed",
                 partition=2,
@@ -72,30 +72,37 @@ class LogContract:
         log.create(FEED)
         pairs: list[tuple[bytes | None, bytes | None]] = [(None, None), (None, b""), (b"", None), (b"", b"")]
         log.append([outgoing(key=key, value=value, partition=0) for key, value in pairs])
-        assert [(record.key, record.value) for record in log.read("feed", 0, 0, 10)] == pairs
+        assert [(record.key, record.value) for record in log.read("feed", 0, 0, 10).records] == pairs
 
     def test_an_empty_partition_ends_at_0_and_reads_nothing(self, log: KeepingLog) -> None:
         log.create(FEED)
         assert log.end("feed", 1) == 0
-        assert log.read("feed", 1, 0, 10) == []
+        assert log.read("feed", 1, 0, 10).records == []
 
     def test_offsets_count_each_partition_from_0(self, log: KeepingLog) -> None:
         log.create(FEED)
         log.append([outgoing(partition=number) for number in (0, 1, 0)])
         log.append([outgoing(partition=0)])
-        assert offsets(log.read("feed", 0, 0, 10)) == [0, 1, 2]
-        assert offsets(log.read("feed", 1, 0, 10)) == [0]
+        assert offsets(log.read("feed", 0, 0, 10).records) == [0, 1, 2]
+        assert offsets(log.read("feed", 1, 0, 10).records) == [0]
         assert [log.end("feed", number) for number in range(3)] == [3, 1, 0]
 
     def test_reading_starts_at_the_offset_and_stops_at_the_limit(self, log: KeepingLog) -> None:
         log.create(FEED)
         log.append([outgoing(partition=1) for _ in range(5)])
         log.append([outgoing(partition=2)])
-        assert offsets(log.read("feed", 1, 1, 2)) == [1, 2]
-        assert offsets(log.read("feed", 1, 4, 2)) == [4]
-        assert log.read("feed", 1, 5, 2) == []
-        assert log.read("feed", 1, 1 << 80, 2) == []
-        assert log.read("feed", 1, 0, 0) == []
+        assert offsets(log.read("feed", 1, 1, 2).records) == [1, 2]
+        assert offsets(log.read("feed", 1, 4, 2).records) == [4]
+        assert log.read("feed", 1, 5, 2).records == []
+        assert log.read("feed", 1, 1 << 80, 2).records == []
+        assert log.read("feed", 1, 0, 0).records == []
+
+    def test_a_page_says_where_to_read_next(self, log: KeepingLog) -> None:
+        log.create(FEED)
+        log.append([outgoing(partition=1, offset=offset) for offset in (3, 7, 8)])
+        assert [log.read("feed", 1, 0, limit).next for limit in (0, 1, 2, 3, 4)] == [0, 4, 8, 9, 9]
+        assert [log.read("feed", 1, offset, 5).next for offset in (4, 8, 9, 12)] == [9, 9, 9, 12]
+        assert log.read("feed", 0, 0, 5).next == 0
 
     def test_one_key_is_on_one_partition_and_many_keys_are_on_all(self, log: KeepingLog) -> None:
         log.create(FEED)
@@ -118,8 +125,8 @@ class LogContract:
         log.create(FEED)
         log.append([outgoing(partition=0, offset=offset) for offset in (3, 7)])
         log.append([outgoing(partition=0)])
-        assert offsets(log.read("feed", 0, 0, 10)) == [3, 7, 8]
-        assert offsets(log.read("feed", 0, 4, 10)) == [7, 8]
+        assert offsets(log.read("feed", 0, 0, 10).records) == [3, 7, 8]
+        assert offsets(log.read("feed", 0, 4, 10).records) == [7, 8]
         assert log.end("feed", 0) == 9
 
     def test_a_given_offset_at_or_below_the_last_is_skipped(self, log: KeepingLog) -> None:
@@ -127,7 +134,7 @@ class LogContract:
         log.append([outgoing(partition=0, offset=5, value=b"first")])
         again = [outgoing(partition=0, offset=offset, value=b"again") for offset in (4, 5, 6, 6)]
         assert log.append(again) == [("feed", 0)] * 4
-        assert [(r.offset, r.value) for r in log.read("feed", 0, 0, 10)] == [(5, b"first"), (6, b"again")]
+        assert [(r.offset, r.value) for r in log.read("feed", 0, 0, 10).records] == [(5, b"first"), (6, b"again")]
 
     def test_nothing_is_appended_when_one_record_cannot_be(self, log: KeepingLog) -> None:
         log.create(FEED)
@@ -145,7 +152,7 @@ class LogContract:
             with pytest.raises(error):
                 log.append([outgoing(partition=0), record])
         assert log.end("feed", 0) == 0
-        assert log.read("feed", 0, 0, 10) == []
+        assert log.read("feed", 0, 0, 10).records == []
 
     def test_appending_nothing_is_nothing(self, log: KeepingLog) -> None:
         assert log.append([]) == []
@@ -217,29 +224,29 @@ class LogContract:
         sent = [(0, b"a", b"1"), (0, b"b", b"1"), (1, b"a", b"1"), (0, b"a", b"2"), (0, b"c", b"1"), (0, b"b", b"2")]
         log.append([outgoing("state", key, value, partition=partition) for partition, key, value in sent])
         assert log.compact("state") == 2
-        kept = [(r.offset, r.key, r.value) for r in log.read("state", 0, 0, 10)]
+        kept = [(r.offset, r.key, r.value) for r in log.read("state", 0, 0, 10).records]
         assert kept == [(2, b"a", b"2"), (3, b"c", b"1"), (4, b"b", b"2")]
-        assert [(r.offset, r.key) for r in log.read("state", 1, 0, 10)] == [(0, b"a")]
+        assert [(r.offset, r.key) for r in log.read("state", 1, 0, 10).records] == [(0, b"a")]
 
     def test_a_tombstone_outlives_one_compaction_and_the_end_stays(self, log: KeepingLog) -> None:
         log.create(STATE)
         log.append([outgoing("state", b"a", value, partition=0) for value in (b"1", None)])
         assert log.compact("state") == 1
-        assert [(r.offset, r.value) for r in log.read("state", 0, 0, 10)] == [(1, None)]
+        assert [(r.offset, r.value) for r in log.read("state", 0, 0, 10).records] == [(1, None)]
         log.append([outgoing("state", b"b", None, partition=0)])
         assert log.compact("state") == 1
-        assert [(r.key, r.value) for r in log.read("state", 0, 0, 10)] == [(b"b", None)]
+        assert [(r.key, r.value) for r in log.read("state", 0, 0, 10).records] == [(b"b", None)]
         assert log.compact("state") == 1
-        assert log.read("state", 0, 0, 10) == []
-        assert log.end("state", 0) == 3
+        assert log.read("state", 0, 0, 10).records == []
+        assert (log.end("state", 0), log.read("state", 0, 0, 10).next) == (3, 3)
         log.append([outgoing("state", b"c", partition=0)])
-        assert offsets(log.read("state", 0, 0, 10)) == [3]
+        assert offsets(log.read("state", 0, 0, 10).records) == [3]
 
     def test_a_compacted_topic_never_says_expired(self, log: KeepingLog) -> None:
         log.create(STATE)
         log.append([outgoing("state", b"a", b"%d" % number, partition=0) for number in range(9)])
         log.compact("state")
-        assert offsets(log.read("state", 0, 0, 10)) == [8]
+        assert offsets(log.read("state", 0, 0, 10).records) == [8]
         with pytest.raises(ValueError, match="compacted"):
             log.expire("state", 0, 4)
 
@@ -247,7 +254,7 @@ class LogContract:
         log.create(FEED)
         log.append([outgoing(partition=0), outgoing(partition=0)])
         assert log.compact("feed") == 0
-        assert offsets(log.read("feed", 0, 0, 10)) == [0, 1]
+        assert offsets(log.read("feed", 0, 0, 10).records) == [0, 1]
 
     def test_what_has_expired_is_told_and_never_jumped_over(self, log: KeepingLog) -> None:
         log.create(FEED)
@@ -256,24 +263,24 @@ class LogContract:
         with pytest.raises(OffsetExpired) as caught:
             log.read("feed", 0, 2, 10)
         assert caught.value.fields == {"offset": 2, "topic": "feed", "partition": 0, "first": 3}
-        assert offsets(log.read("feed", 0, 3, 10)) == [3, 4]
-        assert offsets(log.read("feed", 1, 0, 10)) == [0, 1, 2, 3, 4]
+        assert offsets(log.read("feed", 0, 3, 10).records) == [3, 4]
+        assert offsets(log.read("feed", 1, 0, 10).records) == [0, 1, 2, 3, 4]
 
     def test_retention_never_goes_back_nor_past_the_end(self, log: KeepingLog) -> None:
         log.create(FEED)
         log.append([outgoing(partition=0) for _ in range(4)])
         assert log.expire("feed", 0, 99) == 4
         assert log.expire("feed", 0, 1) == 0
-        assert log.read("feed", 0, 4, 10) == []
+        assert log.read("feed", 0, 4, 10).records == []
         with pytest.raises(OffsetExpired):
             log.read("feed", 0, 3, 10)
         log.append([outgoing(partition=0)])
-        assert offsets(log.read("feed", 0, 4, 10)) == [4]
+        assert offsets(log.read("feed", 0, 4, 10).records) == [4]
 
     def test_records_before_the_first_one_of_a_recording_have_not_expired(self, log: KeepingLog) -> None:
         log.create(FEED)
         log.append([outgoing(partition=0, offset=500)])
-        assert offsets(log.read("feed", 0, 0, 10)) == [500]
+        assert offsets(log.read("feed", 0, 0, 10).records) == [500]
 
     def test_close_may_be_repeated(self, log: KeepingLog) -> None:
         log.close()

@@ -32,7 +32,7 @@ def file_of(folder: Path, *lines: dict[str, Any] | str, name: str = "feed.jsonl"
 
 def contents(log: MemoryLog | EmbeddedLog) -> dict[TopicPartition, list[Record]]:
     return {
-        (name, number): log.read(name, number, 0, 1_000_000)
+        (name, number): log.read(name, number, 0, 1_000_000).records
         for name, spec in log.topics().items()
         for number in range(spec.partitions)
     }

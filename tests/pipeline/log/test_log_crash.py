@@ -45,7 +45,7 @@ def batches(path: Path) -> tuple[dict[int, set[int]], int]:
     with closing(EmbeddedLog(path)) as log:
         for partition in range(2):
             newest = max(found, default=-1) if partition == 1 else newest
-            for record in log.read("feed", partition, 0, 1_000_000):
+            for record in log.read("feed", partition, 0, 1_000_000).records:
                 number, place, _ = map(int, (record.value or b"").rstrip(b".").split())
                 assert place not in found.setdefault(number, set())
                 found[number].add(place)
@@ -124,7 +124,7 @@ def test_readers_and_control_commands_work_beside_a_worker(tmp_path: Path) -> No
         found, newest = batches(path)
         assert_whole(found)
         assert newest == 99
-        assert [record.value for record in beside.read("control", 0, 0, 99)] == [b"%d" % n for n in range(20)]
+        assert [record.value for record in beside.read("control", 0, 0, 99).records] == [b"%d" % n for n in range(20)]
 
 
 def test_a_reader_that_closes_leaves_the_locks_of_its_process_alone(tmp_path: Path) -> None:

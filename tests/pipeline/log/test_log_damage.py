@@ -40,7 +40,7 @@ def write_log(path: Path) -> None:
 
 def read_all(path: Path, *, worker: bool) -> list[Record]:
     with closing(EmbeddedLog(path, worker=worker)) as log:
-        return [record for partition in range(2) for record in log.read("feed", partition, 0, 10 * RECORDS)]
+        return [record for partition in range(2) for record in log.read("feed", partition, 0, 10 * RECORDS).records]
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_value_with_one_bit_changed_is_not_given_out(path: Path) -> None:
     with closing(EmbeddedLog(path, worker=True)) as log:
         with pytest.raises(LogCorrupt, match="the record feed 1 61 is not what was written"):
             log.read("feed", 1, 0, RECORDS)
-        assert len(log.read("feed", 1, 0, 61)) == 61
+        assert len(log.read("feed", 1, 0, 61).records) == 61
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_null_does_not_become_empty_unseen(path: Path, was: bytes | None, become
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.execute(f"UPDATE records SET {column} = ? WHERE {column} IS ?", (was, becomes))
     with closing(EmbeddedLog(path)) as log:
-        assert [(r.key, r.value) for r in log.read("feed", 0, RECORDS // 2, 1)] == [(was, was)]
+        assert [(r.key, r.value) for r in log.read("feed", 0, RECORDS // 2, 1).records] == [(was, was)]
 
 
 def test_a_write_ahead_file_without_its_log(path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_file_that_somebody_else_keeps_locked(path: Path, monkeypatch: pytest.
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LogBusy):
             log.commit("group", {("feed", 0): 1})
-        assert len(log.read("feed", 0, 0, 5)) == 5
+        assert len(log.read("feed", 0, 0, 5).records) == 5
         other.execute("ROLLBACK")
         log.commit("group", {("feed", 0): 1})
 
@@ -220,7 +220,7 @@ def test_opening_a_big_file_does_not_read_it(tmp_path: Path) -> None:
         stream.seek(QUICK_CHECK_LIMIT // 2)
         stream.write(b"\xaa" * 20_000)
     with closing(EmbeddedLog(path, worker=True)) as log:
-        assert len(log.read("feed", 0, 0, 1000)) == 1000
+        assert len(log.read("feed", 0, 0, 1000).records) == 1000
         with pytest.raises(LogCorrupt):
             log.read("feed", 0, 0, 20_000)
 

@@ -140,7 +140,7 @@ class LogMachine(RuleBasedStateMachine):
                 with pytest.raises(OffsetExpired):
                     log.read(topic, number, offset, 3)
             else:
-                found = log.read(topic, number, offset, 3)
+                found = log.read(topic, number, offset, 3).records
                 expected = [s for s in self.model.stored[topic, number] if s[0] >= offset][:3]
                 assert [(r.offset, r.timestamp, r.key, r.value, r.headers) for r in found] == expected
 
@@ -150,7 +150,7 @@ class LogMachine(RuleBasedStateMachine):
             for topic in TOPICS:
                 for number in range(PARTITIONS):
                     place = (topic, number)
-                    found = log.read(topic, number, self.model.first[place], 1000)
+                    found = log.read(topic, number, self.model.first[place], 1000).records
                     assert [(r.offset, r.timestamp, r.key, r.value, r.headers) for r in found] == self.model.stored[
                         place
                     ]

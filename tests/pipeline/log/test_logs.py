@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.log.embedded import EmbeddedLog
 from pipeline.log.memory import MemoryLog
-from pipeline.log.port import Log, Outgoing, Record, TopicPartition, TopicSpec
+from pipeline.log.port import Log, Outgoing, Page, TopicPartition, TopicSpec
 from tests.pipeline.log.contract import KeepingLog, LogContract
 
 Answer = TypeVar("Answer")
@@ -36,7 +36,7 @@ class Reopened:
     def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
         return self._ask(lambda log: log.append(records))
 
-    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         return self._ask(lambda log: log.read(topic, partition, offset, limit))
 
     def end(self, topic: str, partition: int) -> int:

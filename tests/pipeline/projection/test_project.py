@@ -162,7 +162,7 @@ def test_the_position_is_that_of_the_rows_and_gaps_are_passed(tmp_path: Path) ->
     assert reader.position() == {0: 0, 1: 0}
     log.compact(TOPIC)
     log.compact(TOPIC)
-    assert log.read(TOPIC, 1, 0, 9) == []
+    assert log.read(TOPIC, 1, 0, 9).records == []
     drain(reader)
     assert (reader.position(), reader.behind()) == ({0: 0, 1: 2}, 0)
     log.append([record("P3", 1, state("P3"), partition=0)])
