@@ -172,6 +172,9 @@ class TranslatorWorker:
             records += self._read_partition(partition, high)
             if self._positions[partition] >= high:
                 self._idle(partition, ended)
+            else:
+                # Rows of an open transaction: the markers have to be read again once it is over.
+                marks = dict(self._marks)
         if marks != self._marks:
             self._marks = marks
             self._log.commit(self._group, marks)
