@@ -11,6 +11,7 @@ from dragoman.commands import (
     dlq,
     doctor,
     events,
+    functions,
     lineage,
     lint,
     map_change,
@@ -63,6 +64,7 @@ app.add_typer(test.app, name="test")
 app.command(name="map")(map_change.map_change)
 app.command()(rehearse.rehearse)
 app.command()(lineage.lineage)
+app.command()(functions.functions)
 app.command()(schema.schema)
 app.command()(run.run)
 app.command()(status.status)

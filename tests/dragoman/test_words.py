@@ -14,7 +14,10 @@ from dragoman.settings import masked
 from tests.dragoman.support import dragoman as command
 from tests.dragoman.support import succeeds
 
-COMMANDS = ("demo", "lint", "test", "map", "run", "events", "dlq", "parked", "status", "reconcile", "report", "doctor")
+COMMANDS = (
+    *("demo", "lint", "test", "map", "functions", "run", "events", "dlq", "parked", "status", "reconcile", "report"),
+    "doctor",
+)
 
 
 def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:

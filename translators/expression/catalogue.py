@@ -14,13 +14,13 @@ __all__ = [
     "EXAMPLE_COLUMNS",
     "FUNCTIONS",
     "INSTEAD",
+    "SECTIONS",
     "Entry",
     "Example",
     "can_raise",
-    "page",
 ]
 
-_TITLED = (
+SECTIONS = (
     ("Comparisons and conditions", logic.ENTRIES),
     ("Choosing", choice.ENTRIES),
     ("Numbers", number.ENTRIES),
@@ -29,15 +29,9 @@ _TITLED = (
     ("Dates and times", moment.ENTRIES),
     ("Codes, parts, and what happened", special.ENTRIES),
 )
-_HEAD = """# Functions and operators
+"""The entries by kind, in the order in which they are told."""
 
-What a mapping's expressions can say. This page is made from the catalogue in the code, and every example is run by the
-tests. An expression has one meaning: in the stream, in a check and in the database.
-
-An error rejects the change, with the code named here. NULL wins over an error in another operand.
-"""
-
-CATALOGUE = MappingProxyType({entry.name: entry for _, entries in _TITLED for entry in entries})
+CATALOGUE = MappingProxyType({entry.name: entry for _, entries in SECTIONS for entry in entries})
 """Every entry by name."""
 
 FUNCTIONS = MappingProxyType(
@@ -83,49 +77,3 @@ INSTEAD = MappingProxyType(
     }
 )
 """What to write instead of a function that other databases have."""
-
-
-def page() -> str:
-    """All entries as a Markdown page: what they take and mean, what they do with NULL, how a row can fail, examples."""
-    columns = ", ".join(f"`{name}` {kind}" for name, kind in EXAMPLE_COLUMNS.items())
-    lines = [_HEAD, f"Columns of the examples: {columns}; what is not said of one is NULL. `part` has the same.", ""]
-    for title, entries in _TITLED:
-        lines += [f"## {title}", ""]
-        for entry in entries:
-            lines += [f"### `{entry.signature}`", "", entry.meaning, "", f"* NULL: {_nulls(entry)}"]
-            if entry.errors:
-                lines.append(f"* a row is rejected by {', '.join(f'`{code}`' for code in entry.errors)}")
-            lines += ["", "```sql", *(_example(example) for example in entry.examples), "```", ""]
-    lines += ["## Written otherwise elsewhere", "", "| elsewhere | here |", "|---|---|"]
-    lines += [f"| `{name}` | {_cell(advice)} |" for name, advice in sorted(INSTEAD.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _nulls(entry: Entry) -> str:
-    return "strict: NULL if an argument is NULL" if entry.nulls == "strict" else entry.nulls
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
-def _example(example: Example) -> str:
-    given = ", ".join(f"{name} = {_value(value)}" for name, value in example.given.items())
-    return f"{example.text}  -- {_value(example.value)}" + (f", where {given}" if given else "")
-
-
-def _value(value: object) -> str:
-    """A value as a person reads it; the rows of a part and states as `{column: value}`."""
-    match value:
-        case None:
-            return "NULL"
-        case bool():
-            return str(value).upper()
-        case str():
-            return f"'{value}'"
-        case list():
-            return f"[{', '.join(_value(one) for one in value)}]"
-        case dict():
-            return f"{{{', '.join(f'{name}: {_value(one)}' for name, one in value.items())}}}"
-        case _:
-            return str(value)
