@@ -30,6 +30,15 @@ class VariableMissing(DragomanError):
     hint: ClassVar[str] = "Set {name}, or write a default: ${{{name}:-value}}."
 
 
+class SecretWritten(DragomanError):
+    """{key} is written into the file."""
+
+    code: ClassVar[str] = "project.secret-written"
+    hint: ClassVar[str] = (
+        "Files are kept and copied, secrets are not: name a variable of the environment, `{key}: ${{{variable}}}`."
+    )
+
+
 class FileMissing(DragomanError):
     """There is no file {path}."""
 
@@ -77,6 +86,22 @@ class Environment(Mapping[str, str]):
             return match["default"]
 
         return _VARIABLE.sub(value, text)
+
+
+class Secret:
+    """A variable of the environment that nobody but its user reads: lint and help do without it."""
+
+    def __init__(self, environment: Environment, text: str, where: str) -> None:
+        self._environment = environment
+        self._text = text
+        self._where = where
+
+    def __repr__(self) -> str:
+        return f"Secret({self._text})"
+
+    def reveal(self) -> str:
+        """Its value; `VariableMissing` if there is none."""
+        return self._environment.filled(self._text, self._where)
 
 
 def read_text(path: Path, name: str, fix: str) -> str:
@@ -143,6 +168,16 @@ class Section:
     def optional(self, key: str) -> str | None:
         """A text, or nothing if the key is not there."""
         return self.text(key) if key in self else None
+
+    def secret(self, key: str) -> Secret | None:
+        """A variable of the environment, or nothing if the key is not there; `SecretWritten` for anything else."""
+        if key not in self:
+            return None
+        text, where = self._form.text(self.node(key), key), self.where(key)
+        variable = _VARIABLE.fullmatch(text)
+        if variable is None or variable["default"] is not None:
+            raise SecretWritten(key=key, variable=key.upper(), where=where)
+        return Secret(self._environment, text, where)
 
     def one_of(self, key: str, words: tuple[str, ...]) -> str:
         """One of a closed set of words."""

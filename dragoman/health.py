@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from connectors.capture.triggers import install, verify
 from dragoman import identity
 from dragoman.linting import Lint
 from dragoman.project import Project
+from dragoman.proven import ConnectorUnproven, connectors_of, unproven
 from dragoman.source import Legacy
 from dragoman.wiring import engine_of, reading, running_worker, state_of
 from pipeline.projection.database import translated as view_translated
@@ -89,6 +90,9 @@ def _examinations(project: Project, today: date) -> Iterator[tuple[str, Callable
     yield "project files", lambda: _files(project, today)
     yield "disk space", lambda: _space(project)
     yield "source", lambda: _source(project)
+    yield "connector", lambda: _connector(project)
+    if _declares_registry(project):
+        yield "schema registry", lambda: _registry(project)
     yield "log", lambda: _log(project)
     yield "state", lambda: _state(project)
     try:
@@ -108,7 +112,7 @@ def _examined(what: str, look: Callable[[], str]) -> Ailment:
         return Ailment(what=what, severity="error", message=error.message, code=error.code, fix=fix)
     except NotYet as later:
         return Ailment(what=what, severity="ok", message=str(later))
-    except LittleSpace as error:
+    except (LittleSpace, ConnectorUnproven) as error:
         return Ailment(what=what, severity="warning", message=error.message, code=error.code, fix=error.advice)
     except DragomanError as error:
         return Ailment(what=what, severity="error", message=error.message, code=error.code, fix=error.advice)
@@ -160,6 +164,30 @@ def _source(project: Project) -> str:
         verify(connection, spec.tables, spec.marker_table)
     marker = "no marker table" if spec.marker is None else f"marker {spec.marker}"
     return f"{len(spec.tables)} tables as schema.yaml says, triggers in place, {marker}"
+
+
+def _connector(project: Project) -> str:
+    with ExitStack() as held:
+        log = held.enter_context(reading(project)) if project.settings.log.exists() else None
+        found = connectors_of(project, log)
+    for error in unproven(found):
+        raise error
+    return f"{', '.join(found)}: proven with captured records"
+
+
+def _declares_registry(project: Project) -> bool:
+    try:
+        return project.source.registry is not None
+    except DragomanError:
+        return False  # told by the project's files
+
+
+def _registry(project: Project) -> str:
+    registry = project.registry
+    if registry is None:
+        raise NotYet("none")
+    registry.schema(1)
+    return "answers"
 
 
 def make_triggers(project: Project) -> None:

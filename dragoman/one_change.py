@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import orjson
 
-from connectors.debezium.decode import Decoder
 from connectors.debezium.records import Unreadable
 from dragoman.project import Project
 from dragoman.rows import classified
@@ -139,7 +138,7 @@ def _known(project: Project, name: str, key: str) -> tuple[Rows | None, list[Wai
 
 def _decoded(project: Project, file: Path) -> Change:
     record = _record(file)
-    decoder = Decoder(project.schema, project.source.notifications)
+    decoder = project.decoder()
     headers = record.get("headers") or []
     pairs = headers.items() if isinstance(headers, dict) else headers
     decoded = decoder.decode(

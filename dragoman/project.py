@@ -12,6 +12,8 @@ from translators.errors import DragomanError
 from translators.yaml_text import YamlMap, did_you_mean, load
 
 if TYPE_CHECKING:
+    from connectors.debezium.decode import Decoder
+    from connectors.debezium.registry import SchemaRegistry
     from dragoman.source import Source
     from pipeline.consume import ConsumerSpec
     from pipeline.projection.spec import ProjectionSpec
@@ -78,6 +80,18 @@ class Project:
         from dragoman.source import read_source
 
         return read_source(self.settings, self.schema)
+
+    @cached_property
+    def registry(self) -> SchemaRegistry | None:
+        """The schemas of the source's Avro records, if it declares where they are."""
+        return None if self.source.registry is None else self.source.registry.open()
+
+    def decoder(self, schema: LegacySchema | None = None) -> Decoder:
+        """What reads the source's records, by the project's legacy schema or by another one."""
+        from connectors.debezium.decode import Decoder
+
+        source = self.source
+        return Decoder(schema or self.schema, source.notifications, self.registry, source.signals)
 
     @cached_property
     def contracts(self) -> Contracts:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import msgspec
 import orjson
 
-from connectors.debezium.decode import Decoder
 from dragoman.mapping_tests import file_of, read_tests
 from dragoman.one_change import Case, KeyUnknown, cases_of_file, cases_of_key
 from dragoman.project import Project
@@ -121,7 +120,7 @@ def _is_news(translator: CompiledTranslator, old: Rows, new: Rows) -> bool:
 
 def _transactions_of(project: Project, translator: CompiledTranslator, key: str) -> Iterator[tuple[Change, ...]]:
     """The changes of a key that the log holds, each transaction together, repeats left out."""
-    decoder = Decoder(project.schema, project.source.notifications)
+    decoder = project.decoder()
     by_transaction: dict[str | None, list[Change]] = {}
     with reading(project) as log:
         for _, records in LogFeed(log, project.source.feed_of(translator)).changes():

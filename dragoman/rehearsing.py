@@ -72,8 +72,8 @@ def rehearsed(new: Project, old: Project, name: str, recording: Path | None, lim
     was = new.source.feed_of(before)
     if was.topic != feed.topic:
         raise FeedDiffers(translator=name, old=was.topic, new=feed.topic, where=new.source.file)
-    decoder = Decoder(new.schema, new.source.notifications)
-    other = decoder if old.schema == new.schema else Decoder(old.schema, new.source.notifications)
+    decoder = new.decoder()
+    other = decoder if old.schema == new.schema else new.decoder(old.schema)
     sides = side_of(old, before, contracts, other), side_of(new, after, new.contracts, decoder)
     if recording is not None:
         encoding = new.source.origin.encoding if isinstance(new.source.origin, Recording) else "text"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, Protocol
 from connectors.capture import CaptureSpec, Feed
 from connectors.capture.spec import NOTIFICATION, TRANSACTION
 from dragoman.forms import Section, read_text
+from dragoman.registries import Registry, read_registry
 from dragoman.settings import Settings
 from pipeline.worker import Feed as WorkerFeed
 from translators.binding import BoundMapping
@@ -52,6 +53,20 @@ class RoutedApart(DragomanError):
         "Rows of one aggregate would be on several partitions. Route every table by the same columns of the key, or "
         "give the feed one partition."
     )
+
+
+class SignalTableRead(DragomanError):
+    """{reader} reads {table}, which {source} declares as the connector's signal table."""
+
+    code: ClassVar[str] = "feed.signal-table"
+    hint: ClassVar[str] = "Its rows are commands to the connector and no business data: take it out."
+
+
+class TextWithRegistry(DragomanError):
+    """{source} declares a schema registry, but its recording holds text, which Avro is not."""
+
+    code: ClassVar[str] = "feed.registry-text"
+    hint: ClassVar[str] = "Record the feed as base64 and say `encoding: base64`, or take `registry:` out."
 
 
 class Reader(Protocol):
@@ -106,7 +121,10 @@ class Legacy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One source. `proof` says whether the end of a transaction is ever known; `fix` what to do where it is not."""
+    """One source. `proof` says whether the end of a transaction is ever known; `fix` what to do where it is not.
+
+    `signals` is the table of the connector's signals, as schema.yaml names it; `registry` has the schemas of Avro records.
+    """
 
     file: str
     epoch: int
@@ -118,10 +136,16 @@ class Source:
     exactly_once: bool
     proof: bool
     fix: str
+    signals: str | None = None
+    registry: Registry | None = None
 
     def feed_of(self, translator: Reader) -> WorkerFeed:
         """The one feed that holds all tables of a translator; a coded `feed.` error if none can serve it."""
         homes = {table: feed for feed in self.feeds for table in feed.tables}
+        if self.signals in translator.tables:
+            raise SignalTableRead(
+                reader=f"The translator {translator.name}", table=self.signals, source=self.file, where=self.file
+            )
         for table in (translator.root, *sorted(translator.tables)):
             if table not in homes:
                 raise TableWithoutFeed(translator=translator.name, table=table, source=self.file, where=self.file)
@@ -178,12 +202,24 @@ def read_source(settings: Settings, schema: LegacySchema) -> Source:
     if kind == "sqlite":
         return _legacy(form, file, settings, schema)
     form.only(
-        ("kind", "path", "encoding", "begins", "feeds"), ("transactions", "exactly_once", "notifications", "epoch")
+        ("kind", "path", "encoding", "begins", "feeds"),
+        ("transactions", "exactly_once", "notifications", "epoch", "signals", "registry"),
     )
-    return _recording(form, file, settings)
+    return _recording(form, file, settings, schema)
 
 
-def _recording(form: Section, file: str, settings: Settings) -> Source:
+def signals_of(form: Section, file: str, feeds: Iterable[SourceFeed], schema: LegacySchema) -> str | None:
+    """The signal table that a source declares, as schema.yaml names tables; `SignalTableRead` if a feed has it."""
+    if "signals" not in form:
+        return None
+    table = form.text("signals").removeprefix(f"{schema.namespace}.")
+    for feed in feeds:
+        if table in feed.tables:
+            raise SignalTableRead(reader=f"The feed {feed.name}", table=table, source=file, where=form.where("signals"))
+    return table
+
+
+def _recording(form: Section, file: str, settings: Settings, schema: LegacySchema) -> Source:
     feeds = []
     for name, feed in form.sections("feeds").items():
         feed.only(("topic", "tables"))
@@ -191,13 +227,14 @@ def _recording(form: Section, file: str, settings: Settings) -> Source:
         feeds.append(SourceFeed(name=name, topic=feed.text("topic"), tables=tables, partitions=None))
     transactions = form.optional("transactions")
     exactly_once = form.flag("exactly_once", False)
+    encoding: Encoding = "text" if form.one_of("encoding", ("text", "base64")) == "text" else "base64"
+    registry = read_registry(form, settings.folder)
+    if registry is not None and encoding == "text":
+        raise TextWithRegistry(source=file, where=form.where("encoding"))
     return Source(
         file=file,
         epoch=form.number("epoch") if "epoch" in form else 1,
-        origin=Recording(
-            path=settings.folder / form.text("path"),
-            encoding="text" if form.one_of("encoding", ("text", "base64")) == "text" else "base64",
-        ),
+        origin=Recording(path=settings.folder / form.text("path"), encoding=encoding),
         feeds=tuple(feeds),
         begins=_begins(form),
         transactions=transactions,
@@ -206,6 +243,8 @@ def _recording(form: Section, file: str, settings: Settings) -> Source:
         proof=transactions is not None and exactly_once,
         fix="Record the transaction topic of a connector with exactly-once support, and say `transactions: <topic>` and "
         "`exactly_once: true`.",
+        signals=signals_of(form, file, feeds, schema),
+        registry=registry,
     )
 
 

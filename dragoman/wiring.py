@@ -15,7 +15,6 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from connectors.capture import SqliteCapture
-from connectors.debezium.decode import Decoder
 from dragoman import __version__
 from dragoman.project import Project
 from dragoman.python_files import python_module
@@ -136,7 +135,7 @@ def works(
                     log=log,
                     store=store,
                     translator=translator,
-                    decoder=Decoder(project.schema, source.notifications),
+                    decoder=project.decoder(),
                     feed=feed,
                     identity=identity_of(project),
                     progress=progress,

@@ -88,6 +88,17 @@ class Decoder:
             raise Refusal("record.unknown-table")
         return self._keys.moved(reader.plan, headers)
 
+    def connector_of(self, topic: str, value: bytes) -> str | None:
+        """The connector that a change names as its own; `None` for a record that is no change or cannot be read."""
+        try:
+            if is_avro(value):
+                found: Envelope | AvroEnvelope | None = self._avro.of(value, "value").envelope(value)
+            else:
+                found = envelope(self._unwrapper.unwrap(topic, value)[0])
+        except Refusal:
+            return None
+        return None if found is None else found.source.connector
+
     def _record(self, at: Coordinate, key: bytes | None, value: bytes, headers: Headers) -> Decoded:
         if len(value) > MAX_BYTES or (key is not None and len(key) > MAX_BYTES):
             raise Refusal("record.too-large", f"{MAX_BYTES:,}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.commands.options import JsonOption, ProjectOption, project_of
-from dragoman.console import count, say, say_json, say_table
+from dragoman.console import count, paragraph, say, say_json, say_table
 
 if TYPE_CHECKING:
     from dragoman.standing import PartitionStanding, ReaderStanding, TranslatorStanding
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 def status(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
     """Show how far everything has come, and what waits."""
+    from dragoman.proven import connectors_of, unproven
     from dragoman.standing import reader_standings, translator_standings
     from dragoman.wiring import reading, running_worker
 
     project = project_of(folder)
     with reading(project) as log:
+        warnings = unproven(connectors_of(project, log))
         translators = translator_standings(project, log)
         readers = reader_standings(project, log)
     worker = running_worker(project.settings.log)
@@ -26,8 +28,12 @@ def status(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
         say_json({"worker": worker})
         for one in (*translators, *readers):
             say_json(one)
+        for error in warnings:
+            say_json({"warning": error.code, "message": error.message})
         return
     say(("worker  ", "bold"), "none is running" if worker is None else f"process {worker} is running")
+    for error in warnings:
+        paragraph(error.message, "  ", "! ")
     for standing in translators:
         _say_translator(standing)
     _say_readers(readers)
