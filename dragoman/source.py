@@ -12,7 +12,7 @@ from connectors.capture.spec import NOTIFICATION, TRANSACTION
 from dragoman.forms import Section, read_text
 from dragoman.registries import Registry, read_registry
 from dragoman.settings import Settings
-from pipeline.worker import Feed as WorkerFeed
+from pipeline.feed import Feed as WorkerFeed
 from translators.binding import BoundMapping
 from translators.errors import DragomanError
 from translators.parts import key_columns

@@ -9,9 +9,9 @@ import msgspec
 from dragoman.project import Project
 from dragoman.waiting import parked_keys
 from dragoman.wiring import action_of, projection_of, state_of
+from pipeline.feed import Feed, group_of
 from pipeline.log.port import Log
 from pipeline.state.port import StateStore
-from pipeline.worker import Feed, group_of
 
 # The last offsets of a partition may be marks of transactions and hold no record.
 _MARKS = 10

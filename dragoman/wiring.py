@@ -24,6 +24,7 @@ from pipeline.accounting import Accounting, account
 from pipeline.consume import ActionConsumer, ConsumerSpec, Handler
 from pipeline.engine.embedded import EmbeddedEngine, Turning
 from pipeline.engine.sources import CaptureSource, RecordingSource
+from pipeline.feed import Curated, Identity, read_again
 from pipeline.log.embedded import EmbeddedLog
 from pipeline.log.port import Log, TopicSpec
 from pipeline.projection.check import check_projection
@@ -31,7 +32,7 @@ from pipeline.projection.project import Projection
 from pipeline.projection.spec import ProjectionSpec
 from pipeline.state.port import StateStore
 from pipeline.state.sqlite import SqliteState
-from pipeline.worker import Curated, Identity, TranslatorWorker, read_again
+from pipeline.worker import TranslatorWorker
 from translators.errors import DragomanError
 from translators.findings import MappingInvalid
 

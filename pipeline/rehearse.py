@@ -20,11 +20,12 @@ from connectors.debezium.decode import Decoder
 from connectors.debezium.records import Decoded, Notification, TransactionMark, Unreadable
 from pipeline.cloudevents import Producer
 from pipeline.difference import Difference, Differences
+from pipeline.feed import Curated, Feed, Identity
+from pipeline.job import BATCH
 from pipeline.log.port import Log, Outgoing, Record
 from pipeline.log.reading import read_through
 from pipeline.observed import Observed
 from pipeline.step import Arrived, unreadable
-from pipeline.worker import BATCH, Curated, Feed, Identity
 from translators.change import Change
 from translators.compatibility import Break, Schema, compare
 from translators.translator import Translator

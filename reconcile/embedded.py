@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 
 from connectors.debezium.decode import Decoder
 from pipeline.engine.sources import POSITION_TOPIC, SNAPSHOT_PENDING, capture_group
+from pipeline.feed import Curated, Feed, group_of
 from pipeline.log.port import Log, Record
 from pipeline.projection.spec import ProjectionSpec
 from pipeline.state.port import StateStore
-from pipeline.worker import Curated, Feed, group_of
 from reconcile.evidence import Witness
 from reconcile.fence import Fence, Hop, Pace, capture_hop, translator_hop, view_hop
 from reconcile.position import ChangeTable

@@ -21,11 +21,12 @@ import pytest
 
 from connectors.debezium.decode import Decoder
 from pipeline import cloudevents
+from pipeline.feed import Feed, Identity
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing, TopicSpec
 from pipeline.log.recording import ingest, read_recording
 from pipeline.state.memory import MemoryState
-from pipeline.worker import Feed, Identity, TranslatorWorker
+from pipeline.worker import TranslatorWorker
 from tests.golden.order_contracts import CONTRACTS
 from translators.compiled import compile_mapping
 from translators.mapping import read_mapping

@@ -72,12 +72,23 @@ MUTANTS = (
     Mutant(
         "the watermark is asked before the ends",
         "pipeline/worker.py",
-        "        ended = self._read_ends(marks)\n",
-        "        end = self._log.end\n        highs = {p: end(self._feed.topic, p) for p in self._positions}\n"
-        "        ended = self._read_ends(marks)\n"
-        "        self._log.end = lambda t, p: highs[p] if t == self._feed.topic else end(t, p)\n"
-        "        try:\n            return self._turn_mutated(marks, ended)\n        finally:\n"
-        "            self._log.end = end\n\n    def _turn_mutated(self, marks, ended):\n",
+        "        ended = self._marks.read_ends()\n"
+        "        self._marks.read_notifications()\n"
+        "        loaded = self._marks.snapshot_completed\n"
+        "        # All snapshot rows that are there, before any partition goes live: another may hold a newer snapshot's.\n"
+        "        records = sum(self._partitions[partition].load() for partition in self.loading)\n"
+        "        newest = max((p.newest for p in self._partitions.values()), default=UNREAD)\n"
+        "        for partition in self._partitions.values():\n"
+        "            records += partition.read(Proof(partition.high, ended, loaded), newest)\n",
+        "        highs = {p.partition: p.high for p in self._partitions.values()}\n"
+        "        ended = self._marks.read_ends()\n"
+        "        self._marks.read_notifications()\n"
+        "        loaded = self._marks.snapshot_completed\n"
+        "        # All snapshot rows that are there, before any partition goes live: another may hold a newer snapshot's.\n"
+        "        records = sum(self._partitions[partition].load() for partition in self.loading)\n"
+        "        newest = max((p.newest for p in self._partitions.values()), default=UNREAD)\n"
+        "        for partition in self._partitions.values():\n"
+        "            records += partition.read(Proof(highs[partition.partition], ended, loaded), newest)\n",
         (f"{FOLD}::test_records_that_arrive_within_a_turn_are_not_taken_for_earlier_ones",),
     ),
     Mutant(
@@ -89,9 +100,9 @@ MUTANTS = (
     ),
     Mutant(
         "offsets pass an open step",
-        "pipeline/worker.py",
-        "        offset = self._positions[partition] if grouping.first_offset is None else grouping.first_offset\n",
-        "        offset = self._positions[partition]\n",
+        "pipeline/partition.py",
+        "        offset = self.position if first_open is None else first_open\n",
+        "        offset = self.position\n",
         (f"{FOLD}::test_arrival_in_slices_and_between_turns_changes_nothing",),
     ),
     Mutant(

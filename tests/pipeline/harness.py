@@ -10,9 +10,10 @@ import msgspec
 from connectors.debezium.decode import Decoder
 from pipeline import cloudevents
 from pipeline.cloudevents import CloudEvent
+from pipeline.feed import Feed, Identity
 from pipeline.log.port import Log, Outgoing, TopicSpec
 from pipeline.state.port import StateStore
-from pipeline.worker import Feed, Identity, TranslatorWorker
+from pipeline.worker import TranslatorWorker
 from tests.pipeline.world import FEED, NOTIFICATIONS, PARTITIONS, TRANSACTIONS
 from translators.aggregate import Rows
 from translators.problem import Problem

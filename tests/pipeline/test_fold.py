@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cloudevents import CloudEvent
+from pipeline.feed import group_of, read_again
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing, Page
 from pipeline.state.memory import MemoryState
-from pipeline.worker import group_of, read_again
 from tests.pipeline.harness import ORDER_FEED, append, balance, by_key, create_topics, published, version_of, worker
 from tests.pipeline.world import (
     FEED,

@@ -8,16 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
-import pipeline.worker
+import pipeline.commands
 from pipeline import control
 from pipeline.control import Action, Command
+from pipeline.feed import group_of
 from pipeline.life import StateAndLogApart
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing, Page, TopicSpec
 from pipeline.state.memory import MemoryState
 from pipeline.state.port import Save
 from pipeline.step import RootRenumbered
-from pipeline.worker import TranslatorWorker, group_of
+from pipeline.worker import TranslatorWorker
 from tests.pipeline.harness import Orders, append, by_key, create_topics, published, version_of, worker
 from tests.pipeline.world import (
     BASE_TIME,
@@ -263,7 +264,7 @@ def test_commands_are_executed_in_the_order_in_which_they_were_given(monkeypatch
         if name == "control.after-pin":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline.worker, "failpoint", die)
+    monkeypatch.setattr(pipeline.commands, "failpoint", die)
     with pytest.raises(KeyboardInterrupt):
         made.turn()
     monkeypatch.undo()

@@ -12,10 +12,10 @@ import pytest
 from connectors.debezium.decode import Decoder
 from pipeline import observed
 from pipeline.difference import ABSENT, EXAMPLES, MASK, Difference, differing, hidden_paths, is_hidden
+from pipeline.feed import Feed, Identity
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing
 from pipeline.rehearse import LogFeed, RecordedFeed, Rehearsal, Side, rehearse
-from pipeline.worker import Feed, Identity
 from tests.pipeline.harness import ORDER_FEED, SCHEMA, Orders, append, create_topics
 from tests.pipeline.world import (
     BASE_TIME,

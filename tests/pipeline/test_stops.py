@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.feed import group_of
 from pipeline.life import FeedMissing, SourceEpochChanged, next_life
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing
 from pipeline.state.memory import MemoryState
 from pipeline.step import RecordUnreadable, SnapshotRowLate
-from pipeline.worker import group_of
 from tests.pipeline.harness import append, create_topics, published, worker
 from tests.pipeline.world import FEED, TRANSACTIONS, World, feed, partition, snapshot_record
 

@@ -14,12 +14,13 @@ from sqlalchemy import Engine, create_engine
 from connectors.debezium.decode import Decoder
 from pipeline.engine.embedded import EmbeddedEngine
 from pipeline.engine.sources import CaptureSource
+from pipeline.feed import Feed, Identity
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing, TopicSpec
 from pipeline.projection.project import Projection
 from pipeline.projection.spec import read_projection
 from pipeline.state.memory import MemoryState
-from pipeline.worker import Feed, Identity, TranslatorWorker
+from pipeline.worker import TranslatorWorker
 from reconcile.check import read_check
 from reconcile.embedded import Pipeline, open_step, sides_of
 from reconcile.fence import Pace

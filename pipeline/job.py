@@ -1,0 +1,66 @@
+"""What the worker of one translator works with, the same for all of its partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from connectors.debezium.decode import Decoder
+from connectors.debezium.keys import is_rekeyed
+from connectors.debezium.records import Decoded
+from pipeline.cloudevents import Producer
+from pipeline.feed import Curated, Feed, Identity, group_of
+from pipeline.log.port import Log, Record
+from pipeline.state.port import Lifecycle, StateStore
+from translators.change import Change
+from translators.translator import Translator
+
+BATCH = 1_000
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One translator over one feed, with its log, its store and the topics that it writes.
+
+    `progress` is told of each batch: the translator's name and how many records it had.
+    """
+
+    log: Log
+    store: StateStore
+    translator: Translator
+    decoder: Decoder
+    feed: Feed
+    identity: Identity
+    curated: Curated
+    batch_size: int
+    progress: Callable[[str, int], None]
+
+    @property
+    def group(self) -> str:
+        """The consumer group whose offsets say how far the translator came."""
+        return group_of(self.translator.name)
+
+    def decode(self, record: Record) -> Decoded:
+        """What a record is; never raises for what is in it."""
+        decoded = self.decoder.decode(
+            record.topic, record.partition, record.offset, record.key, record.value, record.headers
+        )
+        if isinstance(decoded, Change) and is_rekeyed(record.headers):
+            return msgspec.structs.replace(decoded, rekeyed=True)
+        return decoded
+
+    def producer(self, life: Lifecycle) -> Producer:
+        """Who publishes in this life of the state."""
+        return Producer(
+            namespace=self.identity.namespace,
+            context=self.translator.context,
+            source=self.identity.source,
+            source_epoch=life.source_epoch,
+            translator=self.translator.name,
+            state_epoch=life.state_epoch,
+            generation=life.generation,
+            mapping_version=life.mapping_version,
+            producer_version=self.identity.version,
+            events_topic=self.curated.events.name,
+            state_topic=self.curated.state.name,
+        )

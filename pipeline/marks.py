@@ -1,0 +1,65 @@
+"""The topics beside the feed that every worker reads outside its group: ends of transactions, and notifications.
+
+What they say holds for all partitions, so it is read before the partitions' high watermarks are asked for: a partition
+that was then read up to its watermark has everything that was in it when the mark was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from connectors.debezium.records import Decoded, Notification, TransactionMark, Unreadable
+from pipeline.job import Job
+from pipeline.log.port import TopicPartition, TopicSpec
+from pipeline.step import unreadable
+
+
+class Marks:
+    """How far the marks were read, and what they said. `commit` only what was acted upon in every partition."""
+
+    def __init__(self, job: Job, topics: Mapping[str, TopicSpec]) -> None:
+        self._job = job
+        committed = job.log.committed(job.group)
+        names = [name for name in (job.feed.transactions, job.feed.notifications) if name in topics]
+        self._positions: dict[TopicPartition, int] = {
+            (name, partition): committed.get((name, partition), 0)
+            for name in names
+            if name is not None
+            for partition in range(topics[name].partitions)
+        }
+        self._committed = dict(self._positions)
+        self.snapshot_completed = False
+
+    def read_ends(self) -> frozenset[str]:
+        """The transactions whose END came in since the last time; none where an END may be readable before its rows."""
+        if not self._job.feed.exactly_once:
+            return frozenset()
+        decoded = self._read_new(self._job.feed.transactions)
+        ends = (mark for mark in decoded if isinstance(mark, TransactionMark) and mark.status == "END")
+        return frozenset(mark.transaction for mark in ends)
+
+    def read_notifications(self) -> None:
+        """Take note of what the connector says of its snapshots."""
+        for note in self._read_new(self._job.feed.notifications):
+            if isinstance(note, Notification) and note.aggregate_type == "Initial Snapshot":
+                self.snapshot_completed |= note.type == "COMPLETED"
+
+    def commit(self) -> None:
+        """What was read has been acted upon."""
+        if self._committed != self._positions:
+            self._job.log.commit(self._job.group, self._positions)
+            self._committed = dict(self._positions)
+
+    def _read_new(self, name: str | None) -> Iterator[Decoded]:
+        log, limit = self._job.log, self._job.batch_size
+        for topic, partition in [place for place in self._positions if place[0] == name]:
+            high = log.end(topic, partition)
+            while (offset := self._positions[topic, partition]) < high:
+                page = log.read(topic, partition, offset, limit)
+                if page.next <= offset:
+                    break
+                for decoded in map(self._job.decode, page.records):
+                    if isinstance(decoded, Unreadable):
+                        raise unreadable(decoded)
+                    yield decoded
+                self._positions[topic, partition] = page.next
