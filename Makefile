@@ -32,7 +32,7 @@ bench: $(VENV)/dev.stamp
 # The dev lock takes the core lock's versions, so that both may stand in one environment.
 lock: $(VENV)/dev.stamp
 	$(LOCK) --group build pyproject.toml --output-file requirements/core.txt
-	$(LOCK) --group build pyproject.toml --extra dev --extra connect --constraints requirements/core.txt \
+	$(LOCK) --group build pyproject.toml --extra dev --extra connect --extra kafka --constraints requirements/core.txt \
 		--output-file requirements/dev.txt
 
 clean:

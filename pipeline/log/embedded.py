@@ -33,9 +33,11 @@ from pipeline.log.file import (
 )
 from pipeline.log.memory import check_committed, check_partition, check_retained, check_shape, page_of, place_of
 from pipeline.log.port import (
+    FencedWriter,
     Headers,
     Kind,
     LogCorrupt,
+    LogFenced,
     OffsetExpired,
     Outgoing,
     Page,
@@ -115,26 +117,24 @@ class EmbeddedLog:
 
     def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
         """See the port; `log.record-refused` for a record that no log could take."""
-        places: list[TopicPartition] = []
-        rows: list[_Row] = []
-        ends: dict[int, int] = {}
         if not records:
-            return places
+            return []
         with self._transaction() as db:
-            for record in records:
-                topic = self._known.get(record.topic) or self._topic(record.topic)
-                number = place_of(record, topic.spec, self.path)
-                places.append((record.topic, number))
-                slot = topic.slots[number]
-                end = ends[slot] if slot in ends else self._number("end", slot)
-                offset = end if record.offset is None else record.offset
-                if offset >= end:
-                    rows.append(_to_row(record, slot << _OFFSET_BITS | offset))
-                    end = offset + 1
-                ends[slot] = end
-            db.executemany(_queries["append"], rows)
-            db.executemany(_queries["set_end"], [(end, slot) for slot, end in ends.items()])
-        return places
+            return self._append(db, records)
+
+    def writer(self, name: str) -> FencedWriter:
+        """See the port."""
+        with self._transaction() as db:
+            db.execute(_queries["make_writers"])
+            ((epoch,),) = db.execute(_queries["take_over"], (name,)).fetchall()
+        return _EmbeddedWriter(self, name, epoch)
+
+    def append_as(self, name: str, epoch: int, records: Sequence[Outgoing]) -> list[TopicPartition]:
+        """Append as the writer `epoch` of this name; `log.fenced` if there is a newer one."""
+        with self._transaction() as db:
+            if db.execute(_queries["writer"], (name,)).fetchone() != (epoch,):
+                raise LogFenced(path=self.path, name=name)
+            return self._append(db, records)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """See the port."""
@@ -209,6 +209,25 @@ class EmbeddedLog:
         """See the port; a closed log refuses everything else."""
         self._held.close()
 
+    def _append(self, db: sqlite3.Connection, records: Sequence[Outgoing]) -> list[TopicPartition]:
+        places: list[TopicPartition] = []
+        rows: list[_Row] = []
+        ends: dict[int, int] = {}
+        for record in records:
+            topic = self._known.get(record.topic) or self._topic(record.topic)
+            number = place_of(record, topic.spec, self.path)
+            places.append((record.topic, number))
+            slot = topic.slots[number]
+            end = ends[slot] if slot in ends else self._number("end", slot)
+            offset = end if record.offset is None else record.offset
+            if offset >= end:
+                rows.append(_to_row(record, slot << _OFFSET_BITS | offset))
+                end = offset + 1
+            ends[slot] = end
+        db.executemany(_queries["append"], rows)
+        db.executemany(_queries["set_end"], [(end, slot) for slot, end in ends.items()])
+        return places
+
     def _check_worker(self, size: int) -> None:
         if size <= QUICK_CHECK_LIMIT:
             quick_check(self._db, self.path)
@@ -272,6 +291,22 @@ class EmbeddedLog:
             raise sqlite_error(error, self.path, self._file) from error
         except OSError as error:
             raise os_error(error, self.path) from error
+
+
+class _EmbeddedWriter:
+    """A `FencedWriter`: the epoch counts the writers of its name, and is proven in the transaction that appends."""
+
+    def __init__(self, log: EmbeddedLog, name: str, epoch: int) -> None:
+        self._log = log
+        self._name = name
+        self._epoch = epoch
+
+    def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
+        """See the port."""
+        return self._log.append_as(self._name, self._epoch, records)
+
+    def close(self) -> None:
+        """See the port."""
 
 
 def _to_row(record: Outgoing, row_id: int) -> _Row:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pipeline.log.port import (
+    FencedWriter,
     LogError,
+    LogFenced,
     OffsetExpired,
     Outgoing,
     Page,
@@ -99,6 +101,24 @@ class _Partition:
         self.offsets = [record.offset for record in records]
 
 
+class _MemoryWriter:
+    """A `FencedWriter`: the epoch counts the writers of its name."""
+
+    def __init__(self, log: MemoryLog, name: str, epoch: int) -> None:
+        self._log = log
+        self._name = name
+        self._epoch = epoch
+
+    def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
+        """See the port."""
+        if not self._log.is_newest(self._name, self._epoch):
+            raise LogFenced(path=self._log.path, name=self._name)
+        return self._log.append(records)
+
+    def close(self) -> None:
+        """See the port."""
+
+
 class MemoryLog:
     """A `Log` that lives in this process. Not for use by several threads at once.
 
@@ -111,6 +131,7 @@ class MemoryLog:
         self._topics: dict[str, TopicSpec] = {}
         self._partitions: dict[TopicPartition, _Partition] = {}
         self._committed: dict[str, dict[TopicPartition, int]] = {}
+        self._writers: dict[str, int] = {}
 
     def create(self, topic: TopicSpec) -> None:
         """See the port."""
@@ -142,6 +163,11 @@ class MemoryLog:
             partition.offsets.append(kept.offset)
             partition.end = kept.offset + 1
         return places
+
+    def writer(self, name: str) -> FencedWriter:
+        """See the port."""
+        self._writers[name] = self._writers.get(name, 0) + 1
+        return _MemoryWriter(self, name, self._writers[name])
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """See the port."""
@@ -203,6 +229,10 @@ class MemoryLog:
 
     def close(self) -> None:
         """See the port; the log may still be used."""
+
+    def is_newest(self, name: str, epoch: int) -> bool:
+        """Whether the writer `epoch` of this name has no newer one."""
+        return self._writers[name] == epoch
 
     def _spec(self, topic: str) -> TopicSpec:
         spec = self._topics.get(topic)

@@ -11,7 +11,9 @@ from translators.errors import DragomanError
 
 Headers = tuple[tuple[str, bytes | None], ...]
 TopicPartition = tuple[str, int]
-Kind = Literal["feed", "transaction", "heartbeat", "notification", "state", "events", "dead-letters", "control"]
+Kind = Literal[
+    "feed", "transaction", "heartbeat", "notification", "state", "changelog", "events", "dead-letters", "control"
+]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +81,13 @@ class Log(Protocol):
     def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
         """Append in order, all or nothing; the topic and partition of each record come back in the same order."""
 
+    def writer(self, name: str) -> FencedWriter:
+        """The writer of this name from now on. Older ones of the name, in whatever process, are fenced when this returns.
+
+        What they had not finished will never be readable, so whoever asks for watermarks and reads up to them after
+        this call has seen all that they ever wrote.
+        """
+
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """Up to `limit` records from `offset` on, in offset order; no records only if there are none to be had now.
 
@@ -101,6 +110,21 @@ class Log(Protocol):
 
     def close(self) -> None:
         """Give back what is held. Safe to repeat."""
+
+
+class FencedWriter(Protocol):
+    """A writer of which there is one per name: where the last record of a key wins, an old owner must not be the last."""
+
+    def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
+        """Append in order; readers see all of the records or none. Topics and partitions come back as from `Log.append`.
+
+        `log.fenced` if a newer writer of the name was made: nothing of the batch is readable then, and the process that
+        still wrote must end. After any other error the batch may have been written or not, and the writer is spent: a
+        new one may be made only by who owns the name.
+        """
+
+    def close(self) -> None:
+        """Give back what is held; the name stays with it until it is taken over. Safe to repeat."""
 
 
 class LogError(DragomanError):
@@ -135,6 +159,13 @@ class DiskFull(LogError):
     code = "disk.full"
     hint = "Free some space and run the command again: it goes on where the last acknowledged batch ended."
     transient = True
+
+
+class LogFenced(LogError):
+    """The writer {name} of the log {path} was taken over by a newer one."""
+
+    code = "log.fenced"
+    hint = "Another worker owns the partition now, and nothing was written. This one has to end; its successor goes on."
 
 
 class TopicUnknown(LogError):

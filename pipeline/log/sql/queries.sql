@@ -75,3 +75,15 @@ SELECT DISTINCT consumer FROM commits ORDER BY consumer;
 -- :name touch
 -- Write nothing, but be refused where nothing can be written (BEGIN IMMEDIATE is not).
 UPDATE partitions SET ends = ends WHERE FALSE;
+
+-- :name make_writers
+-- The newest writer of each name. Made where it is first needed: a log from before there were writers stays readable.
+CREATE TABLE IF NOT EXISTS writers (name TEXT NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
+
+-- :name take_over
+-- Be the newest writer of a name.
+INSERT INTO writers (name, epoch) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET epoch = epoch + 1 RETURNING epoch;
+
+-- :name writer
+-- The epoch of the newest writer of a name.
+SELECT epoch FROM writers WHERE name = ?;

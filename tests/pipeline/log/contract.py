@@ -9,6 +9,7 @@ import pytest
 from pipeline.log.memory import RecordRefused
 from pipeline.log.port import (
     Log,
+    LogFenced,
     OffsetExpired,
     Outgoing,
     Record,
@@ -47,9 +48,9 @@ def offsets(records: list[Record]) -> list[int]:
 
 
 class LogContract:
-    """The promises of the port, and of `compact` and `expire` for the logs that have them."""
+    """The promises of the port."""
 
-    def test_a_record_is_read_as_it_was_appended(self, log: KeepingLog) -> None:
+    def test_a_record_is_read_as_it_was_appended(self, log: Log) -> None:
         log.create(FEED)
         headers = (("ce_id", b"1"), ("none", None), ("ce_id", b""), ("é", b"\x00\xff"))
         sent = Outgoing(
@@ -68,18 +69,18 @@ class LogContract:
             )
         ]
 
-    def test_null_and_empty_are_two_things(self, log: KeepingLog) -> None:
+    def test_null_and_empty_are_two_things(self, log: Log) -> None:
         log.create(FEED)
         pairs: list[tuple[bytes | None, bytes | None]] = [(None, None), (None, b""), (b"", None), (b"", b"")]
         log.append([outgoing(key=key, value=value, partition=0) for key, value in pairs])
         assert [(record.key, record.value) for record in log.read("feed", 0, 0, 10).records] == pairs
 
-    def test_an_empty_partition_ends_at_0_and_reads_nothing(self, log: KeepingLog) -> None:
+    def test_an_empty_partition_ends_at_0_and_reads_nothing(self, log: Log) -> None:
         log.create(FEED)
         assert log.end("feed", 1) == 0
         assert log.read("feed", 1, 0, 10).records == []
 
-    def test_offsets_count_each_partition_from_0(self, log: KeepingLog) -> None:
+    def test_offsets_count_each_partition_from_0(self, log: Log) -> None:
         log.create(FEED)
         log.append([outgoing(partition=number) for number in (0, 1, 0)])
         log.append([outgoing(partition=0)])
@@ -87,7 +88,7 @@ class LogContract:
         assert offsets(log.read("feed", 1, 0, 10).records) == [0]
         assert [log.end("feed", number) for number in range(3)] == [3, 1, 0]
 
-    def test_reading_starts_at_the_offset_and_stops_at_the_limit(self, log: KeepingLog) -> None:
+    def test_reading_starts_at_the_offset_and_stops_at_the_limit(self, log: Log) -> None:
         log.create(FEED)
         log.append([outgoing(partition=1) for _ in range(5)])
         log.append([outgoing(partition=2)])
@@ -97,46 +98,21 @@ class LogContract:
         assert log.read("feed", 1, 1 << 80, 2).records == []
         assert log.read("feed", 1, 0, 0).records == []
 
-    def test_a_page_says_where_to_read_next(self, log: KeepingLog) -> None:
+    def test_a_page_says_where_to_read_next(self, log: Log) -> None:
         log.create(FEED)
-        log.append([outgoing(partition=1, offset=offset) for offset in (3, 7, 8)])
-        assert [log.read("feed", 1, 0, limit).next for limit in (0, 1, 2, 3, 4)] == [0, 4, 8, 9, 9]
-        assert [log.read("feed", 1, offset, 5).next for offset in (4, 8, 9, 12)] == [9, 9, 9, 12]
+        log.append([outgoing(partition=1) for _ in range(3)])
+        assert [log.read("feed", 1, 0, limit).next for limit in (0, 1, 2, 3, 4)] == [0, 1, 2, 3, 3]
+        assert [log.read("feed", 1, offset, 2).next for offset in (2, 3, 9)] == [3, 3, 9]
         assert log.read("feed", 0, 0, 5).next == 0
 
-    def test_one_key_is_on_one_partition_and_many_keys_are_on_all(self, log: KeepingLog) -> None:
+    def test_one_key_is_on_one_partition_and_many_keys_are_on_all(self, log: Log) -> None:
         log.create(FEED)
         keys = [b"%d" % number for number in range(60)]
         first = log.append([outgoing(key=key) for key in keys])
         assert log.append([outgoing(key=key) for key in reversed(keys)]) == first[::-1]
         assert {partition for _, partition in first} == {0, 1, 2}
 
-    def test_the_partition_of_a_key_is_its_crc_32(self, log: KeepingLog) -> None:
-        """Known answers (the check value of CRC-32 is 0xCBF43926): the layout of existing logs hangs on them."""
-        log.create(TopicSpec(name="wide", kind="feed", partitions=1000))
-        keys = [b"123456789", b"", None]
-        assert log.append([outgoing("wide", key) for key in keys]) == [
-            ("wide", 0xCBF43926 % 1000),
-            ("wide", 0),
-            ("wide", 0),
-        ]
-
-    def test_a_given_offset_is_kept_and_gaps_stay(self, log: KeepingLog) -> None:
-        log.create(FEED)
-        log.append([outgoing(partition=0, offset=offset) for offset in (3, 7)])
-        log.append([outgoing(partition=0)])
-        assert offsets(log.read("feed", 0, 0, 10).records) == [3, 7, 8]
-        assert offsets(log.read("feed", 0, 4, 10).records) == [7, 8]
-        assert log.end("feed", 0) == 9
-
-    def test_a_given_offset_at_or_below_the_last_is_skipped(self, log: KeepingLog) -> None:
-        log.create(FEED)
-        log.append([outgoing(partition=0, offset=5, value=b"first")])
-        again = [outgoing(partition=0, offset=offset, value=b"again") for offset in (4, 5, 6, 6)]
-        assert log.append(again) == [("feed", 0)] * 4
-        assert [(r.offset, r.value) for r in log.read("feed", 0, 0, 10).records] == [(5, b"first"), (6, b"again")]
-
-    def test_nothing_is_appended_when_one_record_cannot_be(self, log: KeepingLog) -> None:
+    def test_nothing_is_appended_when_one_record_cannot_be(self, log: Log) -> None:
         log.create(FEED)
         log.create(STATE)
         bad = [
@@ -154,10 +130,10 @@ class LogContract:
         assert log.end("feed", 0) == 0
         assert log.read("feed", 0, 0, 10).records == []
 
-    def test_appending_nothing_is_nothing(self, log: KeepingLog) -> None:
+    def test_appending_nothing_is_nothing(self, log: Log) -> None:
         assert log.append([]) == []
 
-    def test_what_does_not_exist_is_told(self, log: KeepingLog) -> None:
+    def test_what_does_not_exist_is_told(self, log: Log) -> None:
         log.create(FEED)
         for topic, partition in (("other", 0), ("feed", 3), ("feed", -1)):
             with pytest.raises(TopicUnknown):
@@ -167,7 +143,7 @@ class LogContract:
             with pytest.raises(TopicUnknown):
                 log.commit("group", {(topic, partition): 1})
 
-    def test_a_topic_is_made_once(self, log: KeepingLog) -> None:
+    def test_a_topic_is_made_once(self, log: Log) -> None:
         log.create(FEED)
         log.append([outgoing(partition=0)])
         log.create(FEED)
@@ -183,18 +159,18 @@ class LogContract:
             TopicSpec(name="feed", kind="feed", partitions=3, compacted=True),
         ],
     )
-    def test_another_shape_is_a_conflict(self, log: KeepingLog, other: TopicSpec) -> None:
+    def test_another_shape_is_a_conflict(self, log: Log, other: TopicSpec) -> None:
         log.create(FEED)
         with pytest.raises(TopicConflict):
             log.create(other)
         assert dict(log.topics()) == {"feed": FEED}
 
-    def test_a_topic_has_partitions(self, log: KeepingLog) -> None:
+    def test_a_topic_has_partitions(self, log: Log) -> None:
         with pytest.raises(ValueError, match="1 to 10000 partitions"):
             log.create(TopicSpec(name="none", kind="feed", partitions=0))
         assert dict(log.topics()) == {}
 
-    def test_groups_commit_apart(self, log: KeepingLog) -> None:
+    def test_groups_commit_apart(self, log: Log) -> None:
         log.create(FEED)
         log.commit("b", {("feed", 0): 4, ("feed", 1): 2})
         log.commit("a", {("feed", 0): 1})
@@ -204,13 +180,13 @@ class LogContract:
         assert dict(log.committed("new")) == {}
         assert log.groups() == ["a", "b"]
 
-    def test_an_offset_may_be_set_back(self, log: KeepingLog) -> None:
+    def test_an_offset_may_be_set_back(self, log: Log) -> None:
         log.create(FEED)
         log.commit("group", {("feed", 0): 4})
         log.commit("group", {("feed", 0): 0})
         assert dict(log.committed("group")) == {("feed", 0): 0}
 
-    def test_a_commit_is_whole_or_not_at_all(self, log: KeepingLog) -> None:
+    def test_a_commit_is_whole_or_not_at_all(self, log: Log) -> None:
         log.create(FEED)
         with pytest.raises(TopicUnknown):
             log.commit("group", {("feed", 0): 4, ("other", 0): 1})
@@ -218,6 +194,81 @@ class LogContract:
             log.commit("group", {("feed", 0): 4, ("feed", 1): -1})
         assert dict(log.committed("group")) == {}
         assert log.groups() == []
+
+    def test_close_may_be_repeated(self, log: Log) -> None:
+        log.close()
+        log.close()
+
+    def test_a_writer_appends_as_the_log_does(self, log: Log) -> None:
+        log.create(FEED)
+        log.create(STATE)
+        writer = log.writer("one")
+        sent = [outgoing("state", b"a", partition=1), outgoing(key=b"x"), outgoing("state", b"b", None, partition=1)]
+        places = writer.append(sent)
+        assert places == [("state", 1), *log.append([outgoing(key=b"x")]), ("state", 1)]
+        assert [(r.key, r.value) for r in log.read("state", 1, 0, 10).records] == [(b"a", b"v"), (b"b", None)]
+        assert len(log.read(*places[1], 0, 10).records) == 2
+        assert writer.append([]) == []
+        writer.append(sent[:1])
+        assert len(log.read("state", 1, 0, 10).records) == 3
+
+    def test_a_newer_writer_of_the_name_fences_the_older(self, log: Log) -> None:
+        log.create(STATE)
+        old, other = log.writer("one"), log.writer("other")
+        old.append([outgoing("state", b"a", b"old", partition=0)])
+        new = log.writer("one")
+        for _ in range(2):
+            with pytest.raises(LogFenced) as caught:
+                old.append([outgoing("state", b"a", b"too late", partition=0)])
+            assert (caught.value.fields["name"], caught.value.transient) == ("one", False)
+        new.append([outgoing("state", b"a", b"new", partition=0)])
+        other.append([outgoing("state", b"a", b"other", partition=0)])
+        assert [r.value for r in log.read("state", 0, 0, 10).records] == [b"old", b"new", b"other"]
+        for writer in (old, new, other, new):
+            writer.close()
+
+    def test_nothing_of_a_refused_batch_is_written(self, log: Log) -> None:
+        log.create(STATE)
+        for bad, error in ((outgoing("other"), TopicUnknown), (outgoing("state", None), RecordRefused)):
+            with pytest.raises(error):
+                log.writer("one").append([outgoing("state", partition=0), bad])
+        assert log.read("state", 0, 0, 10).records == []
+
+
+class KeepingLogContract(LogContract):
+    """Of a log that keeps its own files: it also takes offsets as they were recorded, compacts and expires by itself."""
+
+    def test_the_partition_of_a_key_is_its_crc_32(self, log: KeepingLog) -> None:
+        """Known answers (the check value of CRC-32 is 0xCBF43926): the layout of existing logs hangs on them."""
+        log.create(TopicSpec(name="wide", kind="feed", partitions=1000))
+        keys = [b"123456789", b"", None]
+        assert log.append([outgoing("wide", key) for key in keys]) == [
+            ("wide", 0xCBF43926 % 1000),
+            ("wide", 0),
+            ("wide", 0),
+        ]
+
+    def test_a_page_goes_on_behind_a_gap(self, log: KeepingLog) -> None:
+        log.create(FEED)
+        log.append([outgoing(partition=1, offset=offset) for offset in (3, 7, 8)])
+        assert [log.read("feed", 1, 0, limit).next for limit in (0, 1, 2, 3, 4)] == [0, 4, 8, 9, 9]
+        assert [log.read("feed", 1, offset, 5).next for offset in (4, 8, 9, 12)] == [9, 9, 9, 12]
+        assert log.read("feed", 0, 0, 5).next == 0
+
+    def test_a_given_offset_is_kept_and_gaps_stay(self, log: KeepingLog) -> None:
+        log.create(FEED)
+        log.append([outgoing(partition=0, offset=offset) for offset in (3, 7)])
+        log.append([outgoing(partition=0)])
+        assert offsets(log.read("feed", 0, 0, 10).records) == [3, 7, 8]
+        assert offsets(log.read("feed", 0, 4, 10).records) == [7, 8]
+        assert log.end("feed", 0) == 9
+
+    def test_a_given_offset_at_or_below_the_last_is_skipped(self, log: KeepingLog) -> None:
+        log.create(FEED)
+        log.append([outgoing(partition=0, offset=5, value=b"first")])
+        again = [outgoing(partition=0, offset=offset, value=b"again") for offset in (4, 5, 6, 6)]
+        assert log.append(again) == [("feed", 0)] * 4
+        assert [(r.offset, r.value) for r in log.read("feed", 0, 0, 10).records] == [(5, b"first"), (6, b"again")]
 
     def test_compaction_keeps_the_last_record_of_each_key_and_partition(self, log: KeepingLog) -> None:
         log.create(STATE)
@@ -281,7 +332,3 @@ class LogContract:
         log.create(FEED)
         log.append([outgoing(partition=0, offset=500)])
         assert offsets(log.read("feed", 0, 0, 10).records) == [500]
-
-    def test_close_may_be_repeated(self, log: KeepingLog) -> None:
-        log.close()
-        log.close()

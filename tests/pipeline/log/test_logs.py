@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.log.embedded import EmbeddedLog
 from pipeline.log.memory import MemoryLog
-from pipeline.log.port import Log, Outgoing, Page, TopicPartition, TopicSpec
-from tests.pipeline.log.contract import KeepingLog, LogContract
+from pipeline.log.port import FencedWriter, Log, Outgoing, Page, TopicPartition, TopicSpec
+from tests.pipeline.log.contract import KeepingLog, KeepingLogContract
 
 Answer = TypeVar("Answer")
 
@@ -22,6 +22,7 @@ class Reopened:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._held: list[EmbeddedLog] = []
 
     def _ask(self, call: Callable[[EmbeddedLog], Answer]) -> Answer:
         with closing(EmbeddedLog(self._path, worker=True)) as log:
@@ -35,6 +36,10 @@ class Reopened:
 
     def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
         return self._ask(lambda log: log.append(records))
+
+    def writer(self, name: str) -> FencedWriter:
+        self._held.append(EmbeddedLog(self._path))
+        return self._held[-1].writer(name)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         return self._ask(lambda log: log.read(topic, partition, offset, limit))
@@ -58,10 +63,11 @@ class Reopened:
         return self._ask(lambda log: log.expire(topic, partition, before))
 
     def close(self) -> None:
-        pass
+        for log in self._held:
+            log.close()
 
 
-class TestMemoryLog(LogContract):
+class TestMemoryLog(KeepingLogContract):
     @pytest.fixture
     def log(self) -> KeepingLog:
         return MemoryLog()
@@ -77,7 +83,7 @@ class TestMemoryLog(LogContract):
         assert log.end("feed", 0) == 0
 
 
-class TestEmbeddedLog(LogContract):
+class TestEmbeddedLog(KeepingLogContract):
     @pytest.fixture
     def log(self, tmp_path: Path) -> Iterator[KeepingLog]:
         with closing(EmbeddedLog(tmp_path / "log.db", worker=True)) as log:
@@ -89,7 +95,8 @@ class TestEmbeddedLog(LogContract):
             assert log.groups() == []
 
 
-class TestReopenedLog(LogContract):
+class TestReopenedLog(KeepingLogContract):
     @pytest.fixture
-    def log(self, tmp_path: Path) -> KeepingLog:
-        return Reopened(tmp_path / "log.db")
+    def log(self, tmp_path: Path) -> Iterator[KeepingLog]:
+        with closing(Reopened(tmp_path / "log.db")) as log:
+            yield log
