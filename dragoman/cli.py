@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from dragoman.identity import check_or_exit
 
 check_or_exit()
+
+# Start-up makes many objects that all stay; looking through them at every 700th takes a tenth of its time.
+gc.set_threshold(20_000, 10, 10)
 
 
 def main() -> None:

@@ -179,10 +179,12 @@ class Lint:
             self.findings += check_projection(spec, shapes[spec.reads])
 
     def _checks(self) -> None:
+        project = self._project
+        if not (files := project.files("checks")):
+            return
         from dragoman.checking import check_names
 
-        project = self._project
-        for file in project.files("checks"):
+        for file in files:
             self.looked_at["check"] += 1
             with self._collected():
                 check_names(project, file)

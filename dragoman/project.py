@@ -165,16 +165,21 @@ class Project:
     @cached_property
     def projections(self) -> tuple[ProjectionSpec, ...]:
         """The projections of `consumers/*.yaml`."""
+        if not (found := self._consumers("projection")):
+            return ()
         from pipeline.projection.spec import read_projection
 
-        return tuple(read_projection(text, file) for file, text in self._consumers("projection"))
+        return tuple(read_projection(text, file) for file, text in found)
 
     @cached_property
     def actions(self) -> tuple[ConsumerSpec, ...]:
         """The action consumers of `consumers/*.yaml`."""
+        # Imported where there are some: it brings SQLAlchemy, which takes as long as the rest of a small project.
+        if not (found := self._consumers("consumer")):
+            return ()
         from pipeline.consume import read_consumer
 
-        return tuple(read_consumer(text, file) for file, text in self._consumers("consumer"))
+        return tuple(read_consumer(text, file) for file, text in found)
 
     @cached_property
     def checks(self) -> tuple[CheckSpec, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from collections.abc import Mapping as MappingType
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any, cast
 
 from translators.aggregate import Rows
 from translators.binding import bind_mapping
 from translators.bound_mapping import BoundField, BoundInvariant, BoundMapping, BoundNode
-from translators.contract import json_schema
+from translators.contract import substance
 from translators.contracts import Contracts
 from translators.expression.bind import sources
 from translators.expression.runtime import ValueProblem
@@ -47,16 +48,27 @@ class CompiledTranslator:
         self.state_type = mapping.contract
         self.event_types = tuple(dict.fromkeys(event.type for event in bound.events))
         self._keys = key_columns(mapping, bound.schema.tables)
-        namespace = {
-            **generated.namespace,
-            "state_refused": self._refused,
-            "event_refused": self._refused,
-        }
-        code = compile(generated.source, f"<mapping {mapping.name}>", "exec")
+        self._given = generated.namespace
+
+    # Python compiles the text at its first use: most commands read all mappings, and run none or one.
+    @cached_property
+    def _functions(self) -> dict[str, Any]:
+        namespace = {**self._given, "state_refused": self._refused, "event_refused": self._refused}
+        code = compile(self.source, f"<mapping {self.name}>", "exec")
         exec(code, namespace)  # noqa: S102 - the text is generated here, from the catalogue; nothing a user wrote is in it
-        self._state = cast(StateFunction, namespace["state"])
-        self._events = cast(EventsFunction, namespace["events"])
-        self._correlation = cast(Callable[[Rows], str | None], namespace["correlation"])
+        return namespace
+
+    @cached_property
+    def _state(self) -> StateFunction:
+        return cast(StateFunction, self._functions["state"])
+
+    @cached_property
+    def _events(self) -> EventsFunction:
+        return cast(EventsFunction, self._functions["events"])
+
+    @cached_property
+    def _correlation(self) -> Callable[[Rows], str | None]:
+        return cast(Callable[[Rows], str | None], self._functions["correlation"])
 
     def key_of(self, table: str, row: Row) -> str:
         """The business key of the aggregate that a row belongs to. `Refused` if a key column is null or was not sent."""
@@ -152,7 +164,7 @@ def compile_mapping(
     bound = bind_mapping(mapping, text, schema, contracts, functions)
     digest = blake2b(digest_size=6)
     tables = [schema.tables[name] for name in sorted({mapping.root, *mapping.parts})]
-    promised = [json_schema(contracts[name]) for name in (mapping.contract, *(event.type for event in mapping.events))]
+    promised = [substance(contracts[name]) for name in (mapping.contract, *(event.type for event in mapping.events))]
     files = [mapping.included[file] for file in sorted(mapping.included)]
     for part in (text, *files, *_versions(bound), repr(tables), repr(promised), extra_version):
         digest.update(part.encode() + b"\0")

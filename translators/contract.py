@@ -6,6 +6,7 @@ import types
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -112,6 +113,7 @@ _KINDS: dict[type, Kind] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def shape_of(contract: type[BaseModel]) -> Mapping[str, Shape]:
     """The fields of a contract in declared order, by the names that consumers see."""
     return {f.alias or name: _field(contract, name, f) for name, f in contract.model_fields.items()}
@@ -173,6 +175,11 @@ def _limits(metadata: list[Any]) -> dict[str, Any]:
             if value is not None:
                 found[ours] = getattr(value, "pattern", value)
     return found
+
+
+def substance(contract: type[Contract]) -> str:
+    """All of a contract that decides what is published under it, as one text: its shape and its promise, no examples."""
+    return repr((shape_of(contract), contract.promise.model_dump(mode="json", exclude={"examples"})))
 
 
 def json_schema(contract: type[Contract]) -> dict[str, Any]:

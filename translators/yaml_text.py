@@ -9,11 +9,16 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, NoReturn, TypeAlias
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from translators.errors import DragomanError
-from translators.yaml_places import places
+from translators.yaml_everyday import everyday
+from translators.yaml_nodes import Mark, YamlList, YamlMap, YamlNode, YamlScalar, mark_at
+
+__all__ = [
+    "Mark", "YamlDuplicateKey", "YamlError", "YamlList", "YamlMap", "YamlNode", "YamlRefused", "YamlScalar",
+    "YamlTooLarge", "did_you_mean", "load", "mark_at", "parsed", "place",
+]  # fmt: skip
 
 Event: TypeAlias = Any
 """An event of the YAML parser, which declares no types."""
@@ -23,13 +28,6 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
 MAX_ALIASED = 10_000
 """How many nodes aliases may repeat in one file, counted as if each were written out."""
-
-
-class Mark(NamedTuple):
-    """A place in a file, both counted from 1; columns count characters."""
-
-    line: int
-    column: int
 
 
 class YamlError(DragomanError):
@@ -60,63 +58,6 @@ class YamlTooLarge(YamlError):
     hint: ClassVar[str] = "Divide the file."
 
 
-@dataclass(frozen=True, slots=True)
-class YamlScalar:
-    """A text; an empty one (`key:`) has the place of its key.
-
-    `style` is "" (plain), "'", '"', "|" or ">"; `source[start:end]` is how it was written.
-    """
-
-    text: str
-    mark: Mark
-    style: str = ""
-    source: str = field(default="", repr=False, compare=False)
-    start: int = field(default=0, repr=False, compare=False)
-    end: int = field(default=0, repr=False, compare=False)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was written (`key:`), as opposed to an empty text in quotes."""
-        return not self.text and not self.style
-
-    def locate(self, offset: int) -> Mark:
-        """The place in the file of the character at `offset` of `text` (`len(text)`: just behind the last).
-
-        The scalar's own place, where the way it was written gives no better answer.
-        """
-        found = places(self.source, self.start, self.end, self.style, self.text)
-        if not found:
-            return self.mark
-        index = found[offset] if offset < len(found) else found[-1] + 1
-        return mark_at(self.source, index)
-
-
-@dataclass(frozen=True, slots=True)
-class YamlMap:
-    """A mapping, in the order of the file; `key_marks` holds the place of each key."""
-
-    items: dict[str, YamlNode]
-    key_marks: dict[str, Mark]
-    mark: Mark
-
-
-@dataclass(frozen=True, slots=True)
-class YamlList:
-    """A list."""
-
-    items: list[YamlNode]
-    mark: Mark
-
-
-YamlNode: TypeAlias = YamlMap | YamlList | YamlScalar
-
-
-def mark_at(source: str, index: int) -> Mark:
-    """The line and column of an index in a text; a byte order mark takes no column."""
-    head = source[:index].replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    return Mark(head.count("\n") + 1, len(head) - (head.rfind("\n") + 1) + 1)
-
-
 def place(file: str, mark: Mark) -> str:
     """`file:line:column`, as errors name a place."""
     return f"{file}:{mark.line}:{mark.column}"
@@ -132,6 +73,11 @@ def load(text: str, file: str) -> YamlNode:
     """The tree of a YAML file's text; `file` is its name in errors. A `YamlError` if it cannot be read."""
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise YamlTooLarge(problem=f"the file is larger than {MAX_BYTES:,} bytes", where=file)
+    return everyday(text) or parsed(text, file)
+
+
+def parsed(text: str, file: str) -> YamlNode:
+    """The same by the full parser alone, which is some fifteen times slower."""
     return _Builder(text, file).document()
 
 
