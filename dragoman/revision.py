@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from dragoman.project import Project
 from dragoman.rehearsing import apart, older
 from translators.compatibility import Schema, published_schema
-from translators.lint import code_tables
+from translators.errors import DragomanError
 from translators.lint.earlier import Codes
-from translators.yaml_text import YamlError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +21,17 @@ class Earlier:
 
 def promised_at(project: Project, against: str) -> Earlier:
     """The promises of a project in a git revision, or in another folder. Raises what its files raise."""
-    with older(project, against) as old:
-        with apart(project.folder, old.folder):
-            schemas: dict[str, Schema] = {name: published_schema(contract) for name, contract in old.contracts.items()}
-        return Earlier(schemas, _codes(old.folder))
+    with older(project, against) as old, apart(project.folder, old.folder):
+        schemas: dict[str, Schema] = {name: published_schema(contract) for name, contract in old.contracts.items()}
+        return Earlier(schemas, _codes(old))
 
 
-def _codes(folder: Path) -> dict[str, Codes]:
+def _codes(old: Project) -> dict[str, Codes]:
     found: dict[str, Codes] = {}
-    for path in sorted((folder / "mappings").glob("*.yaml")):
-        file = f"mappings/{path.name}"
+    for name in old.settings.translators:
         try:
-            found[file] = code_tables(path.read_text(encoding="utf-8", errors="replace"), file)
-        except YamlError:
+            mapping, _ = old.mapping(name)
+        except DragomanError:
             continue  # it could not be read then either: nothing was published from it
+        found[mapping.file] = mapping.codes
     return found

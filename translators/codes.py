@@ -2,7 +2,7 @@
 
 A file has the columns `code` and `meaning`, and may have `from` and `to`: the first and the last day on which a code
 means that, both included; an empty cell leaves that side open. Cells are separated by commas; blanks around a cell do not
-count, unless it stands in double quotes.
+count, unless it stands in double quotes. A line `# dragoman: ...` is a note to lint about the next line, and no code.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class CodeFile:
 
     entries: Mapping[str, str]
     dated: tuple[DatedCode, ...]
+    places: Mapping[str, Mark]
+    """Where each code's meaning stands; its first one, if it has several."""
 
 
 class _Cell(NamedTuple):
@@ -60,6 +62,7 @@ class _Cell(NamedTuple):
 _PLAIN = re.compile(r'[^,"\r\n]*')
 _QUOTED = re.compile(r'[ \t]*"((?:[^"]|"")*)"[ \t]*')
 _BREAK = re.compile(r"\r\n|\r|\n")
+_NOTE = re.compile(r"[ \t]*#[ \t]*dragoman:[^\r\n]*(?:\r\n|\r|\n|$)")
 _COLUMNS = ("code", "meaning", "from", "to")
 
 
@@ -82,8 +85,10 @@ class _Reader:
             raise self._wrong("the file is empty", Mark(1, 1), "Begin it with the line `code,meaning`.")
         columns = self._columns(header)
         entries: dict[str, str] = {}
+        places: dict[str, Mark] = {}
         for row in rows:
             code, mark = self._code(row, columns)
+            places.setdefault(code.code, row[columns.index("meaning")].mark)
             self._check_twice(code, mark, entries)
             if code.first is None and code.last is None:
                 entries[code.code] = code.meaning
@@ -91,7 +96,7 @@ class _Reader:
                 self._dated.setdefault(code.code, []).append(code)
         if not entries and not self._dated:
             raise self._wrong("the file has no codes", header[0].mark, "Write one line for each code.")
-        return CodeFile(entries, tuple(code for codes in self._dated.values() for code in codes))
+        return CodeFile(entries, tuple(code for codes in self._dated.values() for code in codes), places)
 
     def _columns(self, header: list[_Cell]) -> list[str]:
         names = [cell.text for cell in header]
@@ -143,6 +148,10 @@ class _Reader:
         """The lines that hold something."""
         at, row = 0, list[_Cell]()
         while at < len(self._text) or row:
+            note = None if row else _NOTE.match(self._text, at)
+            if note is not None:
+                at = note.end()
+                continue
             cell, at = self._cell(at)
             row.append(cell)
             if self._text[at : at + 1] == ",":

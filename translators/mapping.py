@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
 
 from translators.codes import DatedCode, read_codes
 from translators.errors import DragomanError
 from translators.schema import Type, column_type
-from translators.shared import FileScalar, file_of
+from translators.shared import FileMark, FileScalar, file_of
 from translators.yaml_form import Form
 from translators.yaml_text import Mark, YamlList, YamlNode, YamlScalar, load, place
 
@@ -114,6 +114,13 @@ class IgnoreRule:
     reason: str
 
 
+class TablePlaces(NamedTuple):
+    """Where a code table stands, and each of its codes' meanings; both may be in another file than the mapping."""
+
+    table: Mark
+    meanings: MappingType[str, Mark]
+
+
 @dataclass(frozen=True, slots=True)
 class Mapping:
     """One mapping file. Places are kept, so that every later error can name its line."""
@@ -140,6 +147,8 @@ class Mapping:
     """What some of the code tables mean on some days; `codes` holds what they always mean."""
     included: MappingType[str, str] = field(default_factory=dict)
     """The texts of the other files that were read for this mapping, by path."""
+    code_places: MappingType[str, TablePlaces] = field(default_factory=dict)
+    """Where the code tables are written."""
     python: PythonRules | None = None
     """The class that translates, where it is not done by expressions."""
 
@@ -172,9 +181,13 @@ class _Common(NamedTuple):
 
     codes: dict[str, MappingType[str, str]]
     dated: dict[str, Dated]
+    places: dict[str, TablePlaces]
     ignore: list[IgnoreRule]
     correlation: Expression | None
 
+
+_Codes: TypeAlias = tuple[MappingType[str, str], MappingType[str, Mark]]
+"""What codes mean, and where that is written."""
 
 _PATH = re.compile(r"(?!\.\.?/)[\w-][\w. -]*(/(?!\.\.?/)[\w-][\w. -]*)*")
 
@@ -223,20 +236,23 @@ class _Reader(Form):
             },
             dated=common.dated,
             included=self._included,
+            code_places=common.places,
         )
 
     def common(self, top: dict[str, YamlNode]) -> _Common:
         """Code tables, ignore rules and the correlation, wherever they are written."""
         codes: dict[str, MappingType[str, str]] = {}
         dated: dict[str, Dated] = {}
+        places: dict[str, TablePlaces] = {}
         for name, node in self.optional(top, "codes").items():
             if "file" in self.a_map(node, f"the code table {name}").items:
-                codes[name] = self.code_file(node, name, dated)
+                codes[name], meanings = self.code_file(node, name, dated)
             else:
-                codes[name] = self.codes(node, name)
+                codes[name], meanings = self.codes(node, name)
+            places[name] = TablePlaces(self.at(self.a_map(top["codes"], "codes").key_marks[name]), meanings)
         ignore = [self.ignore(rule) for rule in self.rules(top, "ignore")]
         correlation = self.expression(top["correlation"], "correlation") if "correlation" in top else None
-        return _Common(codes, dated, ignore, correlation)
+        return _Common(codes, dated, places, ignore, correlation)
 
     def with_defaults(self, own: _Common, node: YamlNode) -> _Common:
         """What the mapping says itself, and what it takes from the file of defaults: own tables and correlation win.
@@ -252,6 +268,7 @@ class _Reader(Form):
         return _Common(
             codes={**own.codes, **{name: shared.codes[name] for name in wanted}},
             dated={**own.dated, **{name: shared.dated[name] for name in wanted if name in shared.dated}},
+            places={**own.places, **{name: shared.places[name] for name in wanted}},
             ignore=[*own.ignore, *shared.ignore],
             correlation=own.correlation or shared.correlation,
         )
@@ -266,7 +283,7 @@ class _Reader(Form):
             self._included[path] = self._include(path)
         return path, self._included[path]
 
-    def code_file(self, node: YamlNode, name: str, dated: dict[str, Dated]) -> MappingType[str, str]:
+    def code_file(self, node: YamlNode, name: str, dated: dict[str, Dated]) -> _Codes:
         """A code table in a file of its own."""
         members = self.members(node, f"the code table {name} in a file", {"file"}, {"as_of"}).items
         path, text = self.file(members["file"], f"codes.{name}.file")
@@ -278,7 +295,7 @@ class _Reader(Form):
             )
         if found.dated:
             dated[name] = Dated(self.expression(members["as_of"], f"codes.{name}.as_of"), found.dated)
-        return found.entries
+        return found.entries, {code: FileMark(*mark, path) for code, mark in found.places.items()}
 
     def part(self, node: YamlNode, name: str) -> Part:
         members = self.members(node, f"parts.{name}", {"parent"}, {"order", "of"}).items
@@ -286,9 +303,14 @@ class _Reader(Form):
         above = self.text(members["of"], f"parts.{name}.of") if "of" in members else None
         return Part(self.texts(members["parent"], f"parts.{name}.parent"), order, node.mark, above)
 
-    def codes(self, node: YamlNode, name: str) -> MappingType[str, str]:
-        table = self.a_map(node, f"the code table {name}")
-        return {code: self.text(meaning, f"codes.{name}.{code}", empty=True) for code, meaning in table.items.items()}
+    def codes(self, node: YamlNode, name: str) -> _Codes:
+        table = self.a_map(node, f"the code table {name}").items
+        entries = {code: self.text(meaning, f"codes.{name}.{code}", empty=True) for code, meaning in table.items()}
+        return entries, {code: self.at(meaning.mark) for code, meaning in table.items()}
+
+    def at(self, mark: Mark) -> Mark:
+        """A place of this file that keeps the file's name if mappings share it."""
+        return FileMark(*mark, self._file) if self._is_shared else mark
 
     def fields(self, node: YamlNode, what: str) -> MappingType[str, FieldNode]:
         table = self.a_map(node, what)

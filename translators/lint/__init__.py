@@ -22,7 +22,7 @@ from translators.lint import (
     unsaid,
     yaml_traps,
 )
-from translators.lint.earlier import against, code_tables
+from translators.lint.earlier import against
 from translators.lint.places import ContractText
 from translators.lint.rule import LEVELS, Check, Found, Level, Project, Rule, Subject, finding
 from translators.lint.suppress import allowances, applied
@@ -37,7 +37,6 @@ __all__ = [
     "Rule",
     "Subject",
     "against",
-    "code_tables",
     "lint",
     "trapped",
 ]

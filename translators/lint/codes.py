@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from translators.expression.bound import Bound, Call, walk
@@ -76,19 +76,21 @@ def _expressions(subject: Subject) -> Iterator[Bound]:
 def _tables(subject: Subject) -> Iterator[Found]:
     asked = {name for bound in _expressions(subject) for name in _asked(bound)}
     for name, entries in subject.bound.mapping.codes.items():
-        place = subject.key("codes", name)
         if name not in asked and not subject.is_python:
-            message = f"no expression asks the code table {name}"
-            yield Found("codes.unused", place, len(name), message, f"Write CODE('{name}', ...), or take the table out.")
-        for one, other in _twins(entries.values()):
+            message, hint = f"no expression asks the code table {name}", f"Write CODE('{name}', ...), or take it out."
+            yield Found("codes.unused", subject.code_table(name), len(name), message, hint)
+        for one, other, code in _twins(entries):
             message = f"the code table {name} gives both {one!r} and {other!r}, which differ by spelling only"
-            yield Found("codes.near-twins", place, len(name), message, "Consumers would count them apart: choose one.")
+            place = subject.code_table(name, code)
+            yield Found("codes.near-twins", place, len(other), message, "Consumers would count them apart: choose one.")
 
 
-def _twins(targets: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _twins(entries: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Two targets, and the first code that gives the second."""
     seen: dict[str, str] = {}
-    for target in dict.fromkeys(targets):
+    told: set[str] = set()
+    for code, target in entries.items():
         plain = "".join(char for char in target.casefold() if char.isalnum())
-        if plain and plain in seen:
-            yield seen[plain], target
-        seen.setdefault(plain, target)
+        if plain and seen.setdefault(plain, target) != target and target not in told:
+            told.add(target)
+            yield seen[plain], target, code

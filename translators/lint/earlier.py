@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from translators.compatibility import Schema, compare, published_schema
 from translators.lint.places import Place
-from translators.lint.rule import Found, Project, Rule
-from translators.yaml_text import YamlMap, YamlScalar, load
+from translators.lint.rule import Found, Project, Rule, Subject
 
 RULES = (
     Rule("contract.incompatible", "error", "A change of a contract that breaks its readers"),
@@ -16,13 +15,14 @@ RULES = (
 )
 
 Codes = Mapping[str, Mapping[str, str]]
-"""The code tables of one mapping that are written in it: table -> code -> meaning."""
+"""The code tables of one mapping: table -> code -> meaning."""
 
 
 def against(project: Project, schemas: Mapping[str, Schema], codes: Mapping[str, Codes]) -> Iterator[Found]:
     """What the project breaks of an earlier revision.
 
-    `schemas` are its contracts by type, as `published_schema` gives them; `codes` its code tables by the mapping's file.
+    `schemas` are its contracts by type, as `published_schema` gives them; `codes` the code tables of its mappings by
+    the mapping's file, shared ones among them.
     """
     for name, old in schemas.items():
         if name in project.contracts:
@@ -32,7 +32,7 @@ def against(project: Project, schemas: Mapping[str, Schema], codes: Mapping[str,
             hint = 'Put it back. When nobody reads it any more, say status="retired".'
             yield Found("contract.removed", Place("contracts", 0, 0), 1, message, hint)
     for subject in project.subjects:
-        yield from _renamed(subject.file, subject.text, codes.get(subject.file, {}))
+        yield from _renamed(subject, codes.get(subject.file, {}))
 
 
 def _broken(project: Project, name: str, old: Schema) -> Iterator[Found]:
@@ -45,36 +45,11 @@ def _broken(project: Project, name: str, old: Schema) -> Iterator[Found]:
         yield Found("contract.incompatible", place, len(found.path.rsplit(".", 1)[-1]) or 1, message, hint)
 
 
-def code_tables(text: str, file: str) -> Codes:
-    """The code tables that are written in a mapping. A `YamlError` if it cannot be read."""
-    return {
-        table: {code: meaning.text for code, (meaning, _) in entries.items()}
-        for table, entries in _tables(text, file).items()
-    }
-
-
-def _tables(text: str, file: str) -> dict[str, dict[str, tuple[YamlScalar, Place]]]:
-    root = load(text, file)
-    tables = root.items.get("codes") if isinstance(root, YamlMap) else None
-    found: dict[str, dict[str, tuple[YamlScalar, Place]]] = {}
-    for name, table in tables.items.items() if isinstance(tables, YamlMap) else ():
-        if isinstance(table, YamlMap):
-            entries = table.items.items()
-            found[name] = {
-                code: (meaning, Place(file, *meaning.mark))
-                for code, meaning in entries
-                if isinstance(meaning, YamlScalar)
-            }
-    return found
-
-
-def _renamed(file: str, text: str, codes: Codes) -> Iterator[Found]:
-    if not codes:
-        return
-    for table, entries in _tables(text, file).items():
-        for code, (meaning, place) in entries.items():
-            before = codes.get(table, {}).get(code, meaning.text)
-            if before != meaning.text:
-                message = f"the code {code!r} of {table} meant {before!r} and means {meaning.text!r}"
+def _renamed(subject: Subject, codes: Codes) -> Iterator[Found]:
+    for table, entries in subject.bound.mapping.codes.items():
+        for code, meaning in entries.items():
+            before = codes.get(table, {}).get(code, meaning)
+            if before != meaning:
+                message = f"the code {code!r} of {table} meant {before!r} and means {meaning!r}"
                 hint = "Published states and events keep the old word. `dragoman rehearse` shows what would change."
-                yield Found("codes.target-renamed", place, len(meaning.text), message, hint)
+                yield Found("codes.target-renamed", subject.code_table(table, code), len(meaning), message, hint)

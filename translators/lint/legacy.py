@@ -129,4 +129,4 @@ def _identity_tables(subject: Subject) -> Iterator[Found]:
         if _are_codes(tuple(entries.values())) and all(code == target for code, target in entries.items()):
             message = f"the code table {name} gives each code back as it is"
             hint = "Say what each code means, in the words of the contract."
-            yield Found("contract.raw-code", subject.key("codes", name), len(name), message, hint)
+            yield Found("contract.raw-code", subject.code_table(name), len(name), message, hint)

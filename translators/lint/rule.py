@@ -74,6 +74,13 @@ class Subject:
         """The place of a key of the mapping; its first line where it cannot be told."""
         return self.at(key_mark(self.text, path) or Mark(1, 1))
 
+    def code_table(self, name: str, code: str | None = None) -> Place:
+        """Where a code table stands, or the meaning of one of its codes: in the mapping, or in a file that it shares."""
+        places = self.bound.mapping.code_places.get(name)
+        if places is None:
+            return self.key("codes", name)
+        return self.at(places.table if code is None else places.meanings.get(code, places.table))
+
     @property
     def types(self) -> tuple[str, ...]:
         """The contracts that the mapping publishes: its state's, then its events' in their order, each once."""

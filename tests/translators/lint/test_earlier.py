@@ -9,8 +9,8 @@ import pytest
 from tests.translators.lint.support import CODES, STATE, event, mapping, state, subject
 from translators.compatibility import published_schema
 from translators.contract import Contract
-from translators.lint import Project, against, code_tables
-from translators.yaml_text import YamlError
+from translators.lint import Project, against
+from translators.mapping import read_mapping
 
 OLD = mapping(("PolicyBound.v1", "NEW.status = 'active'"))
 
@@ -20,7 +20,7 @@ def breaks(
 ) -> list[tuple[str, str, str]]:
     project = Project((subject(text, *new),), {one.promise.type: one for one in new})
     schemas: Any = {one.promise.type: published_schema(one) for one in old}
-    found = against(project, schemas, {"mappings/policy.yaml": code_tables(before, "x")})
+    found = against(project, schemas, {"mappings/policy.yaml": read_mapping(before, "x").codes})
     return [(one.code, f"{one.place.line}:{one.place.column}", one.message) for one in found]
 
 
@@ -64,11 +64,3 @@ def test_a_code_that_means_something_else() -> None:
     ((code, where, message),) = breaks([state(fields)], [state(fields)], text)
     assert (code, where) == ("codes.target-renamed", "10:8")
     assert message == "the code 'E' of status meant 'ended' and means 'over'"
-
-
-def test_code_tables_of_odd_files() -> None:
-    assert code_tables("codes: none", "x") == {}
-    assert code_tables("- a", "x") == {}
-    assert code_tables("codes:\n  a: file.csv\n  b:\n    1: one\n    2:\n      - x\n", "x") == {"b": {"1": "one"}}
-    with pytest.raises(YamlError):
-        code_tables("codes: [", "x")
