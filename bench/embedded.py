@@ -31,6 +31,13 @@ class Result:
     times: float
     peak_mb: float
 
+    def said(self) -> str:
+        """One line of the report."""
+        return (
+            f"embedded run       {self.changes / self.seconds:>10,.0f} changes/s, {self.times:.1f} x copying the same records, "
+            f"peak {self.peak_mb:.0f} MB ({self.changes:,} changes; {self.letters_per_second:,.0f} letters/s)"
+        )
+
 
 def run() -> Result:
     """Capture first, then time everything behind the feed, then the floor on the same log."""

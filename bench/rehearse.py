@@ -39,6 +39,13 @@ class Result:
     times: float
     peak_mb: float
 
+    def said(self) -> str:
+        """One line of the report."""
+        return (
+            f"dragoman rehearse  {self.seconds:>10.1f} s of CPU for {self.changes:,} changes ({self.wall_seconds:.1f} s), "
+            f"{self.times:.1f} x reading and decoding them once, peak {self.peak_mb:.0f} MB"
+        )
+
 
 def run() -> Result:
     """Capture first, then time the rehearsal, then the floor on the same log."""

@@ -19,6 +19,13 @@ class Result:
     python_ms: float
     times: float
 
+    def said(self) -> str:
+        """One line of the report."""
+        return (
+            f"dragoman --help    {self.help_ms:>10.0f} ms, {self.times:.1f} x a Python that does nothing "
+            f"({self.python_ms:.0f} ms)"
+        )
+
 
 def run() -> Result:
     """Time both in turn."""

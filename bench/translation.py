@@ -25,6 +25,13 @@ class Result:
     by_hand: float
     times: float
 
+    def said(self) -> str:
+        """One line of the report."""
+        return (
+            f"translation alone  {self.ours:>10.2f} us a step, {self.times:.2f} x the same written by hand "
+            f"({self.by_hand:.2f} us; {self.steps:,} steps)"
+        )
+
 
 @dataclass
 class _Listening:

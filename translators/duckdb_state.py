@@ -32,11 +32,20 @@ def state_query(bound: BoundMapping, relations: MappingType[str, str]) -> str:
 
     `relations` says what stands for each table: a table's quoted name, or a query in brackets that cuts a chunk. Raises
     `NotInSql` where a field is no SQL (a Python function, a contract's pattern or invariant that only Python can judge):
-    then the mapping takes the row path.
+    then the mapping takes the row path. Instants are wall clocks of UTC.
     """
     if bound.invariants:
         raise NotInSql("invariants of a contract")
     return _Query(bound, relations).text()
+
+
+def business_key(bound: BoundMapping, table: str) -> str:
+    """The canonical text of the business key that a row of `table` names; the row stands under its table's name.
+
+    Raises `NotInSql` where a key column has a type whose text only Python writes.
+    """
+    query = _Query(bound, {})
+    return query.key_text(table, key_columns(bound.mapping, bound.schema.tables)[table])
 
 
 @dataclass
@@ -83,7 +92,7 @@ class _Query:
 
     def text(self) -> str:
         root, level, values = self._mapping.root, _Level(), _Values()
-        key = values.add(self._key_text(root, self._mapping.key))
+        key = values.add(self.key_text(root, self._mapping.key))
         columns = [f"{self._node(node, level, values)} AS {quote(name)}" for name, node in self._bound.fields.items()]
         inner = (
             f"SELECT {', '.join(values.texts)} FROM {self._rows(root, self._bound.fields)}{self._joins(root, level)}"
@@ -93,8 +102,8 @@ class _Query:
     def _node(self, node: BoundNode, level: _Level, values: _Values) -> str:
         """The text of a state field over the values of its level."""
         if isinstance(node, BoundField):
-            value = values.add(DuckDB(level).text(node.bound))
-            return _judged(value, node.bound, node.shape)
+            value = _judged(values.add(DuckDB(level).text(node.bound)), node.bound, node.shape)
+            return f"({value} AT TIME ZONE 'UTC')" if node.bound.type.kind == "timestamptz" else value
         if isinstance(node, BoundMembers):
             return self._struct(node.fields, level, values)
         group = level.groups.setdefault(node.table, _Group())
@@ -124,9 +133,9 @@ class _Query:
         declared = [f"{quote(table)}.{quote(column)}" for column in part.order]
         if set(found.key) <= {*part.order, *part.parent}:
             return declared
-        return [*declared, self._key_text(table, found.key)]
+        return [*declared, self.key_text(table, found.key)]
 
-    def _key_text(self, table: str, columns: tuple[str, ...]) -> str:
+    def key_text(self, table: str, columns: tuple[str, ...]) -> str:
         """`key_text` of these columns."""
         return " || '/' || ".join([self._key_part(table, column) for column in columns])
 
