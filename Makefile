@@ -1,6 +1,6 @@
 # The same steps as .ci/run. `make test` and `make demo` set up what they need: Python 3.11 or newer and the package index.
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint types imports bench lock clean
+.PHONY: setup demo test lint types imports bench lock lock-stack clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,6 +34,10 @@ lock: $(VENV)/dev.stamp
 	$(LOCK) --group build pyproject.toml --output-file requirements/core.txt
 	$(LOCK) --group build pyproject.toml --extra dev --extra connect --extra kafka --constraints requirements/core.txt \
 		--output-file requirements/dev.txt
+
+# What Kafka, Connect and Debezium are made of, by its digests; needs Maven.
+lock-stack: $(VENV)/core.stamp
+	$(BIN)/python -m dragoman.stack.artifacts --pin
 
 clean:
 	rm -rf $(VENV) build dist dragoman-demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

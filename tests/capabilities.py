@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.servers.binaries import has_mariadb, has_postgres
+from dragoman.stack.artifacts import cache_folder, fetch
+from dragoman.stack.binaries import has_java, has_mariadb, has_postgres
+from dragoman.stack.errors import FetchFailed, MavenMissing
 
 REASON = "not on this machine: "
 
@@ -27,11 +30,22 @@ def _checkout() -> bool:
     return shutil.which("git") is not None and (Path(__file__).parents[1] / ".git").exists()
 
 
+@cache
+def _jars() -> bool:
+    try:
+        fetch(cache_folder(os.environ))
+    except (FetchFailed, MavenMissing):
+        return False
+    return True
+
+
 CAPABILITIES: dict[str, Callable[[], bool]] = {
     "a git checkout": _checkout,
     "chromium": lambda: chromium() is not None,
     "PostgreSQL": has_postgres,
     "MariaDB": has_mariadb,
+    "Java": has_java,
+    "Kafka's jars, or Maven and a Maven Central to fetch them from": _jars,
     "an unprivileged user": lambda: os.geteuid() != 0,
 }
 

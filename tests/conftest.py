@@ -1,4 +1,4 @@
-"""What holds for all tests: the size of property tests, and `--no-skips`."""
+"""What holds for all tests: the size of property tests, the servers that they share, and `--no-skips`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import pytest
 from hypothesis import settings
 
 from tests.capabilities import REASON, is_lacking
+
+# The servers' fixtures are known to every test.
+pytest_plugins = ["tests.servers.shared"]
 
 # The same examples on every run, few enough for each push; `--hypothesis-profile=thorough` looks for new ones.
 settings.register_profile("dragoman", max_examples=50, derandomize=True, database=None, deadline=None)

@@ -1,82 +1,98 @@
-"""Fixtures: a real PostgreSQL and a real MariaDB, started once for all workers of a run and gone with the last of them."""
+"""Fixtures: real servers, each started once for all workers of a run and gone with the last of them.
+
+    def test_it(kafka: Server, unused_name: str) -> None:    # dragoman.stack.server.Server
+        client(bootstrap_servers=kafka.at).create_topic(f"{unused_name}.events")
+
+All tests share these servers, so names of topics, groups, databases and slots begin with `unused_name`, and nobody kills one.
+A test that does starts its own:
+
+    with shared(parts.kafka(jars()), tmp_path / "kafka") as broker:
+        broker.kill()        # SIGKILL
+        broker.restart()     # on the same port and data
+"""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import subprocess
-import sys
-import time
+import os
+import re
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pymysql
 import pytest
 
+from dragoman.stack import parts
+from dragoman.stack.artifacts import Jars, cache_folder, fetch
+from dragoman.stack.server import Server, shared
 from tests.capabilities import require
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 90
 
-
-@contextmanager
-def server(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
-    """How to connect to the server that all users of `folder` share; started by the first of them."""
-    folder.mkdir(exist_ok=True)
-    with (folder / "users").open("a") as users:
-        with (folder / "door").open("w") as door:
-            fcntl.flock(door, fcntl.LOCK_EX)
-            fcntl.flock(users, fcntl.LOCK_SH)  # waits where the last keeper is still stopping its server
-            if not (folder / "ready.json").exists():
-                _start(kind, folder)
-        yield json.loads((folder / "ready.json").read_text())
-
-
-def _start(kind: str, folder: Path) -> None:
-    command = [sys.executable, "-m", "tests.servers.keeper", kind, str(folder)]
-    # A session of its own: Ctrl-C reaches us, and the keeper then sees our lock go.
-    quiet = subprocess.DEVNULL
-    keeper = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdin=quiet, stdout=quiet, stderr=quiet)
-    deadline = time.monotonic() + START_SECONDS
-    while not (folder / "ready.json").exists():
-        if keeper.poll() is not None or time.monotonic() > deadline:
-            failed = folder / "failed"
-            raise RuntimeError(failed.read_text() if failed.exists() else f"{kind} did not start in {START_SECONDS} s")
-        time.sleep(0.05)
-    keeper.returncode = 0  # it outlives this process: no wait, and no warning that there was none
-
-
-def _shared_folder(factory: pytest.TempPathFactory, worker: str, kind: str) -> Path:
-    base = factory.getbasetemp()
-    return (base if worker == "master" else base.parent) / f"server-{kind}"
+def jars() -> Jars:
+    """Kafka's and Debezium's jars, fetched if they are not here yet; skips where they cannot be had."""
+    require("Java")
+    require("Kafka's jars, or Maven and a Maven Central to fetch them from")
+    return fetch(cache_folder(os.environ))
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
-    """A connection of this worker's own to a PostgreSQL that all workers share; autocommit."""
-    require("PostgreSQL")
-    with (
-        server("postgres", _shared_folder(tmp_path_factory, _worker(request), "postgres")) as at,
-        psycopg.connect(**at, user="dragoman", dbname="postgres", autocommit=True) as connection,
-    ):
-        yield connection
-
-
-@pytest.fixture(scope="session")
-def mariadb(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[pymysql.connections.Connection[pymysql.cursors.Cursor]]:
-    """A connection of this worker's own to a MariaDB that all workers share; autocommit."""
-    require("MariaDB")
-    with server("mariadb", _shared_folder(tmp_path_factory, _worker(request), "mariadb")) as at:
-        connection = pymysql.connect(**at, user="root", charset="utf8mb4", autocommit=True)
-        yield connection
-        connection.close()
-
-
-def _worker(request: pytest.FixtureRequest) -> str:
+def servers(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The folder in which all workers of this run keep the servers that they share."""
+    base = tmp_path_factory.getbasetemp()
     workers: dict[str, str] = getattr(request.config, "workerinput", {})
-    return workers.get("workerid", "master")
+    return (base.parent if "workerid" in workers else base) / "servers"
+
+
+@pytest.fixture(scope="session")
+def kafka(servers: Path) -> Iterator[Server]:
+    """A Kafka that all workers share: `kafka.at` is what clients call the bootstrap server."""
+    with shared(parts.kafka(jars()), servers / "kafka") as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def connect(servers: Path, kafka: Server) -> Iterator[Server]:
+    """A worker of Kafka Connect with exactly-once sources, on the shared Kafka: `http://{connect.at}`."""
+    with shared(parts.connect(jars(), kafka.at, exactly_once=True), servers / "connect") as worker:
+        yield worker
+
+
+@pytest.fixture
+def unused_name(request: pytest.FixtureRequest) -> str:
+    """A name that no other test uses: letters, digits and `_`, so that it may begin any other."""
+    said = re.sub(r"[^a-z0-9]+", "_", request.node.name.lower())[:24].strip("_")
+    return f"{said}_{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers: Path) -> Iterator[Server]:
+    """A PostgreSQL that all workers share, with logical replication."""
+    require("PostgreSQL")
+    with shared(parts.postgres(), servers / "postgres") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: Server) -> Iterator[psycopg.Connection]:
+    """A connection of this worker's own to the shared PostgreSQL; autocommit."""
+    host, port = postgres_server.host, postgres_server.port
+    with psycopg.connect(host=host, port=port, user="dragoman", dbname="postgres", autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(servers: Path) -> Iterator[Server]:
+    """A MariaDB that all workers share, with a binary log."""
+    require("MariaDB")
+    with shared(parts.mariadb(), servers / "mariadb") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb(mariadb_server: Server) -> Iterator[pymysql.connections.Connection[pymysql.cursors.Cursor]]:
+    """A connection of this worker's own to the shared MariaDB; autocommit."""
+    host, port = mariadb_server.host, mariadb_server.port
+    connection = pymysql.connect(host=host, port=port, user="root", charset="utf8mb4", autocommit=True)
+    yield connection
+    connection.close()

@@ -8,12 +8,9 @@ import psycopg
 import pymysql
 import pytest
 
-from tests.servers.shared import mariadb, postgres
 from tests.translators.expression import engines
 from tests.translators.expression.edges import rows
 from translators.values import Row
-
-__all__ = ["mariadb", "postgres"]
 
 
 @pytest.fixture(scope="session")

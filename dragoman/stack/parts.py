@@ -1,0 +1,37 @@
+"""The parts of a stack as this machine can run them; a coded error where it cannot."""
+
+from __future__ import annotations
+
+from dragoman.stack.artifacts import Jars
+from dragoman.stack.binaries import need_java, need_mariadb, need_postgres
+from dragoman.stack.connect import Connect
+from dragoman.stack.kafka import Kafka
+from dragoman.stack.mariadb import MariaDB
+from dragoman.stack.postgres import Postgres
+
+
+def kafka(jars: Jars) -> Kafka:
+    """A broker. `JavaMissing`."""
+    return Kafka(java=need_java(), libs=str(jars.libs))
+
+
+def connect(jars: Jars, bootstrap: str, *, exactly_once: bool) -> Connect:
+    """A worker of Kafka Connect on the broker at `bootstrap`. `JavaMissing`."""
+    return Connect(
+        java=need_java(),
+        libs=str(jars.libs),
+        plugins=str(jars.plugins),
+        bootstrap=bootstrap,
+        exactly_once=exactly_once,
+    )
+
+
+def postgres() -> Postgres:
+    """A PostgreSQL. `ServerMissing`."""
+    return Postgres(binaries=str(need_postgres()))
+
+
+def mariadb() -> MariaDB:
+    """A MariaDB. `ServerMissing`."""
+    server, install = need_mariadb()
+    return MariaDB(server=server, install=install)
