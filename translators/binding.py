@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
 
+from msgspec.structs import replace
+
 from translators.binding_python import bind_python
 from translators.bound_mapping import (
     BoundEach,
@@ -71,6 +73,7 @@ class _Binder:
         self._schema = schema
         self._promised = Promised(mapping, report, contracts)
         self._expressions = Expressions(mapping, report, functions)
+        self._orders = {name: part.order for name, part in mapping.parts.items() if part.order}
         self._state_types: dict[str, Type] = {}
 
     def bound(self) -> BoundMapping | None:
@@ -83,7 +86,13 @@ class _Binder:
             return None
         shape = shape_of(contract)
         columns = self._schema.tables[mapping.root].columns
-        scope = Scope(table=mapping.root, columns=columns, parts=self._part_columns(), codes=self._expressions.codes)
+        scope = Scope(
+            table=mapping.root,
+            columns=columns,
+            parts=self._part_columns(),
+            orders=self._orders,
+            codes=self._expressions.codes,
+        )
         fields = self._fields(mapping.fields, shape, scope, "", mapping.marks["contract"])
         self._promised.check_technical(shape)
         invariants = self._promised.invariants(contract, shape, self._state_types, mapping.marks["contract"])
@@ -156,6 +165,7 @@ class _Binder:
             columns=tables[table].columns,
             outer={**scope.outer, scope.table: scope.columns},
             parts={name: tables[name].columns for name in children_of(self._mapping, table)},
+            orders=self._orders,
             codes=self._expressions.codes,
         )
 
@@ -258,6 +268,4 @@ class _Binder:
                 self._report.find("contract.field-missing", rule.mark, said, length, "Extend the state's contract.")
 
     def _event_scope(self, scope: Scope) -> Scope:
-        return Scope(
-            table=scope.table, columns=scope.columns, parts=scope.parts, codes=scope.codes, state=self._state_types
-        )
+        return replace(scope, state=self._state_types)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import ClassVar, NamedTuple
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from translators.errors import DragomanError
 from translators.expression import types
-from translators.expression.bound import Bound, Call, Constant
+from translators.expression.bound import Aggregate, Bound, Call, Constant
 from translators.yaml_text import Mark, did_you_mean, place
 
 
@@ -191,17 +191,29 @@ def periods(entries: Mapping[str, str], dated: tuple[DatedCode, ...]) -> list[tu
     ]
 
 
-def on_their_day(bound: Bound, tables: Mapping[str, list[tuple[date | None, dict[str, str]]]], day: Bound) -> Bound:
+def on_their_day(
+    bound: Bound,
+    tables: Mapping[str, list[tuple[date | None, dict[str, str]]]],
+    day_of: Callable[[str | None], Bound],
+    part: str | None = None,
+) -> Bound:
     """Every CODE of these tables made a CASE over the day, so that each engine picks the table that was in force.
 
-    A day that is NULL picks the last: what holds now.
+    `day_of` gives the day among the columns of the row, or of a part's row. A day that is NULL picks the last: what holds
+    now.
     """
+    if isinstance(bound, Aggregate):
+        value, where = (
+            None if one is None else on_their_day(one, tables, day_of, bound.part) for one in (bound.value, bound.where)
+        )
+        return replace(bound, value=value, where=where)
     if not isinstance(bound, Call):
         return bound
-    args = tuple([on_their_day(part, tables, day) for part in bound.args])
+    args = tuple([on_their_day(one, tables, day_of, part) for one in bound.args])
     call = replace(bound, args=args)
     if call.name != "CODE" or call.data[0] not in tables:
         return call
+    day = day_of(part)
     name, _, *rest = call.data
     choice = [replace(call, data=(name, entries, *rest)) for _, entries in tables[name]]
     starts = [start for start, _ in tables[name] if start is not None]

@@ -7,7 +7,7 @@ and maps a chunk that raises again row by row with the generated Python, which n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from translators.expression.bound import Aggregate, Bound, Column, walk
 from translators.expression.dialect import NotInSql, quote
 from translators.expression.duckdb import DuckDB
 from translators.expression.pattern import PatternError, portable
+from translators.expression.sql_parts import grouped
 from translators.parts import key_columns, parent_key
 from translators.schema import Type
 
@@ -52,15 +53,17 @@ def business_key(bound: BoundMapping, table: str) -> str:
 class _Group:
     """What is wanted of one part: its aggregates and lists, each under a name of the grouped query."""
 
-    aggregates: dict[Aggregate, str] = field(default_factory=dict)
+    aggregates: dict[str, str] = field(default_factory=dict)
+    """By the text that adds them up."""
     lists: dict[str, str] = field(default_factory=dict)
     """By name, the field whose rows it lists."""
 
 
 @dataclass
 class _Level:
-    """The rows of one table as names see them, and what was asked of the parts below."""
+    """The rows of one table as names see them, and what was asked of the parts below; `grouped` writes what adds up."""
 
+    grouped: Callable[[Aggregate], str]
     groups: dict[str, _Group] = field(default_factory=dict)
 
     def column(self, table: str, column: str) -> str:
@@ -68,8 +71,8 @@ class _Level:
 
     def aggregate(self, aggregate: Aggregate) -> str:
         group = self.groups.setdefault(aggregate.part, _Group())
-        key = Aggregate(aggregate.type, (0, 0), aggregate.function, aggregate.part, aggregate.column)
-        return f"{_alias(aggregate.part)}.{group.aggregates.setdefault(key, f'a{len(group.aggregates)}')}"
+        name = group.aggregates.setdefault(self.grouped(aggregate), f"a{len(group.aggregates)}")
+        return f"{_alias(aggregate.part)}.{name}"
 
 
 @dataclass
@@ -91,7 +94,7 @@ class _Query:
         self._relations = relations
 
     def text(self) -> str:
-        root, level, values = self._mapping.root, _Level(), _Values()
+        root, level, values = self._mapping.root, _Level(self._sum), _Values()
         key = values.add(self.key_text(root, self._mapping.key))
         columns = [f"{self._node(node, level, values)} AS {quote(name)}" for name, node in self._bound.fields.items()]
         inner = (
@@ -117,9 +120,9 @@ class _Query:
 
     def _list(self, node: BoundEach) -> str:
         """The grouped query of one list: the key of what the rows belong to, and the rows in their order."""
-        part, level, values = self._mapping.parts[node.table], _Level(), _Values()
+        part, level, values = self._mapping.parts[node.table], _Level(self._sum), _Values()
         keys = [values.add(self._column(node.table, column)) for column in part.parent]
-        order = [values.add(text) for text in self._order(node.table)]
+        order = [values.add(text) for text in self._order(node.table, part.parent)]
         struct = self._struct(node.fields, level, values)
         rows = f"{self._rows(node.table, node.fields)}{self._above(node)}{self._joins(node.table, level)}"
         listed = f"list({struct} ORDER BY {', '.join(f'{name} NULLS LAST' for name in order)})"
@@ -127,11 +130,14 @@ class _Query:
         inner = f"(SELECT {', '.join(values.texts)} FROM {rows})"
         return f"(SELECT {', '.join([*named, f'{listed} AS x'])} FROM {inner} GROUP BY ALL)"
 
-    def _order(self, table: str) -> list[str]:
-        """By the declared columns, and then by the text of the row's key, so that a repeat gives the same list."""
+    def _order(self, table: str, within: tuple[str, ...]) -> list[str]:
+        """By the declared columns, and then by the text of the row's key, so that a repeat gives the same list.
+
+        `within` are the columns that all rows to be ordered share.
+        """
         part, found = self._mapping.parts[table], self._tables[table]
         declared = [f"{quote(table)}.{quote(column)}" for column in part.order]
-        if set(found.key) <= {*part.order, *part.parent}:
+        if set(found.key) <= {*part.order, *within}:
             return declared
         return [*declared, self.key_text(table, found.key)]
 
@@ -150,14 +156,14 @@ class _Query:
 
     def _column(self, table: str, column: str) -> str:
         """A column as the language sees it."""
-        return DuckDB(_Level()).column(f"{quote(table)}.{quote(column)}", self._tables[table].columns[column])
+        return _PLAIN.column(f"{quote(table)}.{quote(column)}", self._tables[table].columns[column])
 
     def _rows(self, table: str, fields: MappingType[str, BoundNode]) -> str:
         """The rows of a table; a value that the language has no room for raises, whether its field is needed or not."""
         columns = self._tables[table].columns
         used = {part.column for part in _columns(fields.values()) if part.table == table}
         guarded = [
-            f"{DuckDB(_Level()).column(quote(name), columns[name])} AS {quote(name)}"
+            f"{_PLAIN.column(quote(name), columns[name])} AS {quote(name)}"
             for name in sorted(used)
             if columns[name].kind in _GUARDED
         ]
@@ -205,7 +211,7 @@ class _Query:
         queries = [f"{query} AS {listed}" for listed, query in group.lists.items()]
         if group.aggregates:
             named = [f"{self._column(name, column)} AS {key}" for column, key in zip(columns, keys, strict=True)]
-            sums = [f"{self._sum(key)} AS {alias}" for key, alias in group.aggregates.items()]
+            sums = [f"{text} AS {alias}" for text, alias in group.aggregates.items()]
             source = f"{self._relations[name]} AS {quote(name)}"
             queries.insert(0, f"(SELECT {', '.join([*named, *sums])} FROM {source} GROUP BY ALL) AS s")
         first, *others = queries
@@ -213,9 +219,19 @@ class _Query:
         chosen = [*keys, *group.aggregates.values(), *(f"{listed}.x AS {listed}" for listed in group.lists)]
         return f"(SELECT {', '.join(chosen)} FROM {first}{joined})"
 
-    def _sum(self, key: Aggregate) -> str:
-        column = "" if key.column is None else quote(key.column)
-        return DuckDB(_Level()).grouped(key, column, self._tables[key.part].columns.get(key.column or "", key.type))
+    def _sum(self, aggregate: Aggregate) -> str:
+        if not aggregate.order:
+            return grouped(_PLAIN, aggregate)
+        business = key_columns(self._mapping, self._tables)[aggregate.part]
+        return grouped(_PLAIN, aggregate, self._order(aggregate.part, business))
+
+
+def _unjoined(aggregate: Aggregate) -> str:
+    raise NotInSql(f"{aggregate.function} within another")
+
+
+_PLAIN = DuckDB(_Level(_unjoined))
+"""Writes what reads one table alone."""
 
 
 def _alias(part: str) -> str:
@@ -233,7 +249,7 @@ def _columns(nodes: Iterable[BoundNode]) -> Iterator[Column]:
 
 def _judged(value: str, bound: Bound, shape: Shape) -> str:
     """A value, if it is what its contract demands beyond what types have proven."""
-    d = DuckDB(_Level())
+    d = _PLAIN
     tests = [f"{value} IS NULL"] if bound.type.nullable and not shape.nullable else []
     if shape.choices and not meanings(bound) <= set(shape.choices):
         tests.append(f"{value} NOT IN ({', '.join(d.quoted(choice) for choice in shape.choices)})")

@@ -59,14 +59,21 @@ class Expressions:
 
     def _dated(self, node: Expression, scope: Scope, bound: Bound, name: str, asked: int) -> Bound | None:
         """The codes of one table as they were on their day."""
-        day = self.of_kind(self._mapping.dated[name].as_of, scope, f"the day of the code table {name}", ("date",))
-        if day is None:
-            return None
         if sum(isinstance(part, Call) and part.name == "CODE" and part.data[0] == name for part in walk(bound)) < asked:
             said = f"the code table {name} depends on the day, and this asks it for a constant"
             self._report.whole(node, "code.constant", said, "Ask it for a column.")
             return None
-        return on_their_day(bound, {name: self._periods[name]}, day)
+        days: dict[str | None, Bound | None] = {}
+
+        def day_of(part: str | None) -> Bound:
+            if part not in days:
+                within = scope if part is None else Scope(table=part, columns=scope.parts[part], codes=scope.codes)
+                what = f"the day of the code table {name}"
+                days[part] = self.of_kind(self._mapping.dated[name].as_of, within, what, ("date",))
+            return days[part] or bound
+
+        made = on_their_day(bound, {name: self._periods[name]}, day_of)
+        return None if None in days.values() else made
 
     def condition(self, node: Expression, scope: Scope) -> Bound | None:
         """A boolean expression."""

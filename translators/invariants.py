@@ -51,7 +51,9 @@ def bind_invariant(
             parts.setdefault(name, {})
     outer = {name: fields for name, fields in columns.items() if name != contract}
     try:
-        bound = bind(_paired(parse(text)), Scope(table=contract, columns=columns[contract], outer=outer, parts=parts))
+        as_listed: dict[str, tuple[str, ...]] = dict.fromkeys(parts, ())
+        scope = Scope(table=contract, columns=columns[contract], outer=outer, parts=parts, orders=as_listed)
+        bound = bind(_paired(parse(text)), scope)
     except ExpressionError as error:
         raise InvariantRefused(error.message, error.advice, error.span) from error
     if bound.type.kind != "boolean":

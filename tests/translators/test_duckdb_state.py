@@ -83,6 +83,13 @@ state:
     since: since
     limits: COUNT(lim)
     sum: SUM(cov.sum)
+    sums:
+      urgent: SUM(cov.sum * 2) FILTER (WHERE cov.prio = 1)
+      kind: FIRST(UPPER(cov.cd)) FILTER (WHERE cov.sum > 0)
+      last: LAST(cov.seq)
+      highest: LAST(lim.amt) FILTER (WHERE lim.n = 0)
+      urged: ANY(cov.prio = 1)
+      all: ALL(cov.sum > 0) FILTER (WHERE cov.prio IS NOT NULL)
     covers:
       each: cov
       fields:
@@ -90,6 +97,8 @@ state:
         of: pol.no || '/' || CAST(seq AS TEXT)
         sum: sum
         highest: MAX(lim.amt)
+        first: FIRST(lim.amt * 2)
+        many: COUNT(lim) FILTER (WHERE lim.amt > 5) > 1
         limits:
           each: lim
           fields:
@@ -122,7 +131,18 @@ class Cover(BaseModel):
     of: str
     sum: Decimal | None
     highest: int | None
+    first: int | None
+    many: bool
     limits: list[Limit]
+
+
+class Sums(BaseModel):
+    urgent: Decimal | None
+    kind: str | None
+    last: int | None
+    highest: int | None
+    urged: bool | None
+    all: bool | None
 
 
 class Note(BaseModel):
@@ -138,6 +158,7 @@ class Policy(Contract):
     since: date | None
     limits: int
     sum: Decimal | None
+    sums: Sums
     covers: list[Cover]
     notes: list[Note]
 

@@ -11,6 +11,7 @@ from tests.translators.test_mapping import promise
 from translators.compiled import CompiledTranslator, compile_mapping
 from translators.contract import Contract, Promise
 from translators.findings import MappingInvalid
+from translators.lineage import lineage, of_field
 from translators.mapping import read_mapping
 from translators.schema_text import read_schema
 from translators.translator import translate
@@ -133,10 +134,34 @@ def test_a_technical_field_is_published_and_is_no_business_change() -> None:
     assert translate(compiled(), rows([]), rows([(1, 1, 5)])).events[0].type == "Changed.v1"
 
 
+def test_rows_are_summed_up_under_a_condition_where_they_are_listed_and_above() -> None:
+    limits = "SUM(lim.amt * 2) FILTER (WHERE lim.n > 1)"
+    total = "FIRST(lim.amt) FILTER (WHERE lim.amt > 10)"
+    text = MAPPING.replace("limits: COUNT(lim)", f"limits: COALESCE({limits}, 0)").replace(
+        "total: SUM(lim.amt)", f"total: {total}"
+    )
+    state = compiled(text).state(rows([(2, 2, 30), (1, 1, 10), (2, 1, 20)]))
+    assert state is not None
+    assert (state["limits"], [cover["total"] for cover in state["covers"]]) == (60, [None, 20])
+
+
+def test_a_condition_of_an_event_asks_the_rows_of_a_part() -> None:
+    made = compiled(MAPPING.replace("CHANGED(*) AND NOT CREATED", "CHANGED(limits) AND ANY(lim.amt > 100)"))
+    assert translate(made, rows([]), rows([(1, 1, 101)])).events
+    assert not translate(made, rows([]), rows([(1, 1, 100)])).events
+
+
+def test_lineage_names_every_column_behind_a_sum() -> None:
+    text = MAPPING.replace("limits: COUNT(lim)", "limits: COALESCE(LAST(lim.amt) FILTER (WHERE lim.cseq = 1), 0)")
+    (line,) = of_field(lineage(compiled(text).bound), "Policy.v1 limits")
+    assert line.columns == ("lim.amt", "lim.cseq", "lim.n")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
         ("of: cov", "of: cvo", "part.unknown"),
+        ("    order: n\n", "", "function.arguments"),
         ("of: cov", "of: lim", "part.circular"),
         ("parent: [pno, cseq]", "parent: [pno]", "part.key-type"),
         ("technical: version", "technical: versio", "contract.field-unknown"),
@@ -145,7 +170,8 @@ def test_a_technical_field_is_published_and_is_no_business_change() -> None:
     ],
 )
 def test_what_does_not_hang_together_is_found(old: str, new: str, code: str) -> None:
-    assert MAPPING.count(old) == 1
+    text = MAPPING.replace("total: SUM(lim.amt)", "total: FIRST(lim.amt)")
+    assert text.count(old) == 1
     with pytest.raises(MappingInvalid) as caught:
-        compiled(MAPPING.replace(old, new))
+        compiled(text.replace(old, new))
     assert code in [f.code for f in caught.value.findings]

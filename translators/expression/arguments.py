@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -15,9 +15,18 @@ from translators.expression.errors import Span, TooLarge, TypeMismatch, WrongArg
 from translators.schema import Type
 
 if TYPE_CHECKING:
+    from translators.expression.nodes import Node
     from translators.expression.python import Emitter
 
 MAX_GROWTH = 1_000
+
+
+class Unbound(NamedTuple):
+    """A call as it was parsed, for entries whose arguments are no values of the row; `bind` types a part in a scope."""
+
+    arguments: tuple[Node, ...]
+    where: Node | None
+    bind: Callable[[Node, Scope], Bound]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     `nulls`: `strict` (NULL in, NULL out) or what it does instead. `errors`: the codes that a row can meet. `arity`: the
     least and the most arguments. `bind` checks the arguments and gives the typed call; with `takes_names` these are not
-    values: `Arguments.data` holds the nodes as they were parsed.
+    values: `Arguments.data` holds the call as it was parsed (`Unbound`).
     """
 
     name: str

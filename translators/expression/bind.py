@@ -8,7 +8,7 @@ from typing import Any
 
 from translators.expression import nodes as n
 from translators.expression import types
-from translators.expression.arguments import Arguments, Entry
+from translators.expression.arguments import Arguments, Entry, Unbound
 from translators.expression.bound import (
     Bound,
     Call,
@@ -44,10 +44,14 @@ __all__ = ["Bound", "CodeTable", "Scope", "bind", "fallible", "is_constant", "so
 
 def bind(node: n.Node, scope: Scope) -> Bound:
     """The typed tree of a parsed expression. Raises an `ExpressionError` with the span of the part that is wrong."""
-    bound = _Binder(scope).bind(node)
+    bound = _typed(node, scope)
     if bound.type == types.UNTYPED:
         raise TypeMismatch(node.span, what="This NULL has no type.", fix=types.fix(types.UNTYPED, "text"))
     return bound
+
+
+def _typed(node: n.Node, scope: Scope) -> Bound:
+    return _Binder(scope).bind(node)
 
 
 class _Binder:
@@ -161,7 +165,7 @@ class _Binder:
         if table in self.scope.outer:
             return self._column(node, table, self.scope.outer[table])
         if table in self.scope.parts:
-            fix = "A part has many rows: use SUM, COUNT, MIN or MAX, or an `each`."
+            fix = f"A part has many rows: use SUM, COUNT or their like, or list them with `each: {table}`."
             raise UnknownColumn(node.span, noun="column", name=node.text, fix=fix)
         known = [self.scope.table, *self.scope.outer, *self.scope.parts]
         fix = did_you_mean(table, known, f"There are {', '.join(known)}.")
@@ -250,7 +254,8 @@ class _Binder:
         if not least <= len(node.arguments) <= most:
             raise _arity(entry, node.name, node, len(node.arguments))
         if entry.takes_names:
-            return entry.bind(Arguments(entry.name, node.span, (), self.scope, node.arguments))
+            unbound = Unbound(node.arguments, node.where, _typed)
+            return entry.bind(Arguments(entry.name, node.span, (), self.scope, unbound))
         quotient = node.arguments[0]
         if node.name == "ROUND" and isinstance(quotient, n.Binary) and quotient.operator == "/":
             return self._round_quotient(node, quotient)

@@ -22,14 +22,15 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """What an expression may name.
 
     `table` and its `columns`: bare names resolve here. `outer`: tables of enclosing rows, as `table.column`. `parts`:
-    part tables, for SUM, COUNT, MIN and MAX only. `state`: state fields by dotted path, for OLD, NEW and CHANGED; `None`
-    where these are not allowed (outside events).
+    part tables, for aggregates only; `orders`: the columns that sort the rows of a part, for those that have an order.
+    `state`: state fields by dotted path, for OLD, NEW and CHANGED; `None` where these are not allowed (outside events).
     """
 
     table: str
     columns: Mapping[str, Type]
     outer: Mapping[str, Mapping[str, Type]] = {}
     parts: Mapping[str, Mapping[str, Type]] = {}
+    orders: Mapping[str, tuple[str, ...]] = {}
     codes: Mapping[str, CodeTable] = {}
     state: Mapping[str, Type] | None = None
 
@@ -74,11 +75,17 @@ class Changed(Bound, frozen=True):
 
 
 class Aggregate(Bound, frozen=True):
-    """SUM, COUNT, MIN or MAX over a column of a part, or COUNT of its rows (`column` is `None`)."""
+    """What the rows of a part come to: SUM, COUNT, MIN, MAX, ANY, ALL, FIRST or LAST of `value`, which reads their columns.
+
+    `value` is `None` where COUNT counts the rows. `where` lets rows through for which it is TRUE; `order` are the columns
+    that sort them, for FIRST and LAST.
+    """
 
     function: str
     part: str
-    column: str | None
+    value: Bound | None
+    where: Bound | None = None
+    order: tuple[str, ...] = ()
 
 
 class Local(Bound, frozen=True):
@@ -103,16 +110,26 @@ class Call(Bound, frozen=True):
     makes_null: bool = False
 
 
+def below(bound: Bound) -> tuple[Bound, ...]:
+    """The parts directly below, those over the rows of a part as well."""
+    match bound:
+        case Call():
+            return bound.args
+        case Aggregate():
+            return tuple([part for part in (bound.value, bound.where) if part is not None])
+        case _:
+            return ()
+
+
 def walk(bound: Bound) -> Iterator[Bound]:
     """The part itself and all parts below it."""
     yield bound
-    if isinstance(bound, Call):
-        for part in bound.args:
-            yield from walk(part)
+    for part in below(bound):
+        yield from walk(part)
 
 
 def sources(bound: Bound) -> frozenset[str]:
-    """Where the value comes from: `table.column`, `part.*` for COUNT(part), `OLD.path` and `NEW.path` for state fields."""
+    """Where the value comes from: `table.column`, `OLD.path` and `NEW.path`, and `part.*` where rows are counted."""
     found: set[str] = set()
     for part in walk(bound):
         match part:
@@ -121,7 +138,9 @@ def sources(bound: Bound) -> frozenset[str]:
             case Field():
                 found.add(f"{part.side}.{part.path}")
             case Aggregate():
-                found.add(f"{part.part}.{part.column or '*'}")
+                found.update(f"{part.part}.{column}" for column in part.order)
+                if part.value is None or not any(isinstance(inner, Column) for inner in walk(part)):
+                    found.add(f"{part.part}.*")
             case Changed():
                 paths = ("*",) if part.paths is None else part.paths
                 found.update(f"{side}.{path}" for path in paths for side in ("OLD", "NEW"))
@@ -145,4 +164,6 @@ def first_fallible(bound: Bound) -> Call | None:
 
 def growth(bound: Bound) -> int:
     """How many times longer than a column's text this text can be, at most."""
+    if isinstance(bound, Aggregate) and bound.value is not None:
+        return growth(bound.value)
     return bound.growth if isinstance(bound, Call) else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from translators.expression import choice, convert, logic, moment, number, pattern, special, text
+from translators.expression import aggregate, choice, convert, logic, moment, number, pattern, special, text
 from translators.expression.arguments import EXAMPLE_CODES, EXAMPLE_COLUMNS, Entry, Example
 from translators.expression.bound import Aggregate, Bound, Call
 
@@ -27,7 +27,8 @@ SECTIONS = (
     ("Text", (*text.ENTRIES, *pattern.ENTRIES)),
     ("Conversions", convert.ENTRIES),
     ("Dates and times", moment.ENTRIES),
-    ("Codes, parts, and what happened", special.ENTRIES),
+    ("Parts", aggregate.ENTRIES),
+    ("Codes, and what happened", special.ENTRIES),
 )
 """The entries by kind, in the order in which they are told."""
 
@@ -71,6 +72,12 @@ INSTEAD = MappingProxyType(
             ("TO_CHAR", "DATE_FORMAT", "STRFTIME"), "Write CAST(x AS TEXT), or put EXTRACT and LPAD together."
         ),
         **dict.fromkeys(("TO_NUMBER",), "Write CAST(x AS DECIMAL(p, s))."),
+        **dict.fromkeys(("BOOL_OR",), "Write ANY(part.column = 'A')."),
+        **dict.fromkeys(("BOOL_AND", "EVERY"), "Write ALL(part.column = 'A')."),
+        **dict.fromkeys(("FIRST_VALUE",), "Write FIRST(part.column)."),
+        **dict.fromkeys(("LAST_VALUE",), "Write LAST(part.column)."),
+        **dict.fromkeys(("SUMIF", "SUM_IF"), "Write SUM(part.column) FILTER (WHERE condition)."),
+        **dict.fromkeys(("COUNTIF", "COUNT_IF"), "Write COUNT(part) FILTER (WHERE condition)."),
         **dict.fromkeys(("AVG",), "Write ROUND(SUM(...) / COUNT(...), n)."),
         **dict.fromkeys(("DATEADD", "DATE_ADD", "ADD_MONTHS"), "Write day + INTERVAL '1 month'."),
         **dict.fromkeys(("DATEDIFF", "DATE_DIFF"), "Write day - day2, which gives days."),

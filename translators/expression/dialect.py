@@ -17,6 +17,7 @@ from translators.expression.bound import Aggregate, Bound, Call, Column, Constan
 from translators.expression.catalogue import can_raise
 from translators.expression.clock import last_day
 from translators.expression.runtime import like_pieces
+from translators.expression.sql_parts import added
 from translators.schema import Type
 
 D = TypeVar("D", date, datetime)
@@ -43,7 +44,7 @@ class SqlNames(Protocol):
         """A column of the row, or of an enclosing row."""
 
     def aggregate(self, aggregate: Aggregate) -> str:
-        """What a part adds up to: a column of the grouped query that is joined, `Dialect.grouped` there; NULL of nothing."""
+        """What a part adds up to: a column of the grouped query that is joined, `sql_parts.grouped` there; NULL of nothing."""
 
 
 Write = Callable[["Dialect", Call, tuple[str, ...]], str]
@@ -67,7 +68,7 @@ class Dialect:
             case Column():
                 return self.column(self.names.column(bound.table, bound.column), bound.type)
             case Aggregate():
-                return self.added(self.names.aggregate(bound), bound)
+                return added(self, self.names.aggregate(bound), bound)
             case Call():
                 write = self.texts.get(bound.name)
                 if write is None:
@@ -101,17 +102,9 @@ class Dialect:
         """A text with the collation that compares code points, where that is not the engine's own."""
         return text
 
-    def grouped(self, aggregate: Aggregate, column: str, kind: Type) -> str:
-        """What a part adds up to, for the grouped query; `column`, of type `kind`, is its argument ('' for COUNT(part))."""
-        if aggregate.function == "COUNT":
-            return f"count({column or '*'})"
-        return f"{aggregate.function.lower()}({self.column(column, kind)})"
-
-    def added(self, text: str, aggregate: Aggregate) -> str:
-        """The joined column as the language sees it: a sum of too many digits raises where it is read, not for its group."""
-        if aggregate.function == "COUNT":
-            return f"COALESCE({text}, 0)"
-        return self.cast(text, aggregate.type) if aggregate.function == "SUM" else text
+    def first(self, value: str, order: str) -> str:
+        """The value of the first row in an order, NULL or not."""
+        raise NotInSql("FIRST and LAST")
 
     # what they share
 

@@ -77,6 +77,9 @@ class DuckDB(Dialect):
         kind = types.common_type(parts, "")
         return tuple([self.number(part, text, kind) for part, text in zip(parts, texts, strict=True)])
 
+    def first(self, value: str, order: str) -> str:
+        return f"first({value} ORDER BY {order})"
+
     def number(self, part: Bound, text: str, kind: Type) -> str:
         """A number as a decimal type, which it may have already."""
         have = part.type

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
 from translators.expression.bind import bind
-from translators.expression.bound import Bound, Column, Scope, walk
+from translators.expression.bound import Bound, Call, Column, Scope
 from translators.expression.parse import parse
 from translators.expression.python import Emitter, Writer
 
@@ -31,10 +31,18 @@ def compiled(bound: Bound, scope: Scope, how: str = "value") -> Compiled:
     names = _RowNames(writer, scope.table)
     emitter = Emitter(writer, names)
     with writer.block("def expression(row, old, new):"):
-        for table, column in sorted({(part.table, part.column) for part in walk(bound) if isinstance(part, Column)}):
+        for table, column in sorted(set(_columns(bound))):
             writer.line(f"{names.column(table, column)} = row[{names.key(table, column)!r}]")
         writer.line(f"return {getattr(emitter, how)(bound)}")
     return cast("Compiled", writer.run("<expression>")["expression"])
+
+
+def _columns(bound: Bound) -> Iterator[tuple[str, str]]:
+    """What is read of the row itself."""
+    if isinstance(bound, Column):
+        yield bound.table, bound.column
+    for part in bound.args if isinstance(bound, Call) else ():
+        yield from _columns(part)
 
 
 class _RowNames:

@@ -152,11 +152,12 @@ class AtTimeZone(Node, frozen=True):
 
 
 class Function(Node, frozen=True):
-    """name(arguments); `name` in upper case."""
+    """name(arguments) [FILTER (WHERE where)]; `name` in upper case."""
 
     name: str
     name_span: Span
     arguments: tuple[Node, ...]
+    where: Node | None = None
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -180,7 +181,7 @@ def children(node: Node) -> tuple[Node, ...]:
         case AtTimeZone():
             return (node.operand, node.zone)
         case Function():
-            return node.arguments
+            return (*node.arguments, *_present(node.where))
         case _:
             return ()
 

@@ -271,11 +271,22 @@ class _Parser:
             while self.found(","):
                 arguments.append(self._argument())
         end = self.expect(")").end
+        below = tuple(arguments)
+        where = None
+        if self.peek.text == "FILTER" and token.text in words.AGGREGATES:
+            where, end = self._filter()
         follow = self.peek.text if self.peek.kind == "name" else ""
         if follow in ("OVER", "FILTER", "WITHIN"):
-            raise Refused(self.peek.span, what=follow, fix="SUM, COUNT, MIN and MAX run over all rows of a part.")
-        below = tuple(arguments)
-        return self.node(n.Function, (token.start, end), token.text, token.span, below, below=below)
+            raise Refused(self.peek.span, what=follow, fix=words.NO_WINDOW)
+        fields = (token.text, token.span, below, where)
+        return self.node(n.Function, (token.start, end), *fields, below=below if where is None else (*below, where))
+
+    def _filter(self) -> tuple[n.Node, int]:
+        """The condition of FILTER (WHERE condition), and the offset of its end."""
+        self.expect("FILTER")
+        self.expect("(")
+        self.expect("WHERE")
+        return self.expression(0), self.expect(")").end
 
     def _argument(self) -> n.Node:
         star = self.peek

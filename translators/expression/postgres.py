@@ -83,6 +83,9 @@ class Postgres(Dialect):
             case _:
                 return text
 
+    def first(self, value: str, order: str) -> str:
+        return f"(array_agg({value} ORDER BY {order}))[1]"
+
     def fail(self, code: str, because: str, kind: Type) -> str:
         """A cast of a text that is no number; it holds a value of the row, so that the planner cannot compute it."""
         raised = f"CAST(CAST('{code}: ' || {because} AS bigint) AS text)"

@@ -25,6 +25,7 @@ from translators.expression.bound import (
     Local,
 )
 from translators.expression.catalogue import CATALOGUE, can_raise
+from translators.expression.python_parts import aggregated
 
 
 class Names(Protocol):
@@ -214,23 +215,11 @@ class Emitter:
             case Changed():
                 return f"({self.names.changed(bound.paths)})"
             case Aggregate():
-                return self._aggregate(bound)
+                return aggregated(self, bound)
             case Local():
                 return bound.name
             case _:
                 raise AssertionError(bound)
-
-    def _aggregate(self, bound: Aggregate) -> str:
-        rows = self.names.part(bound.part)
-        if bound.function == "COUNT":
-            return (
-                f"len({rows})"
-                if bound.column is None
-                else f"len({self.use(runtime.column_of)}({rows}, {bound.column!r}))"
-            )
-        total = runtime.sum_integers if bound.type.kind == "integer" else runtime.sum_decimals
-        helper = {"SUM": total, "MIN": runtime.least_of, "MAX": runtime.greatest_of}[bound.function]
-        return f"{self.use(helper)}({rows}, {bound.column!r})"
 
     def plan(self, bound: Bound) -> tuple[Guards, str]:
         """The NULL tests of a part, and the text of its value if none of them says NULL."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import reduce
 
@@ -16,6 +16,9 @@ MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 CTX = Context(prec=100, rounding=ROUND_HALF_UP)
 """Private, wide enough for the exact product of any two decimals; half away from zero. Never the ambient context."""
 _ZERO = Decimal(0)
+
+NO_VALUES = frozenset({Unavailable, OutOfRange})
+"""What stands in a column for a value that no expression can use."""
 
 
 class ValueProblem(Exception):
@@ -252,6 +255,48 @@ def sum_decimals(rows: list[Row], column: str) -> Decimal | None:
     except TypeError:
         column_of(rows, column)
         raise
+
+
+def add_integers(values: list[int | None]) -> int | None:
+    """SUM of integers that were computed; NULL of nothing."""
+    found = [value for value in values if value is not None]
+    if not found:
+        return None
+    total = sum(found)
+    return total if MIN_INTEGER <= total <= MAX_INTEGER else integer_overflow(total)
+
+
+def add_decimals(values: list[Decimal | None]) -> Decimal | None:
+    """SUM of decimals that were computed; NULL of nothing."""
+    found = [value for value in values if value is not None]
+    return decimal_38(reduce(CTX.add, found, _ZERO)) if found else None
+
+
+def count(values: list[Value]) -> int:
+    """COUNT of what was computed and is not NULL."""
+    return len(values) - values.count(None)
+
+
+def any_true(values: Iterable[bool | None]) -> bool | None:
+    """The values joined by OR, as far as they are needed."""
+    found: bool | None = False
+    for value in values:
+        if value:
+            return True
+        if value is None:
+            found = None
+    return found
+
+
+def all_true(values: Iterable[bool | None]) -> bool | None:
+    """The values joined by AND, as far as they are needed."""
+    found: bool | None = True
+    for value in values:
+        if value is None:
+            found = None
+        elif not value:
+            return False
+    return found
 
 
 def least_of(rows: list[Row], column: str) -> Value:

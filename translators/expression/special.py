@@ -1,4 +1,4 @@
-"""Catalogue: our own names. Code tables, what a part adds up to, and what happened between OLD and NEW."""
+"""Catalogue: our own names. Code tables, and what happened between OLD and NEW."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from translators.expression import nodes as n
 from translators.expression import runtime, types
-from translators.expression.arguments import EXAMPLE_CODES, Arguments, Entry, Example, Python, d
-from translators.expression.bound import Aggregate, Bound, Call, Changed, Constant
-from translators.expression.errors import Refused, TypeMismatch, UnknownCodeTable, UnknownColumn, did_you_mean
+from translators.expression.arguments import EXAMPLE_CODES, Arguments, Entry, Example, Python, Unbound, d
+from translators.expression.bound import Bound, Call, Changed, Constant
+from translators.expression.errors import Refused, UnknownCodeTable, UnknownColumn, did_you_mean
 from translators.expression.text import sized
-from translators.schema import MAX_DECIMAL, Type
 
 if TYPE_CHECKING:
     from translators.expression.python import Emitter
@@ -45,42 +44,6 @@ def _decoded(emitter: Emitter, call: Call, texts: tuple[str, ...]) -> str:
     return f"{codes}.get({texts[0]}, {default!r})" if has_default else f"{codes}[{texts[0]}]"
 
 
-def _aggregate(args: Arguments) -> Bound:
-    """SUM, COUNT, MIN, MAX of a part: `data` holds the one node."""
-    node: n.Node = args.data[0]
-    parts = args.scope.parts
-    if not isinstance(node, n.Name) or len(node.parts) > 2:
-        raise args.wrong("it takes a part, or a column of a part", f"Write {args.name}(part.column) or COUNT(part).")
-    part, column = node.parts[0], node.parts[1] if len(node.parts) == 2 else None
-    if part not in parts:
-        otherwise = f"There are the parts {', '.join(sorted(parts))}." if parts else "This mapping has no parts here."
-        raise UnknownColumn(node.span, noun="part", name=part, fix=did_you_mean(part, parts, otherwise))
-    if column is None:
-        if args.name != "COUNT":
-            raise args.wrong("it needs a column", f"Write {args.name}({part}.column).")
-        return Aggregate(types.INTEGER, args.span, args.name, part, None)
-    kind = parts[part].get(column)
-    if kind is None:
-        fix = did_you_mean(column, parts[part], f"{part} has {', '.join(parts[part])}.")
-        raise UnknownColumn(node.span, noun="column", name=node.text, fix=fix)
-    return Aggregate(_aggregated(args, kind, node), args.span, args.name, part, column)
-
-
-def _aggregated(args: Arguments, kind: Type, node: n.Node) -> Type:
-    if args.name == "COUNT":
-        return types.INTEGER
-    fine = (
-        types.NUMBERS
-        if args.name == "SUM"
-        else ("integer", "decimal", "float", "text", "date", "timestamp", "timestamptz")
-    )
-    if kind.kind not in fine:
-        raise TypeMismatch(node.span, what=f"{args.name} does not take {kind}.", fix=f"It takes {', '.join(fine)}.")
-    if args.name == "SUM" and kind.kind == "decimal":
-        return Type("decimal", MAX_DECIMAL, kind.scale)
-    return types.nullable(kind, True)
-
-
 def state_path(args: Arguments, node: n.Node) -> str:
     """The dotted path of a state field, or of a group of fields. `UnknownColumn`."""
     state = args.scope.state or {}
@@ -96,10 +59,10 @@ def state_path(args: Arguments, node: n.Node) -> str:
 
 
 def _changed(args: Arguments) -> Bound:
-    """CHANGED: `data` holds the nodes."""
     if args.scope.state is None:
         raise Refused(args.span, what="CHANGED", fix=_NO_EVENTS)
-    given: tuple[n.Node, ...] = args.data
+    asked: Unbound = args.data
+    given = asked.arguments
     if isinstance(given[0], n.Star):
         if len(given) > 1:
             raise args.wrong("the * stands alone", "Write CHANGED(*).")
@@ -117,29 +80,12 @@ def _bound_elsewhere(args: Arguments) -> Bound:
     raise args.wrong("it is not called", f"Write {args.name} without brackets.")
 
 
-_ROWS: list[dict[str, object]] = [{"n": 2, "d": d("1.50"), "s": "b"}, {"n": 3, "d": None, "s": "a"}]
-_PART = {"part": _ROWS}
-_EMPTY: dict[str, object] = {"part": []}
 _STEP: dict[str, object] = {
     "OLD": {"status": "quoted", "premium": {"amount": d("1.00")}},
     "NEW": {"status": "active", "premium": None},
 }
 _FIRST: dict[str, object] = {"OLD": None, "NEW": {"status": "active", "premium": None}}
 _LAST: dict[str, object] = {"OLD": {"status": "active", "premium": None}, "NEW": None}
-
-
-def _sum_like(name: str, meaning: str, nulls: str, examples: tuple[Example, ...]) -> Entry:
-    return Entry(
-        name=name,
-        signature="COUNT(part), COUNT(part.column)" if name == "COUNT" else f"{name}(part.column)",
-        meaning=meaning,
-        examples=examples,
-        bind=_aggregate,
-        python=Python(),
-        nulls=nulls,
-        errors=("value.overflow", "value.out_of_range") if name == "SUM" else ("value.out_of_range",),
-        takes_names=True,
-    )
 
 
 def _named(name: str, meaning: str, examples: tuple[Example, ...]) -> Entry:
@@ -174,34 +120,6 @@ ENTRIES = (
         arity=(2, 3),
         nulls="strict, or the default NULL",
         errors=("code.unmapped",),
-    ),
-    _sum_like(
-        "SUM",
-        "The sum of a column over the rows of a part.",
-        "ignored; NULL of nothing",
-        (
-            Example("SUM(part.n)", 5, _PART),
-            Example("SUM(part.d)", d("1.50"), _PART),
-            Example("SUM(part.n)", None, _EMPTY),
-        ),
-    ),
-    _sum_like(
-        "COUNT",
-        "How many rows a part has, or how many of them have a value in a column.",
-        "ignored; 0 of nothing",
-        (Example("COUNT(part)", 2, _PART), Example("COUNT(part.d)", 1, _PART), Example("COUNT(part)", 0, _EMPTY)),
-    ),
-    _sum_like(
-        "MIN",
-        "The least of a column over the rows of a part.",
-        "ignored; NULL of nothing",
-        (Example("MIN(part.s)", "a", _PART),),
-    ),
-    _sum_like(
-        "MAX",
-        "The greatest of a column over the rows of a part.",
-        "ignored; NULL of nothing",
-        (Example("MAX(part.n)", 3, _PART),),
     ),
     Entry(
         name="CHANGED",

@@ -50,7 +50,7 @@ _INSTEAD = {
     "**": "There is no power operator.",
     ";": "An expression is a single value: there are no statements.",
     "`": 'Write names that need quotes in double quotes: "name".',
-    "[": "There are no arrays; a part is summed up by SUM, COUNT, MIN and MAX.",
+    "[": "There are no arrays; a part is summed up by SUM, COUNT and their like.",
     "~": "Write MATCHES(x, 'pattern').",
     "^": "There is no power operator.",
     "@": "There are no parameters and no variables.",

@@ -17,7 +17,12 @@ RESERVED = frozenset((
 # fmt: on
 """A column of such a name has to stand in double quotes. LEFT and RIGHT are functions where a bracket follows."""
 
-CALLABLE = frozenset(("LEFT", "RIGHT", "CAST"))
+CALLABLE = frozenset(("LEFT", "RIGHT", "CAST", "ANY", "ALL"))
+
+AGGREGATES = ("SUM", "COUNT", "MIN", "MAX", "ANY", "ALL", "FIRST", "LAST")
+"""What runs over the rows of a part, or over those for which a condition is TRUE: NAME(x) FILTER (WHERE condition)."""
+
+NO_WINDOW = "SUM, COUNT and their like take a part and FILTER (WHERE condition); windows and groups there are none."
 
 _CLOCK = "A replay has to give the same bytes, so there is no clock; use a column that holds the time."
 _USER = "A replay has to give the same bytes whoever runs it."
@@ -29,14 +34,14 @@ _REFUSED = {
         ("CURRENT_USER", "CURRENT_ROLE", "CURRENT_SCHEMA", "CURRENT_CATALOG", "SESSION_USER", "USER"), _USER
     ),
     **dict.fromkeys(("SELECT", "EXISTS", "WITH", "VALUES", "TABLE", "ANY", "ALL", "SOME"), _QUERY),
-    "ARRAY": "There are no arrays; a part is summed up by SUM, COUNT, MIN and MAX.",
+    "ARRAY": "There are no arrays; a part is summed up by SUM, COUNT and their like.",
     "COLLATE": "Text is compared by code point everywhere.",
     "ILIKE": "Use LIKE with UPPER on both sides.",
     "SIMILAR": "Use LIKE.",
     "BOTH": "Write TRIM(x) or TRIM(x, 'c').",
     "LEADING": "Write LTRIM(x) or LTRIM(x, 'c').",
     "TRAILING": "Write RTRIM(x) or RTRIM(x, 'c').",
-    "DISTINCT": "SUM, COUNT, MIN and MAX run over all rows of a part.",
+    "DISTINCT": "SUM, COUNT and their like run over all rows of a part, or over those that FILTER (WHERE ...) names.",
 }
 _REFUSED_CALLS = {
     **dict.fromkeys(
@@ -59,6 +64,6 @@ def refusal(word: str, *, called: bool, literal: bool) -> tuple[str, str] | None
         return f"A literal written {word} '...'", _TYPED[word]
     if called and word in _REFUSED_CALLS:
         return word, _REFUSED_CALLS[word]
-    if word in _REFUSED:
+    if word in _REFUSED and not (called and word in CALLABLE):
         return word, f'{_REFUSED[word]} A column of this name is written "{word.lower()}".'
     return None

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from translators.expression.bound import Bound, Call, Changed, Column, Constant, Field, Happened
+from translators.expression.bound import Aggregate, Bound, Call, Changed, Column, Constant, Field, Happened
 from translators.schema import Type
 
 Outcomes = frozenset[bool | None]
@@ -223,5 +223,8 @@ def _text(bound: Bound) -> str:
     """A text that two parts share only if they compute the same."""
     if isinstance(bound, Call):
         return f"{bound.name}({', '.join(_text(part) for part in bound.args)}; {bound.data!r})"
+    if isinstance(bound, Aggregate):
+        value, where = ("" if part is None else _text(part) for part in (bound.value, bound.where))
+        return f"{bound.function}({bound.part}: {value} WHERE {where})"
     shown = {name: getattr(bound, name) for name in bound.__struct_fields__ if name not in ("span", "type")}
     return f"{type(bound).__name__}{shown}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from translators.expression.bound import Aggregate, Column, walk
+from translators.expression.bound import Aggregate, Bound, Column, below
 from translators.lint.rule import Found, Project, Rule, Subject
 from translators.lint.tree import last, leaves, shape_leaves
 from translators.yaml_text import did_you_mean
@@ -27,6 +27,7 @@ _NOBODY = frozenset(("", "-", "?", "??", "???", "fixme", "me", "n/a", "na", "nob
                      "tbd", "team", "todo", "unknown", "us", "xxx"))  # fmt: skip
 _UNIVERSAL = re.compile(r"^(?:Canonical|Common|Enterprise|Generic|Global|Universal|Unified)(?=[A-Z])")
 _SHARED_FIELDS = 3
+_PICKED = frozenset(("MIN", "MAX", "FIRST", "LAST"))
 
 # fmt: off
 _PERSONAL = frozenset((
@@ -148,11 +149,21 @@ def _personal_sources(subject: Subject) -> Iterator[tuple[tuple[str, str], str]]
     computed = [(bound.mapping.contract, field) for field in leaves(bound.fields.values())]
     computed += [(event.type, field) for event in bound.events for field in event.fields.values()]
     for contract, field in computed:
-        for part in walk(field.bound):
-            is_value = isinstance(part, Column) or (isinstance(part, Aggregate) and part.function in ("MIN", "MAX"))
-            column = getattr(part, "column", None) if is_value and field.bound.type.kind != "boolean" else None
-            if column and is_personal(column):
-                yield (contract, field.path), f"{getattr(part, 'table', None) or getattr(part, 'part', '')}.{column}"
+        for part in _shown(field.bound) if field.bound.type.kind != "boolean" else ():
+            if is_personal(part.column):
+                yield (contract, field.path), f"{part.table}.{part.column}"
+
+
+def _shown(bound: Bound) -> Iterator[Column]:
+    """The columns whose values a value may show: no count and no sum does, nor the condition of what is added up."""
+    if isinstance(bound, Column):
+        yield bound
+    if isinstance(bound, Aggregate):
+        if bound.function in _PICKED and bound.value is not None:
+            yield from _shown(bound.value)
+        return
+    for part in below(bound):
+        yield from _shown(part)
 
 
 def _universal(project: Project, name: str) -> Iterator[Found]:

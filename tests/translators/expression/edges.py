@@ -28,7 +28,7 @@ COLUMNS = {
     **dict.fromkeys(("tz", "tz2"), Type("timestamptz")),
 }
 OUTER = {"pol_no": Type("text", nullable=False), "cnt": Type("integer")}
-PART = {name: COLUMNS[name] for name in ("n", "d", "h", "f", "s", "c", "day", "ts", "tz")}
+PART = {name: COLUMNS[name] for name in ("a", "n", "d", "h", "f", "s", "c", "day", "ts", "tz")}
 CODES = {"A": "active", "C": "cancelled", "": "none", "it's": "o'clock \\ %"}
 
 SCOPE = Scope(
@@ -36,6 +36,7 @@ SCOPE = Scope(
     columns=COLUMNS,
     outer={"polmst": OUTER},
     parts={"part": PART},
+    orders={"part": ()},
     codes={"status": CodeTable("status", CODES), "none": CodeTable("none", {})},
 )
 

@@ -19,6 +19,7 @@ from translators.expression import duckdb as duck
 from translators.expression.bound import Aggregate, Bound
 from translators.expression.dialect import Dialect, quote
 from translators.expression.evaluate import compiled
+from translators.expression.sql_parts import grouped
 from translators.schema import Type
 from translators.values import Row
 
@@ -49,28 +50,30 @@ def canonical(value: Any, kind: Type) -> object:
             return value
 
 
+_ALIASES = {"legacy": "r", "polmst": "o"}
+
+
 class Names:
     """Columns of the tables below, and what parts add up to as columns of the grouped query `p`."""
 
-    def __init__(self, quoted: Callable[[str], str]) -> None:
+    def __init__(self, quoted: Callable[[str], str], dialect: Callable[[Names], Dialect] = duck.DuckDB) -> None:
         self.quoted = quoted
-        self.aggregates: dict[Aggregate, str] = {}
+        self.dialect = dialect
+        self.aggregates: dict[str, str] = {}
+        """By their text."""
 
     def column(self, table: str, column: str) -> str:
-        return f"{'o' if table == 'polmst' else 'r'}.{self.quoted(column)}"
+        return f"{_ALIASES.get(table, table)}.{self.quoted(column)}"
 
     def aggregate(self, aggregate: Aggregate) -> str:
-        key = Aggregate(aggregate.type, (0, 0), aggregate.function, aggregate.part, aggregate.column)
-        return f"p.{self.quoted(self.aggregates.setdefault(key, f'a{len(self.aggregates)}'))}"
+        text = grouped(self.dialect(self), aggregate, ("part.pos",))
+        return f"p.{self.quoted(self.aggregates.setdefault(text, f'a{len(self.aggregates)}'))}"
 
 
 class Engine(Protocol):
     """One engine with the rows loaded."""
 
     name: str
-
-    def dialect(self, names: Names) -> Dialect:
-        """Its dialect."""
 
     def text(self, bound: Bound, names: Names) -> str:
         """The engine's text of an expression."""
@@ -82,17 +85,11 @@ class Engine(Protocol):
         """The answer of a query. `Refused` if it raises."""
 
 
-def _grouped(dialect: Dialect, names: Names, key: Aggregate) -> str:
-    column = "" if key.column is None else names.quoted(key.column)
-    return dialect.grouped(key, column, PART.get(key.column or "", key.type))
-
-
 def query(engine: Engine, selected: Sequence[str], names: Names, where: str = "TRUE") -> str:
     """The query that gives expressions, one column each, by the rows' number."""
     tables = "legacy r LEFT JOIN polmst o ON o.id = r.id"
     if names.aggregates:
-        dialect = engine.dialect(names)
-        sums = ", ".join(f"{_grouped(dialect, names, key)} AS {name}" for key, name in names.aggregates.items())
+        sums = ", ".join(f"{text} AS {name}" for text, name in names.aggregates.items())
         tables += f" LEFT JOIN (SELECT id, {sums} FROM part GROUP BY id) p ON p.id = r.id"
     return f"SELECT {', '.join(['r.id', *selected])} FROM {tables} WHERE {where} ORDER BY r.id"
 
@@ -102,17 +99,21 @@ def tables(type_of: Callable[[str, Type], str], quoted: Callable[[str], str], en
     made = []
     for name, columns in (("legacy", COLUMNS), ("polmst", OUTER), ("part", PART)):
         listed = ", ".join(f"{quoted(column)} {type_of(column, kind)}" for column, kind in columns.items())
-        made += [f"DROP TABLE IF EXISTS {name}", f"CREATE TABLE {name} (id INTEGER, {listed}){end}"]
+        made += [f"DROP TABLE IF EXISTS {name}", f"CREATE TABLE {name} (id INTEGER, pos INTEGER, {listed}){end}"]
     return made
 
 
 def records(rows: Sequence[Row]) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows as they are inserted, by table, numbered."""
-    parts: list[tuple[int, Row]] = [(at, part) for at, row in enumerate(rows) for part in row["part"]]  # type: ignore[union-attr, misc]
+    """The rows as they are inserted, by table, numbered; those of a part by their place in it, written last to first."""
+    parts: list[tuple[int, int, Any]] = [
+        (at, place, part)
+        for at, row in enumerate(rows)
+        for place, part in reversed(list(enumerate(row["part"])))  # type: ignore[arg-type]
+    ]
     return {
-        "legacy": [(at, *(row[name] for name in COLUMNS)) for at, row in enumerate(rows)],
-        "polmst": [(at, *(row[f"polmst.{name}"] for name in OUTER)) for at, row in enumerate(rows)],
-        "part": [(at, *(part[name] for name in PART)) for at, part in parts],
+        "legacy": [(at, 0, *(row[name] for name in COLUMNS)) for at, row in enumerate(rows)],
+        "polmst": [(at, 0, *(row[f"polmst.{name}"] for name in OUTER)) for at, row in enumerate(rows)],
+        "part": [(at, place, *(part[name] for name in PART)) for at, place, part in parts],
     }
 
 
@@ -141,9 +142,6 @@ class DuckDB:
         text = duck.to_duckdb(bound, names)
         return f"({text} AT TIME ZONE 'UTC')" if bound.type.kind == "timestamptz" else text
 
-    def dialect(self, names: Names) -> Dialect:
-        return duck.DuckDB(names)
-
     def ask(self, sql: str) -> Answers:
         try:
             return self.connection.execute(sql).fetchall()
@@ -169,16 +167,13 @@ class Postgres:
     def type_of(column: str, kind: Type) -> str:
         if kind.padded:
             return f"char({kind.length})"
-        return "numeric" if kind.kind == "wide" else postgres.Postgres(Names(quote)).type_name(kind)
+        return "numeric" if kind.kind == "wide" else postgres.Postgres(Names(quote, postgres.Postgres)).type_name(kind)
 
     def names(self) -> Names:
-        return Names(quote)
+        return Names(quote, postgres.Postgres)
 
     def text(self, bound: Bound, names: Names) -> str:
         return postgres.to_postgres(bound, names)
-
-    def dialect(self, names: Names) -> Dialect:
-        return postgres.Postgres(names)
 
     def ask(self, sql: str) -> Answers:
         try:
@@ -221,16 +216,13 @@ class MariaDB:
         if kind.kind == "text":
             return f"char({kind.length})" if kind.padded else "varchar(200)"
         names = {"integer": "bigint", "boolean": "boolean", "wide": "decimal(65, 18)"}
-        return names.get(kind.kind) or mariadb.MariaDB(Names(backticked)).type_name(kind)
+        return names.get(kind.kind) or mariadb.MariaDB(Names(backticked, mariadb.MariaDB)).type_name(kind)
 
     def names(self) -> Names:
-        return Names(backticked)
+        return Names(backticked, mariadb.MariaDB)
 
     def text(self, bound: Bound, names: Names) -> str:
         return mariadb.to_mariadb(bound, names)
-
-    def dialect(self, names: Names) -> Dialect:
-        return mariadb.MariaDB(names)
 
     def ask(self, sql: str) -> Answers:
         try:

@@ -68,6 +68,18 @@ FORMS: dict[str, tuple[str, ...]] = {
         ),
         *(f"EXTRACT({field} FROM {TIME})" for field in ("YEAR", "DOY", "ISODOW", "WEEK", "ISOYEAR")),
         *("COUNT(part)", "COUNT(part.s)", "SUM(part.n)", "MIN(part.n)", "MAX(part.n)"),
+        *("SUM(part.n + 1)", "SUM(part.n) FILTER (WHERE part.a)", "SUM(3) FILTER (WHERE part.n > 0)", "FIRST(part.n)"),
+        *(
+            "SUM(LENGTH(part.s)) FILTER (WHERE part.d > 0 OR part.a)",
+            "SUM(CAST(part.s AS INTEGER)) FILTER (WHERE MATCHES(part.s, '[0-9]{1,3}'))",
+            "COUNT(part) FILTER (WHERE part.s LIKE 'a%')",
+            "COUNT(NULLIF(part.n, 0)) FILTER (WHERE NOT part.a)",
+            "COUNT(part.s || part.c) FILTER (WHERE part.a IS NOT FALSE)",
+            "MAX(part.n % 7)",
+            "MIN(CAST(part.s AS INTEGER))",
+            "FIRST(part.n * part.n)",
+            "LAST(part.n) FILTER (WHERE part.a)",
+        ),
     ),
     "decimal": (
         *(f"({NUM} {sign} {NUM})" for sign in "+-*%"),
@@ -89,9 +101,25 @@ FORMS: dict[str, tuple[str, ...]] = {
             for to in ("DECIMAL(9, 2)", "DECIMAL(38, 4)")
         ),
         *(f"CAST(w AS DECIMAL({size}))" for size in ("9, 2", "38, 10", "4, 4")),
+        *("SUM(part.d * part.n)", "SUM(part.h) FILTER (WHERE part.d IS NOT NULL)", "SUM(COALESCE(part.d, 0))"),
+        *(
+            "MIN(part.d - part.n)",
+            "LAST(part.d)",
+            "FIRST(part.h) FILTER (WHERE part.d > 0)",
+            "SUM(ROUND(part.n / 3, 2))",
+        ),
+        *("SUM(part.n / 4)", "MAX(part.h * 2) FILTER (WHERE part.n BETWEEN 0 AND 100)", "SUM(100 % part.n)"),
         *(f"-{NUM}", "SUM(part.d)", "SUM(part.h)", "MAX(part.d)", "MIN(part.h)", "TRY_CAST(w AS DECIMAL(18, 3))"),
     ),
-    "float": (*(f"({REAL} {sign} {REAL})" for sign in "+-*"), f"-{REAL}", f"ABS({REAL})", "MIN(part.f)", "MAX(part.f)"),
+    "float": (
+        *(f"({REAL} {sign} {REAL})" for sign in "+-*"),
+        f"-{REAL}",
+        f"ABS({REAL})",
+        "MIN(part.f)",
+        "MAX(part.f)",
+        "FIRST(-part.f)",
+        "LAST(part.f)",
+    ),
     "text": (
         *(
             f"TRIM({TEXT})",
@@ -150,7 +178,13 @@ FORMS: dict[str, tuple[str, ...]] = {
             f"CODE('status', {TEXT}, NULL)",
             f"CODE('none', {TEXT}, '')",
         ),
-        *("MIN(part.s)", "MAX(part.c)"),
+        *("MIN(part.s)", "MAX(part.c)", "FIRST(part.s)", "LAST(part.c)", "MIN(part.s || part.c)"),
+        *(
+            "FIRST(UPPER(part.s)) FILTER (WHERE part.s <> '')",
+            "LAST(CODE('status', part.s)) FILTER (WHERE part.s IN ('A', 'C'))",
+            "FIRST(CODE('status', part.s))",
+            "MAX(part.c) FILTER (WHERE part.a)",
+        ),
     ),
     "boolean": (
         *(
@@ -184,6 +218,12 @@ FORMS: dict[str, tuple[str, ...]] = {
             f"({TEXT} IN ('a', 'A ', ''))",
             f"({TEXT} NOT IN ('a', 'ß', 'it''s'))",
         ),
+        *("ANY(part.a)", "ALL(part.a)", "ANY(part.n > 1)", "ALL(part.d >= 0) FILTER (WHERE part.a)", "FIRST(part.a)"),
+        *("ANY(part.s = part.c)", "ALL(part.n + 1 > 0)", "ANY(CAST(part.s AS INTEGER) = 1)", "LAST(part.n IS NULL)"),
+        *(
+            "ANY(part.day < TO_DATE('2000-01-01', 'YYYY-MM-DD')) FILTER (WHERE part.s <> 'a')",
+            "ALL(part.a IS NOT NULL)",
+        ),
         *(f"({TEXT} LIKE '{p}')" for p in ("a%", "%a", "_", "%a%b%", "100\\%", "%\\\\%", "A_", "")),
         *(f"({TEXT} NOT LIKE '%|%%' ESCAPE '|')", f"STARTS_WITH({TEXT}, {TEXT})", f"STARTS_WITH({TEXT}, 'a')"),
         *(
@@ -200,7 +240,8 @@ FORMS: dict[str, tuple[str, ...]] = {
         *(f"DATE_TRUNC('{unit}', {DAY})" for unit in ("day", "week", "month", "quarter", "year")),
         *(f"TO_DATE({TEXT}, '{form}')" for form in ("YYYYMMDD", "YYYY-MM-DD", "DD.MM.YYYY")),
         *(f"TRY_TO_DATE({TEXT}, '{form}')" for form in ("YYYYMMDD", "YYYY-MM-DD", "DD.MM.YYYY", "MM/DD/YYYY")),
-        *("MIN(part.day)", "MAX(part.day)"),
+        *("MIN(part.day)", "MAX(part.day)", "FIRST(part.day)", "LAST(part.day + INTERVAL '1 month')"),
+        "MAX(part.day) FILTER (WHERE part.n > 0)",
     ),
     "timestamp": (
         *(
@@ -215,14 +256,14 @@ FORMS: dict[str, tuple[str, ...]] = {
             for form in ("YYYY-MM-DD HH24:MI:SS", "YYYYMMDD", "YYYY-MM-DDTHH24")
         ),
         *(f"{ZONED} AT TIME ZONE '{zone}'" for zone in ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC")),
-        "MAX(part.ts)",
+        *("MAX(part.ts)", "LAST(part.ts)", "MIN(DATE_TRUNC('month', part.ts)) FILTER (WHERE NOT part.a)"),
     ),
     "timestamptz": (
         *(
             f"{TIME} AT TIME ZONE '{zone}'"
             for zone in ("Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "UTC")
         ),
-        *("MIN(part.tz)", "MAX(part.tz)"),
+        *("MIN(part.tz)", "MAX(part.tz)", "FIRST(part.tz)", "LAST(part.tz) FILTER (WHERE part.a)"),
     ),
 }
 """Expressions of each type; `<type>` stands for a part of that type."""

@@ -53,6 +53,9 @@ WRITTEN = [
     "((a))",
     '"Order" = "b c".d',
     "TRUE AND FALSE OR NULL IS NULL",
+    "SUM(p.a * 2) FILTER (WHERE p.b <> 'v' OR p.c IS NULL) / 100 > 3",
+    "COUNT(p) FILTER (WHERE NOT p.void) + MAX(p.n - 1)",
+    "FIRST(p.a || 'x') FILTER (WHERE p.n BETWEEN 1 AND 2) = LAST(p.b)",
 ]
 
 

@@ -22,6 +22,12 @@ FUNCTIONS: dict[type[exp.Expression], tuple[str, tuple[str, ...]]] = {
     exp.Coalesce: ("COALESCE", ("this", "expressions")),
     exp.Greatest: ("GREATEST", ("this", "expressions")),
     exp.Left: ("LEFT", ("this", "expression")),
+    exp.Sum: ("SUM", ("this",)),
+    exp.Count: ("COUNT", ("this",)),
+    exp.Min: ("MIN", ("this",)),
+    exp.Max: ("MAX", ("this",)),
+    exp.First: ("FIRST", ("this",)),
+    exp.Last: ("LAST", ("this",)),
     exp.Substring: ("SUBSTRING", ("this", "start", "length")),
 }
 OPERATORS: dict[type[exp.Expression], str] = {
@@ -94,8 +100,10 @@ def ours(node: n.Node) -> Tree:
             return ("EXTRACT", node.part, *below)
         case n.AtTimeZone():
             return ("ZONE", *below)
-        case n.Function():
+        case n.Function(where=None):
             return (node.name, *below)
+        case n.Function():
+            return ("FILTER", (node.name, *below[:-1]), below[-1])
         case _:
             raise AssertionError(node)
 
@@ -140,6 +148,8 @@ def theirs_special(tree: exp.Expression) -> Tree:
             return ("name", *(part.name for part in tree.parts))
         case exp.Dot():
             return ("name", *(part.name for part in tree.parts))
+        case exp.Filter():
+            return ("FILTER", theirs(tree.this), theirs(tree.expression.this))
         case exp.Neg():
             return ("prefix -", theirs(tree.this))
         case exp.Not():

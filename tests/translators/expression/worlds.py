@@ -22,6 +22,7 @@ SCOPE = Scope(
     columns=EXAMPLE_COLUMNS,
     outer={"polmst": {"pol_no": Type("text", nullable=False), "n": Type("integer")}},
     parts={"part": EXAMPLE_COLUMNS},
+    orders={"part": ()},
     codes={"status": CodeTable("status", EXAMPLE_CODES)},
     state=STATE,
 )
