@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -46,7 +46,9 @@ def partition_of(key: bytes | None, partitions: int) -> int:
     return 0 if key is None else zlib.crc32(key) % partitions
 
 
-def place_of(record: Outgoing, spec: TopicSpec, path: object) -> int:
+def place_of(
+    record: Outgoing, spec: TopicSpec, path: object, by_key: Callable[[bytes | None, int], int] = partition_of
+) -> int:
     """The partition that the record goes to; `log.record-refused` or `log.topic-unknown` if it can go nowhere."""
     if spec.compacted and record.key is None:
         raise RecordRefused(path=path, topic=spec.name, reason="a compacted topic takes no record without a key")
@@ -55,7 +57,7 @@ def place_of(record: Outgoing, spec: TopicSpec, path: object) -> int:
     if not -MAX_TIMESTAMP <= record.timestamp <= MAX_TIMESTAMP:
         raise RecordRefused(path=path, topic=spec.name, reason=f"its timestamp {record.timestamp} is out of range")
     if record.partition is None:
-        return partition_of(record.key, spec.partitions)
+        return by_key(record.key, spec.partitions)
     check_partition(spec, record.partition, path)
     return record.partition
 

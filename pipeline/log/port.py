@@ -68,8 +68,8 @@ class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
 class Log(Protocol):
     """A durable, partitioned, append-only log with committed offsets per consumer group.
 
-    Every method may raise a `LogError`. Appends and commits are durable when the call returns and happen wholly or
-    not at all. Offsets start at 0 and only rise; an offset is "the next to read", so `end` of an empty partition is 0.
+    Every method may raise a `LogError`. Appends and commits are durable when the call returns. Offsets start at 0 and only
+    rise; an offset is "the next to read", so `end` of an empty partition is 0.
     """
 
     def create(self, topic: TopicSpec) -> None:
@@ -79,7 +79,11 @@ class Log(Protocol):
         """All topics by name."""
 
     def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
-        """Append in order, all or nothing; the topic and partition of each record come back in the same order."""
+        """Append in order; the topic and partition of each record come back in the same order.
+
+        Nothing is appended if one of the records cannot be. A log of one file appends all or nothing also when it fails;
+        from brokers that fail in the middle some may stay, and the caller appends all of them again.
+        """
 
     def writer(self, name: str) -> FencedWriter:
         """The writer of this name from now on. Older ones of the name, in whatever process, are fenced when this returns.
@@ -117,6 +121,8 @@ class FencedWriter(Protocol):
 
     def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
         """Append in order; readers see all of the records or none. Topics and partitions come back as from `Log.append`.
+
+        They are durable when it returns, and counted by `Log.end`; a broker may show them a moment later.
 
         `log.fenced` if a newer writer of the name was made: nothing of the batch is readable then, and the process that
         still wrote must end. After any other error the batch may have been written or not, and the writer is spent: a
@@ -162,10 +168,10 @@ class DiskFull(LogError):
 
 
 class LogFenced(LogError):
-    """The writer {name} of the log {path} was taken over by a newer one."""
+    """The writer {name} of the log {path} was taken over by a newer one, or given up by the broker."""
 
     code = "log.fenced"
-    hint = "Another worker owns the partition now, and nothing was written. This one has to end; its successor goes on."
+    hint = "Nothing of the batch was written. This process has to end: another worker owns the partition, or may take it over."
 
 
 class TopicUnknown(LogError):

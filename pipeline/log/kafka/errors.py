@@ -1,0 +1,95 @@
+"""What may go wrong with a broker, in our own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from aiokafka import errors as kafka
+
+from pipeline.log.memory import RecordRefused
+from pipeline.log.port import LogError
+
+
+class LogUnreachable(LogError):
+    """The log {path} did not answer within {seconds} s: {reason}."""
+
+    code: ClassVar[str] = "log.unreachable"
+    hint: ClassVar[str] = (
+        "Check that the brokers run and that this machine reaches the addresses that they advertise. "
+        "What was being written may be there or not; repeating is safe."
+    )
+    transient: ClassVar[bool] = True
+
+
+class GroupInUse(LogError):
+    """The offsets of group {group} cannot be set in the log {path}: it has running members."""
+
+    code = "log.group-in-use"
+    hint = "End the workers of this group (or wait until the broker has given them up), then run the command again."
+
+
+class AccessDenied(LogError):
+    """The brokers of the log {path} refuse this user: {reason}."""
+
+    code = "log.access-denied"
+    hint = "Give the user the rights on the topics, groups and transactional ids that `dragoman plan` names."
+
+
+_MEMBERS = (kafka.UnknownMemberIdError, kafka.IllegalGenerationError, kafka.RebalanceInProgressError)
+_REFUSED = (
+    kafka.MessageSizeTooLargeError,
+    kafka.RecordListTooLargeError,
+    kafka.InvalidTimestampError,
+    kafka.OffsetMetadataTooLargeError,
+)
+_DENIED = (
+    kafka.TopicAuthorizationFailedError,
+    kafka.GroupAuthorizationFailedError,
+    kafka.ClusterAuthorizationFailedError,
+    kafka.TransactionalIdAuthorizationFailed,
+    kafka.AuthenticationFailedError,
+    kafka.SaslAuthenticationFailed,
+)
+# The epoch is old, or the broker ended the transaction and has forgotten it.
+_FENCED = (
+    kafka.ProducerFenced,
+    kafka.InvalidProducerEpoch,
+    kafka.InvalidTxnState,
+    kafka.InvalidProducerIdMapping,
+    kafka.UnknownProducerId,
+)
+
+
+def is_fenced(error: BaseException) -> bool:
+    """Whether this, or what caused it, says that a newer producer has the transactional id."""
+    return any(isinstance(found, _FENCED) for found in _chain(error))
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may be answered later."""
+    return isinstance(error, OSError | TimeoutError) or (isinstance(error, kafka.KafkaError) and error.retriable)
+
+
+def translated(error: BaseException, path: str, *, seconds: float, topic: str = "", group: str = "") -> LogError:
+    """The error of ours that says what the broker means."""
+    for found in _chain(error):
+        if isinstance(found, LogError):
+            return found
+        reason = " ".join(str(found).split()) or type(found).__name__
+        if isinstance(found, _REFUSED):
+            return RecordRefused(path=path, topic=topic, reason=reason)
+        if isinstance(found, _MEMBERS):
+            return GroupInUse(path=path, group=group)
+        if isinstance(found, _DENIED):
+            return AccessDenied(path=path, reason=reason)
+        if is_transient(found):
+            return LogUnreachable(path=path, seconds=seconds, reason=reason)
+    return LogError(path=path, reason=" ".join(str(error).split()) or type(error).__name__)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__

@@ -1,0 +1,75 @@
+"""The fenced writer: a transactional producer whose id is the writer's name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import errors as kafka
+
+from pipeline.log.kafka.connection import Connection, quietly
+from pipeline.log.kafka.errors import is_fenced, translated
+from pipeline.log.kafka.loop import LoopThread
+from pipeline.log.kafka.produce import Locks, Places, discard, start_producer, stop
+from pipeline.log.port import LogError, LogFenced, Outgoing, TopicPartition
+
+# Milliseconds until the broker ends the transaction of a writer that stopped in the middle of one; readers wait for it.
+_TRANSACTION_MS = 30_000
+# Seconds for taking back what a failed batch has sent; else the broker does it, or the next writer of the name.
+_ABORTING = 2.0
+
+Placed = tuple[list[TopicPartition], Places]
+
+
+class KafkaWriter:
+    """A `FencedWriter`. Making it takes the name over; the older one's open transaction is aborted by the broker."""
+
+    def __init__(
+        self, connection: Connection, loop: LoopThread, name: str, place: Callable[[Sequence[Outgoing]], Placed]
+    ) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._name = name
+        self._place = place
+        self._locks = Locks()
+        self._spent: LogError | None = None
+        self._producer: Any = loop.call(self._start())
+
+    def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
+        """See the port; the same error again from a writer that is spent."""
+        if self._spent is not None:
+            raise self._spent
+        order, places = self._place(records)
+        if places:
+            self._loop.call(self._append(places))
+        return order
+
+    def close(self) -> None:
+        """See the port."""
+        producer, self._producer = self._producer, None
+        if producer is not None and not self._loop.is_closed:
+            self._loop.call(stop(producer) if self._spent is None else discard(producer))
+
+    async def _start(self) -> Any:
+        return await start_producer(self._connection, self._name, _TRANSACTION_MS)
+
+    async def _append(self, places: Places) -> None:
+        try:
+            async with asyncio.timeout(self._connection.seconds):
+                await self._producer.begin_transaction()
+                await self._locks.send(self._producer, places)
+                await self._producer.commit_transaction()
+        except (kafka.KafkaError, OSError) as error:
+            self._spent = self._told(error, next(iter(places))[0])
+            if not isinstance(self._spent, LogFenced):
+                await quietly(self._abort(), _ABORTING)
+            raise self._spent from error
+
+    async def _abort(self) -> None:
+        await self._producer.abort_transaction()
+
+    def _told(self, error: BaseException, topic: str) -> LogError:
+        if is_fenced(error):
+            return LogFenced(path=self._connection.path, name=self._name)
+        return translated(error, self._connection.path, seconds=self._connection.seconds, topic=topic)
