@@ -16,7 +16,7 @@ from pipeline.log.port import Log
 from reconcile.check import CheckSpec, read_check
 from reconcile.embedded import Pipeline, sides_of
 from reconcile.fence import Pace
-from reconcile.run import RunResult, reconcile
+from reconcile.run import RunResult, not_run, reconcile
 from translators.errors import DragomanError
 from translators.yaml_text import did_you_mean
 
@@ -73,11 +73,17 @@ def run_check(
     stopped: Callable[[], str | None],
     clock: Callable[[], datetime] = utc,
 ) -> RunResult:
-    """Run one check behind the fence. `wait` passes the time while a hop is behind, `stopped` says why none would move."""
+    """Run one check behind the fence; incomplete if its mapping cannot be used.
+
+    `wait` passes the time while a hop is behind, `stopped` says why none would move.
+    """
     origin = project.source.origin
     if not isinstance(origin, Legacy):
         raise NothingToCompare(source=project.source.file, where=project.source.file)
-    translator = project.translators[spec.mapping]
+    try:
+        translator = project.made(spec.mapping)
+    except DragomanError as error:
+        return not_run(spec, error, run=run, now=clock())
     (projection,) = (p for p in project.projections if p.name == spec.view)
     with ExitStack() as held:
         store = held.enter_context(state_of(project, spec.mapping))

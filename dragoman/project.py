@@ -66,6 +66,7 @@ class Project:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.folder = settings.folder
+        self._made: dict[str, CompiledTranslator] = {}
 
     @cached_property
     def schema(self) -> LegacySchema:
@@ -103,10 +104,15 @@ class Project:
     @cached_property
     def translators(self) -> dict[str, CompiledTranslator]:
         """All translators by name, each with a feed that can serve it."""
-        found = {name: self.translator(name) for name in self.settings.translators}
-        for translator in found.values():
+        return {name: self.made(name) for name in self.settings.translators}
+
+    def made(self, name: str) -> CompiledTranslator:
+        """One translator with a feed that can serve it, compiled once; what is wrong with others does not matter."""
+        if name not in self._made:
+            translator = self.translator(name)
             self.source.feed_of(translator)
-        return found
+            self._made[name] = translator
+        return self._made[name]
 
     def translator(self, name: str) -> CompiledTranslator:
         """One translator, compiled."""

@@ -12,6 +12,8 @@ from dragoman.wiring import action_of, projection_of, state_of
 from pipeline.feed import Feed, group_of
 from pipeline.log.port import Log
 from pipeline.state.port import StateStore
+from translators.compiled import CompiledTranslator
+from translators.errors import DragomanError
 
 # The last offsets of a partition may be marks of transactions and hold no record.
 _MARKS = 10
@@ -33,9 +35,17 @@ class PartitionStanding(msgspec.Struct, frozen=True, kw_only=True):
     open_step: bool
 
 
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with a mapping that cannot be used."""
+
+    code: str
+    message: str
+    where: str | None
+
+
 class TranslatorStanding(msgspec.Struct, frozen=True, kw_only=True):
     """One translator. `mapping_version` is what its last worker ran with, `None` before the first; `pending` whether
-    the files say another one now."""
+    the files say another one now. With a `trouble` nobody knows its feed, and so not how far it has come."""
 
     translator: str
     feed: str
@@ -45,18 +55,20 @@ class TranslatorStanding(msgspec.Struct, frozen=True, kw_only=True):
     generation: int | None
     mapping_version: str | None
     pending: bool
+    trouble: Trouble | None = None
 
 
 class ReaderStanding(msgspec.Struct, frozen=True, kw_only=True):
     """One projection or action consumer: how many records behind its streams, how many parked on its side.
 
-    `behind` is `None` where its database does not exist yet.
+    `behind` is `None` where its database does not exist yet. Where the mapping that it reads has a `trouble`, nobody knows.
     """
 
     consumer: str
     reads: tuple[str, ...]
     behind: int | None
-    parked: int
+    parked: int | None
+    trouble: Trouble | None = None
 
 
 def translator_standings(project: Project, log: Log) -> list[TranslatorStanding]:
@@ -65,22 +77,31 @@ def translator_standings(project: Project, log: Log) -> list[TranslatorStanding]
 
 
 def _translator(project: Project, log: Log, name: str) -> TranslatorStanding:
-    translator = project.translators[name]
-    feed = project.source.feed_of(translator)
+    translator, trouble = _made(project, name)
+    feed = None if translator is None else project.source.feed_of(translator)
     parked = parked_keys(project, name)
     with state_of(project, name) as store:
         life = None if store is None else store.lifecycle()
-        partitions = _partitions(log, feed, group_of(name), store)
+        partitions = () if feed is None else _partitions(log, feed, group_of(name), store)
     return TranslatorStanding(
         translator=name,
-        feed=feed.topic,
+        feed="" if feed is None else feed.topic,
         partitions=partitions,
         parked_keys=sum(1 for key in parked if key.steps),
         unmapped_keys=sum(1 for key in parked if not key.steps),
         generation=None if life is None else life.generation,
         mapping_version=None if life is None else life.mapping_version,
-        pending=life is not None and life.mapping_version != translator.version,
+        pending=life is not None and translator is not None and life.mapping_version != translator.version,
+        trouble=trouble,
     )
+
+
+def _made(project: Project, name: str) -> tuple[CompiledTranslator | None, Trouble | None]:
+    """The translator, or why there is none."""
+    try:
+        return project.made(name), None
+    except DragomanError as error:
+        return None, Trouble(code=error.code, message=error.message, where=error.where)
 
 
 def _partitions(log: Log, feed: Feed, group: str, store: StateStore | None) -> tuple[PartitionStanding, ...]:
@@ -121,12 +142,18 @@ def reader_standings(project: Project, log: Log) -> list[ReaderStanding]:
     found = []
     with ExitStack() as held:
         for spec in project.projections:
-            behind, parked = None, 0
-            if _exists(project, spec.database):
+            behind: int | None = None
+            parked: int | None = 0
+            _, trouble = _made(project, spec.reads)
+            if trouble is None and _exists(project, spec.database):
                 projection = projection_of(project, spec, log, held)
                 projection.prepare()
                 behind, parked = projection.behind(), len(projection.parked())
-            found.append(ReaderStanding(consumer=spec.name, reads=(spec.reads,), behind=behind, parked=parked))
+            if trouble is not None:
+                parked = None
+            found.append(
+                ReaderStanding(consumer=spec.name, reads=(spec.reads,), behind=behind, parked=parked, trouble=trouble)
+            )
         for action in project.actions:
             behind, parked = None, 0
             if _exists(project, action.database):

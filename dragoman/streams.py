@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dragoman.rows import CLASSIFIED, MASK
 from pipeline.cloudevents import CloudEvent
 from pipeline.log.port import Log, Record
 from pipeline.log.reading import read_through
+from translators.contract import Shape
 
 _PAGE = 1_000
 
@@ -27,6 +29,21 @@ def last_records(log: Log, topic: str, key: str | None, limit: int) -> list[Reco
     chosen = (r for r in records_of(log, topic) if wanted is None or r.key == wanted)
     newest = heapq.nlargest(limit, chosen, key=lambda r: (r.timestamp, r.partition, r.offset))
     return newest[::-1]
+
+
+def masked(data: Any, shape: Mapping[str, Shape] | None) -> Any:
+    """The data with `MASK` in place of personal and sensitive fields, and of all that `shape` does not know."""
+    if isinstance(data, dict):
+        return {name: _masked(value, None if shape is None else shape.get(name)) for name, value in data.items()}
+    return None if data is None else MASK
+
+
+def _masked(value: Any, promised: Shape | None) -> Any:
+    if promised is None or promised.data_class in CLASSIFIED:
+        return MASK
+    if promised.kind == "list" and isinstance(value, list):
+        return [masked(item, promised.fields) for item in value]
+    return masked(value, promised.fields) if promised.kind == "object" else value
 
 
 def structured(event: CloudEvent) -> dict[str, Any]:

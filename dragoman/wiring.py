@@ -227,7 +227,7 @@ def engine_of(project: Project, name: str, database: str) -> Engine:
 
 def projection_of(project: Project, spec: ProjectionSpec, log: Log, held: ExitStack) -> Projection:
     """A projection over a log; `ProjectionInvalid` if it does not fit the contract of the state that it reads."""
-    shape = project.translators[spec.reads].bound.shape
+    shape = project.made(spec.reads).bound.shape
     if findings := check_projection(spec, shape):
         raise ProjectionInvalid(findings)
     engine = engine_of(project, spec.name, spec.database)

@@ -214,6 +214,32 @@ class _Work:
         return expected_of(self._sides.reader.translator, rows, self._sides.view.shape)
 
 
+def not_run(check: CheckSpec, error: DragomanError, *, run: str, now: datetime) -> RunResult:
+    """The result of a check that could not begin: nothing was compared, so nothing is proven."""
+    return RunResult(
+        run=run,
+        check=check,
+        started=now,
+        seconds=0.0,
+        mapping_version="",
+        position=None,
+        compared=0,
+        agree=0,
+        confirmed=0,
+        in_flight=0,
+        unconfirmed=0,
+        not_covered=0,
+        ended=False,
+        legacy_rows=(),
+        view_rows=0,
+        masked=(),
+        findings=(),
+        groups=(),
+        hops=(),
+        incomplete=_told(error),
+    )
+
+
 def _told(error: DragomanError) -> Incomplete:
     brief = error.message.partition(":")[0].rstrip(".")
     return Incomplete(code=error.code, brief=brief[:1].lower() + brief[1:], message=error.message, hint=error.advice)

@@ -11,6 +11,7 @@ from dragoman.commands.options import JsonOption, ProjectOption, TranslatorArgum
 from dragoman.console import count, say, say_json
 
 if TYPE_CHECKING:
+    from dragoman.project import Project
     from pipeline.cloudevents import CloudEvent
 
 
@@ -19,10 +20,11 @@ def events(
     folder: ProjectOption = Path(),
     state: Annotated[bool, typer.Option("--state", help="The state stream instead of the events.")] = False,
     key: Annotated[str | None, typer.Option("--key", "-k", metavar="KEY", help="Only this business key.")] = None,
+    unmasked: Annotated[bool, typer.Option("--unmasked", help="Personal and sensitive fields as they are.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The last so many.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a translator has published last."""
+    """Show what a translator has published last; personal and sensitive fields are masked."""
     from dragoman.streams import last_records, structured
     from dragoman.wiring import events_topic, reading, state_topic
     from pipeline import cloudevents
@@ -33,6 +35,8 @@ def events(
     with reading(project) as log:
         found = last_records(log, topic, key, limit)
         shown = [cloudevents.read(record) for record in found]
+    if not unmasked:
+        shown = _masked(project, shown)
     if as_json:
         for event in shown:
             say_json(structured(event))
@@ -42,6 +46,21 @@ def events(
     noun = "record" if state else "event"
     of = f" of {key}" if key else ""
     say(f"{count(len(shown), noun)}{of} of {topic}" + (", the last" if len(shown) == limit else ""))
+
+
+def _masked(project: Project, events: list[CloudEvent]) -> list[CloudEvent]:
+    """The events with what their contracts classify masked; everything, where the contract cannot be read."""
+    from msgspec.structs import replace
+
+    from dragoman.streams import masked
+    from translators.contract import shape_of
+    from translators.errors import DragomanError
+
+    try:
+        shapes = {name: shape_of(contract) for name, contract in project.contracts.items()}
+    except DragomanError:
+        shapes = {}
+    return [replace(event, data=masked(event.data, shapes.get(event.name))) for event in events]
 
 
 def _say_event(event: CloudEvent) -> None:

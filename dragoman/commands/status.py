@@ -9,7 +9,7 @@ from dragoman.commands.options import JsonOption, ProjectOption, project_of
 from dragoman.console import count, paragraph, say, say_json, say_table
 
 if TYPE_CHECKING:
-    from dragoman.standing import PartitionStanding, ReaderStanding, TranslatorStanding
+    from dragoman.standing import PartitionStanding, ReaderStanding, TranslatorStanding, Trouble
 
 
 def status(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
@@ -42,20 +42,30 @@ def status(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
 def _say_translator(one: TranslatorStanding) -> None:
     say()
     version = "never run" if one.generation is None else f"generation {one.generation}, mapping {one.mapping_version}"
-    say((one.translator, "bold"), f"   reads {one.feed}   {version}")
-    if one.pending:
+    feed = f"   reads {one.feed}" if one.feed else ""
+    say((one.translator, "bold"), f"{feed}   {version}")
+    if one.trouble is not None:
+        _say_trouble(one.trouble)
+    elif one.pending:
         say(("  ! ", "yellow"), "the mapping's files have changed: the next worker runs with another version")
-    if not one.partitions:
+    if one.partitions:
+        say_table([("partition", "offset", "end", "behind", ""), *map(_row, one.partitions)], ">>>><")
+    elif one.trouble is None:
         say("  its feed does not exist yet")
-        return
-    rows = [("partition", "offset", "end", "behind", ""), *map(_row, one.partitions)]
-    say_table(rows, ">>>><")
     if one.parked_keys:
         say(("  ! ", "yellow"), f"{count(one.parked_keys, 'key')} parked: `dragoman parked list`")
     if one.unmapped_keys:
         say(
             ("  ! ", "yellow"), f"{count(one.unmapped_keys, 'key')} without a publishable state: `dragoman parked list`"
         )
+
+
+def _say_trouble(trouble: Trouble) -> None:
+    say(("  ✗ ", "bold red"), ("its mapping cannot be used, so nobody knows how far it has come", "bold"))
+    paragraph(trouble.message, "    ")
+    if trouble.where is not None and trouble.where not in trouble.message:
+        say(f"    {trouble.where}")
+    say(("    `dragoman lint` shows all of it; no new worker starts before it is mended.", "dim"))
 
 
 def _row(one: PartitionStanding) -> tuple[str, ...]:
@@ -75,6 +85,9 @@ def _say_readers(readers: list[ReaderStanding]) -> None:
     say()
     rows = [("consumer", "reads", "behind", "parked")]
     for one in readers:
-        behind = "no database yet" if one.behind is None else f"{one.behind:,}"
-        rows.append((one.consumer, ", ".join(one.reads), behind, f"{one.parked:,}"))
+        nothing = "no database yet" if one.trouble is None else f"unknown ({one.trouble.code})"
+        behind = nothing if one.behind is None else f"{one.behind:,}"
+        rows.append(
+            (one.consumer, ", ".join(one.reads), behind, "unknown" if one.parked is None else f"{one.parked:,}")
+        )
     say_table(rows, "<<>>", indent="")
