@@ -19,6 +19,7 @@ from pipeline.cloudevents import (
     step_id,
 )
 from pipeline.log.port import Outgoing
+from pipeline.moves import Link
 from pipeline.state.port import Save, StateStore, Stored, Waiting
 from translators.aggregate import apply, fresh, seen, touches_unseen
 from translators.change import Change
@@ -102,8 +103,13 @@ class Batch:
         self.count(change.table, "loaded")
         return True
 
-    def step(self, key: str, changes: Sequence[Change], arrived: int, *, late: bool = False) -> None:
-        """What one source transaction did to one aggregate: OLD, NEW, and what follows."""
+    def step(
+        self, key: str, changes: Sequence[Change], arrived: int, *, late: bool = False, link: Link | None = None
+    ) -> None:
+        """What one source transaction did to one aggregate: OLD, NEW, and what follows.
+
+        `link`: the key was renumbered, or is one that another was renumbered to.
+        """
         stored = self.stored(key)
         news = fresh(stored.positions, changes)
         if len(news) < len(changes):
@@ -111,19 +117,20 @@ class Batch:
         if not news:
             return
         if late:
-            for change in news:
-                self.count(change.table, "late")
+            self._count(news, "late")
         facts = facts_of(key, stored.version + 1, news, self.save.partition, arrived)
         waits = key in self._waiting
-        self.count_outcome(news, self._park(facts, stored, news) if waits else self._take(facts, stored, news))
+        self.count_outcome(news, self._park(facts, stored, news) if waits else self._take(facts, stored, news, link))
 
-    def _take(self, facts: StepFacts, stored: Stored, news: Sequence[Change]) -> Outcome:
+    def _take(self, facts: StepFacts, stored: Stored, news: Sequence[Change], link: Link | None) -> Outcome:
         """A step that nothing waits before."""
         rows = apply(stored.rows, news)
         after = msgspec.structs.replace(
             stored, rows=rows, positions=seen(stored.positions, news), version=facts.version, unmapped=None
         )
         try:
+            if link is not None:
+                return self.renumber(facts, stored, after, link)
             if self.is_unknown(stored, news):
                 return self.enter(facts, stored, after)
             translation = translate(self.translator, stored.rows, rows)
@@ -149,6 +156,18 @@ class Batch:
             state = self.translator.state(after.rows)
             self.publish(facts, after, Translation(state=state, changed=True), "snapshot")
         return Loaded()
+
+    def renumber(self, facts: StepFacts, stored: Stored, after: Stored, link: Link) -> Outcome:
+        """A key that was renumbered is told by its tombstone, the new one by its state; events need the rows before."""
+        facts = msgspec.structs.replace(facts, renumbered_from=link.renumbered_from, renumbered_to=link.renumbered_to)
+        if link.old is not None and link.renumbered_from not in self._waiting:
+            translation = translate(self.translator, link.old, after.rows)
+            translation = msgspec.structs.replace(translation, changed=True, ignored=None)
+        else:
+            state = self.translator.state(after.rows)
+            translation = Translation(state=state, changed=state is not None or stored.published)
+        self.publish(facts, msgspec.structs.replace(after, partial=False), translation, "live")
+        return Translated()
 
     def publish(self, facts: StepFacts, after: Stored, translation: Translation, event_class: EventClass) -> None:
         """Put a translated step's records and rows into the batch."""
@@ -239,15 +258,16 @@ class Batch:
 
     def _count_repeats(self, changes: Sequence[Change], news: Sequence[Change]) -> None:
         kept = {id(change) for change in news}
-        for change in changes:
-            if id(change) not in kept:
-                self.count(change.table, "repeat")
+        self._count([change for change in changes if id(change) not in kept], "repeat")
 
     def count_outcome(self, changes: Sequence[Change], outcome: Outcome, by: int = 1) -> None:
         """Count what became of these changes (`by` -1 takes back what they were counted as)."""
-        label = label_of(outcome)
+        self._count(changes, label_of(outcome), by)
+
+    def _count(self, changes: Iterable[Change], label: str, by: int = 1) -> None:
         for change in changes:
-            self.count(change.table, label, by)
+            if change.counted:
+                self.count(change.table, label, by)
 
 
 def label_of(outcome: Outcome) -> str:

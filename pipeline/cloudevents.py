@@ -50,6 +50,7 @@ class StepFacts(msgspec.Struct, frozen=True, kw_only=True):
     `lowest` is the lowest row position of the step and `first_row` that row (`table/row key`). `time` is the source's
     commit time, `None` on snapshot rows. `position` is the highest row position. `arrived`: milliseconds since the epoch
     at which the step's first record came into the feed. `correlation` ties steps together; without one it is the transaction.
+    `renumbered_from` and `renumbered_to` are the other business key of a thing that was given a new one.
     """
 
     key: str
@@ -62,6 +63,8 @@ class StepFacts(msgspec.Struct, frozen=True, kw_only=True):
     feed_partition: int
     arrived: int
     correlation: str | None = None
+    renumbered_from: str | None = None
+    renumbered_to: str | None = None
 
 
 def step_id(producer: Producer, facts: StepFacts, kind: str, ordinal: int = 0) -> str:
@@ -159,6 +162,10 @@ def _headers(
     ]
     if facts.time is not None:
         headers.append(("ce_time", rfc3339(facts.time).encode()))
+    if facts.renumbered_from is not None:
+        headers.append(("ce_renumberedfrom", facts.renumbered_from.encode()))
+    if facts.renumbered_to is not None:
+        headers.append(("ce_renumberedto", facts.renumbered_to.encode()))
     return tuple(headers)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import msgspec
 
 from connectors.debezium.decode import Decoder
-from connectors.debezium.keys import is_rekeyed
 from connectors.debezium.records import Decoded
 from pipeline.cloudevents import Producer
 from pipeline.feed import Curated, Feed, Identity, group_of
@@ -40,14 +39,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """The consumer group whose offsets say how far the translator came."""
         return group_of(self.translator.name)
 
+    @property
+    def alone(self) -> bool:
+        """Whether the feed has one partition, so that all rows of all aggregates are on it."""
+        return self.curated.events.partitions == 1
+
     def decode(self, record: Record) -> Decoded:
         """What a record is; never raises for what is in it."""
         decoded = self.decoder.decode(
             record.topic, record.partition, record.offset, record.key, record.value, record.headers
         )
-        if isinstance(decoded, Change) and is_rekeyed(record.headers):
-            return msgspec.structs.replace(decoded, rekeyed=True)
-        return decoded
+        return self.decoder.with_moved(decoded, record.headers) if isinstance(decoded, Change) else decoded
 
     def producer(self, life: Lifecycle) -> Producer:
         """Who publishes in this life of the state."""

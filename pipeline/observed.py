@@ -12,9 +12,10 @@ from pipeline.cloudevents import Producer
 from pipeline.grouping import Grouping
 from pipeline.loading import newest_pass, publish_loaded
 from pipeline.log.port import Outgoing
+from pipeline.moves import Link
 from pipeline.state.memory import MemoryState
 from pipeline.state.port import Save, StateStore, Stored
-from pipeline.step import Arrived, settle, step
+from pipeline.step import Arrived, Settling, step
 from translators.change import Change
 from translators.outcome import Loaded, Outcome
 from translators.translator import Translator, keys_of
@@ -54,11 +55,13 @@ class ObservedBatch(Batch):
         self.steps: list[Step] = []
         self._outcomes: list[tuple[Sequence[Change], Outcome]] = []
 
-    def step(self, key: str, changes: Sequence[Change], arrived: int, *, late: bool = False) -> None:
+    def step(
+        self, key: str, changes: Sequence[Change], arrived: int, *, late: bool = False, link: Link | None = None
+    ) -> None:
         """See `Batch`; a step of nothing but repeats is no step."""
         self._outcomes.clear()
         events, states = len(self.events), len(self.states)
-        super().step(key, changes, arrived, late=late)
+        super().step(key, changes, arrived, late=late, link=link)
         if self._outcomes:
             self._remember(key, *self._outcomes[-1], events, states)
 
@@ -154,9 +157,9 @@ class Observed:
     def end(self, partition: int, ended: set[str], snapshot_completed: bool) -> list[Step]:
         """The partition was read to its end: what had ended is over, and a completed snapshot is loaded."""
         steps = self._go_live(partition) if snapshot_completed and not self._is_live(partition) else []
-        closed = self._grouping(partition).closed_by_ends(ended)
+        self._grouping(partition).close_ended(ended)
         batch = self._batch(partition)
-        settle(batch, closed)
+        self._settle(batch, partition)
         return steps + self._saved(batch)
 
     def again(self) -> int:
@@ -184,8 +187,15 @@ class Observed:
 
     def _stepped(self, partition: int, arrived: Sequence[Arrived]) -> list[Step]:
         batch = self._batch(partition)
-        step(batch, self._grouping(partition), arrived)
+        step(batch, self._grouping(partition), arrived, alone=False)
+        self._settle(batch, partition)
         return self._saved(batch)
+
+    def _settle(self, batch: Batch, partition: int) -> None:
+        grouping = self._grouping(partition)
+        settling = Settling(grouping, self._store.scan, alone=False)
+        while grouping.over:
+            settling.fill(batch, _RECENT)
 
     def _go_live(self, partition: int) -> list[Step]:
         steps: list[Step] = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from pipeline.batch import Batch, facts_of_waiting
+from pipeline.moves import link_of
 from pipeline.state.port import Stored, Waiting
 from translators.aggregate import apply
 from translators.outcome import Ignored, Loaded, Outcome, Translated
@@ -68,6 +69,9 @@ def _apply(batch: Batch, step: Waiting) -> Outcome:
         state = batch.translator.state(rows)
         batch.publish(facts, after, Translation(state=state, changed=True), "snapshot")
         return Loaded()
+    link = link_of(batch.translator, step.key, step.changes)
+    if link is not None:
+        return batch.renumber(facts, stored, after, link)
     if batch.is_unknown(stored, step.changes):
         return batch.enter(facts, stored, after)
     after = msgspec.structs.replace(after, partial=False)

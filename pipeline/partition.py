@@ -6,7 +6,7 @@ Nothing here knows of other partitions, so a partition can be taken over by anot
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pipeline.batch import Batch
@@ -14,13 +14,13 @@ from pipeline.cloudevents import Producer
 from pipeline.commands import Commands
 from pipeline.control import Command
 from pipeline.failpoint import failpoint
-from pipeline.grouping import Grouping
+from pipeline.grouping import HELD, Grouping
 from pipeline.job import Job
 from pipeline.loading import newest_pass, publish_loaded
 from pipeline.log.port import Page, Record
 from pipeline.publish import flush
-from pipeline.state.port import Save
-from pipeline.step import Arrived, settle, step
+from pipeline.state.port import Save, Stored
+from pipeline.step import Arrived, Settling, step
 from translators.change import UNREAD, Change
 
 
@@ -36,7 +36,10 @@ class Proof(NamedTuple):
 
 
 class PartitionWorker:
-    """Reads one feed partition from `position` on. `newest` is the position of the last snapshot whose rows it read."""
+    """Reads one feed partition from `position` on.
+
+    `newest` is the position of the last snapshot whose rows it read, `records` how many records it took.
+    """
 
     def __init__(self, job: Job, producer: Producer, partition: int, position: int) -> None:
         self.partition = partition
@@ -45,7 +48,10 @@ class PartitionWorker:
         self.commands = Commands(job, partition)
         self._job = job
         self._producer = producer
-        self._grouping = Grouping()
+        self._grouping = Grouping(HELD)
+        self._settling = Settling(self._grouping, self._scan, job.alone)
+        self.records = 0
+        self._committed = position
         self._uncounted: Counter[str] = Counter()
         self._proofs: list[Proof] = []
         self.newest = UNREAD if self.live else self._newest_kept()
@@ -54,8 +60,7 @@ class PartitionWorker:
     @property
     def in_flight(self) -> Counter[str]:
         """Changes of open steps, by table."""
-        transactions = self._grouping.open
-        return Counter(change.table for transaction in transactions for _, change in transaction.changes.values())
+        return self._grouping.in_flight
 
     @property
     def high(self) -> int:
@@ -74,25 +79,24 @@ class PartitionWorker:
             records += len(batch) if cut is None else cut
         return records
 
-    def read(self, proof: Proof, newest: int) -> int:
-        """Read up to the proof's watermark, or to where a transaction of the source's producer is open; how many records.
-
-        `newest`: the last snapshot that any partition showed. A proof holds once its watermark is reached, in any turn.
-        """
+    def expect(self, proof: Proof) -> None:
+        """What holds once the proof's watermark is reached, in this turn or a later one."""
         self._proofs.append(proof)
-        records = 0
-        while self.position < proof.high:
+
+    def work(self, newest: int) -> bool:
+        """Do a batch's worth; whether more is left below the watermark that was last expected.
+
+        `newest`: the last snapshot that any partition showed. One call takes bounded time and memory, so that other
+        partitions go on beside a huge transaction.
+        """
+        if not self._grouping.over:
             self._execute_commands()
-            limit = min([proof.high, *self.commands.ahead()])
-            page = self._read(min(self._job.batch_size, limit - self.position))
-            if page.next <= self.position:
-                break
-            batch = [record for record in page.records if record.offset < limit]
-            self._take_batch(batch, min(page.next, limit), newest)
-            records += len(batch)
-        self._execute_commands()
-        self._act_on_proofs(newest)
-        return records
+            if not self._read_page(newest):
+                self._act_on_proofs(newest)
+                return bool(self._grouping.over)
+        else:
+            self._flush(self._settled(self._batch()))
+        return True
 
     @property
     def waits(self) -> bool:
@@ -115,16 +119,30 @@ class PartitionWorker:
         """Give a new command its place in the feed."""
         self.commands.pin(command, self.position)
 
+    def _read_page(self, newest: int) -> bool:
+        """Read some records; false at the watermark, and where a transaction of the log is open."""
+        high = max((proof.high for proof in self._proofs), default=self.position)
+        if self.position >= high:
+            return False
+        limit = min([high, *self.commands.ahead()])
+        page = self._read(min(self._job.batch_size, limit - self.position))
+        if page.next <= self.position:
+            return False
+        batch = [record for record in page.records if record.offset < limit]
+        self._take_batch(batch, min(page.next, limit), newest)
+        self.records += len(batch)
+        return True
+
     def _act_on_proofs(self, newest: int) -> None:
         reached = [proof for proof in self._proofs if proof.high <= self.position]
         self._proofs = [proof for proof in self._proofs if proof.high > self.position]
         if not self.live and any(proof.loaded for proof in reached):
             self.go_live(max(newest, self.newest))
-        closed = self._grouping.closed_by_ends(frozenset().union(*(proof.ended for proof in reached)))
-        if closed:
-            batch = self._batch()
-            settle(batch, closed)
-            self._flush(batch)
+        self._grouping.close_ended(frozenset().union(*(proof.ended for proof in reached)))
+
+    def _settled(self, batch: Batch) -> Batch:
+        self._settling.fill(batch, self._job.batch_size)
+        return batch
 
     def _read(self, limit: int) -> Page:
         return self._job.log.read(self._job.feed.topic, self.partition, self.position, limit)
@@ -144,12 +162,12 @@ class PartitionWorker:
 
     def _take(self, arrived: Sequence[Arrived], next_offset: int) -> None:
         batch = self._batch()
-        step(batch, self._grouping, arrived)
+        step(batch, self._grouping, arrived, self._job.alone)
         read_at = (d.position for d, _ in arrived if isinstance(d, Change) and d.is_snapshot)
         self.newest = max([self.newest, *read_at])
         failpoint("batch.middle")
         self.position = next_offset
-        self._flush(batch)
+        self._flush(self._settled(batch))
         self._job.progress(self._job.translator.name, len(arrived))
 
     def _flush(self, batch: Batch) -> None:
@@ -157,8 +175,9 @@ class PartitionWorker:
         first_open = self._grouping.first_offset
         offset = self.position if first_open is None else first_open
         self._uncount_open(batch)
-        place = (self._job.feed.topic, self.partition)
-        flush(self._job.log, self._job.store, self._job.group, batch, (place, offset))
+        moved = ((self._job.feed.topic, self.partition), offset) if offset != self._committed else None
+        flush(self._job.log, self._job.store, self._job.group, batch, moved)
+        self._committed = offset
 
     def _uncount_open(self, batch: Batch) -> None:
         """Rows of open steps are read again after a restart, so what is kept counts them only once their step is over."""
@@ -170,8 +189,11 @@ class PartitionWorker:
         self._uncounted = now
 
     def _newest_kept(self) -> int:
-        kept = (stored for _, stored in self._job.store.scan() if stored.partition == self.partition and stored.loading)
-        return newest_pass(kept)
+        return newest_pass(stored for _, stored in self._scan() if stored.loading)
+
+    def _scan(self) -> Iterator[tuple[str, Stored]]:
+        """All that is kept of this partition."""
+        return ((key, stored) for key, stored in self._job.store.scan() if stored.partition == self.partition)
 
     def _batch(self) -> Batch:
         job = self._job

@@ -1,89 +1,138 @@
 """The page to read first: one batch of records of one feed partition in, outcomes out, no engine in sight.
 
-    record -> decode -> change -> transaction (grouping) -> step of one aggregate (batch) -> outcome
+    record -> decode -> change -> its place (moves) -> transaction (grouping) -> step of one aggregate (batch) -> outcome
 
-What a batch publishes and keeps is written afterwards, in order, by `pipeline.publish`.
+`step` puts records into their transactions, `Settling` makes steps of the transactions that are over. What a batch
+publishes and keeps is written afterwards, in order, by `pipeline.publish`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import ClassVar
 
 from connectors.debezium.records import Decoded, Truncate, Unreadable
 from pipeline.batch import Batch
 from pipeline.grouping import Grouping, Transaction
+from pipeline.moves import TableTruncated, Work, emptied, linked, place
+from pipeline.state.port import Stored
 from translators.change import Change
 from translators.errors import DragomanError
-from translators.translator import Refused, Translator, keys_of
 
 Arrived = tuple[Decoded, int]
 """What a record was decoded to, and the record's timestamp (milliseconds since the epoch)."""
 
 
-def step(batch: Batch, grouping: Grouping, arrived: Sequence[Arrived]) -> None:
-    """One batch of records in: every change of the translator's tables gets its one outcome or stays in flight."""
-    keys = _keys(batch.translator, arrived)
-    batch.prefetch(keys.values())
-    for at, (decoded, timestamp) in enumerate(arrived):
+def step(batch: Batch, grouping: Grouping, arrived: Sequence[Arrived], alone: bool) -> None:
+    """One batch of records in: every change of the translator's tables gets its outcome, or its place in a transaction.
+
+    `alone`: the feed has one partition, so that all rows of all aggregates are here.
+    """
+    tables = batch.translator.tables
+    for decoded, timestamp in arrived:
         match decoded:
             case Change():
                 if not decoded.is_snapshot:
-                    settle(batch, grouping.closed_by(decoded))
-                if at in keys:
-                    _read(batch, grouping, keys[at], decoded, timestamp)
+                    grouping.close_before(decoded)
+                if decoded.table in tables:
+                    _read(batch, grouping, decoded, timestamp, alone)
             case Unreadable():
                 raise unreadable(decoded)
-            case Truncate() if decoded.table in batch.translator.tables:
-                raise TableTruncated(where=decoded.at, table=decoded.table)
+            case Truncate():
+                grouping.close_before(decoded)
+                if decoded.table in tables:
+                    _truncate(batch, grouping, decoded, timestamp, alone)
             case _:
                 pass  # tombstones, heartbeats, markers and messages are no changes of a row
 
 
-def _read(batch: Batch, grouping: Grouping, key: str, change: Change, timestamp: int) -> None:
+def _read(batch: Batch, grouping: Grouping, change: Change, timestamp: int, alone: bool) -> None:
     """One change of the translator's tables: loaded at once, or put into its transaction."""
     batch.count(change.table, "read")
-    if change.is_snapshot:
-        if not batch.load(key, change):
-            raise SnapshotRowLate(where=change.at, table=change.table)
-    elif not grouping.add(key, change, change.at.offset, timestamp):
-        batch.count(change.table, "repeat")
+    for placed in place(batch.translator, change, alone):
+        if change.is_snapshot:
+            if not batch.load(placed.key, change):
+                raise SnapshotRowLate(where=change.at, table=change.table)
+        elif not grouping.add(placed, change.at.offset, timestamp) and placed.change.counted:
+            batch.count(change.table, "repeat")
 
 
-def settle(batch: Batch, transactions: Iterable[Transaction]) -> None:
-    """The steps of transactions that are over, in commit order; within one, aggregates in the order they were touched."""
-    for transaction in transactions:
-        steps: dict[str, list[Change]] = {}
-        for key, change in transaction.changes.values():
-            steps.setdefault(key, []).append(change)
-        batch.prefetch(steps)
-        for key, changes in steps.items():
-            batch.step(key, changes, transaction.arrived, late=transaction.late)
+def _truncate(batch: Batch, grouping: Grouping, truncate: Truncate, timestamp: int, alone: bool) -> None:
+    if not alone:
+        raise TableTruncated(where=truncate.at, table=truncate.table)
+    batch.count(truncate.table, "read")
+    if not grouping.add_truncate(truncate, truncate.at.offset, timestamp):
+        batch.count(truncate.table, "repeat")
 
 
-def the_key(translator: Translator, change: Change) -> str:
-    """The one business key of a change; a row that cannot be placed stops the translator."""
-    try:
-        keys = keys_of(translator, change)
-    except Refused as refused:
-        raise RowWithoutKey(where=change.at, table=change.table, problem=refused.problem.message) from refused
-    if change.rekeyed and change.table == translator.root:
-        raise RootRenumbered(where=change.at, table=change.table, key=keys[0])
-    if len(keys) > 1:
-        raise RowMoved(where=change.at, table=change.table, row=change.row_key, old=keys[0], new=keys[1])
-    return keys[0]
+class Settling:
+    """Makes the steps of transactions that are over, in commit order; within one, aggregates in the order of first touch.
+
+    A transaction may be larger than a batch: `fill` goes on where it stopped, and its offset is held until it is through.
+    """
+
+    def __init__(self, grouping: Grouping, scan: Callable[[], Iterable[tuple[str, Stored]]], alone: bool) -> None:
+        """`scan` is all that the store keeps of this partition."""
+        self._grouping = grouping
+        self._scan = scan
+        self._alone = alone
+        self._works: Iterator[Work] | None = None
+
+    def fill(self, batch: Batch, limit: int) -> None:
+        """Make steps of up to about `limit` changes; what is left stays in `grouping.over`."""
+        over = self._grouping.over
+        if self._works is None:
+            held = (placed.key for t in over for placed in t.changes.values())
+            batch.prefetch(list(islice(held, limit)))
+        while over and limit > 0:
+            if over[0].truncates and self._works is None and not batch.is_empty:
+                return  # its steps are found in the store, which has to have everything before it
+            limit -= self._settle(batch, over[0], limit)
+
+    def _settle(self, batch: Batch, transaction: Transaction, limit: int) -> int:
+        if self._works is None:
+            self._works = self._begin(batch, transaction)
+        works, size, rest = _some(self._works, limit)
+        batch.prefetch([key for key, _, _ in works])
+        for key, changes, link in works:
+            batch.step(key, changes, transaction.arrived, late=transaction.late, link=link)
+        if rest:
+            transaction.rows.subtract(change.table for _, changes, _ in works for change in changes if change.counted)
+            return size
+        for truncate in transaction.truncates.values():
+            batch.count(truncate.table, "translated")
+        batch.count("", f"closed: {transaction.proof}")
+        self._grouping.settled()
+        self._works = None
+        return max(size, 1)
+
+    def _begin(self, batch: Batch, transaction: Transaction) -> Iterator[Work]:
+        if transaction.truncates:
+            return emptied(batch.translator, transaction, batch.stored, self._scan())
+        if transaction.renumbers:
+            return iter(linked(batch.translator, dict(transaction.by_key()), batch.stored, self._alone))
+        return ((key, changes, None) for key, changes in transaction.by_key())
+
+
+def _some(works: Iterator[Work], limit: int) -> tuple[list[Work], int, bool]:
+    """The next steps, of at least `limit` changes if there are as many; how many changes, and whether more may follow.
+
+    Keys that were renumbered stand first and are not parted.
+    """
+    found: list[Work] = []
+    size = 0
+    for work in works:
+        found.append(work)
+        size += len(work[1])
+        if size >= limit and work[2] is None:
+            return found, size, True
+    return found, size, False
 
 
 def unreadable(record: Unreadable) -> RecordUnreadable:
     """The error for a record that cannot be read: nothing may be taken for granted behind it."""
     return RecordUnreadable(where=record.at, problem=record.problem.message, code=record.problem.code)
-
-
-def _keys(translator: Translator, arrived: Sequence[Arrived]) -> dict[int, str]:
-    """The business keys of the changes of this translator's tables, by their place in the batch."""
-    tables = translator.tables
-    changes = [(at, d) for at, (d, _) in enumerate(arrived) if isinstance(d, Change) and d.table in tables]
-    return {at: the_key(translator, change) for at, change in changes}
 
 
 class RecordUnreadable(DragomanError):
@@ -96,13 +145,6 @@ class RecordUnreadable(DragomanError):
     )
 
 
-class RowWithoutKey(DragomanError):
-    """A row of {table} has no readable business key: {problem}."""
-
-    code = "feed.row-without-key"
-    hint = "The partition stopped before it. A key column is null or was not sent: check the mapping's root and parts."
-
-
 class SnapshotRowLate(DragomanError):
     """A snapshot row of {table} came after its partition was loaded."""
 
@@ -111,27 +153,3 @@ class SnapshotRowLate(DragomanError):
         "Snapshots of a feed that is already live are not supported yet: the partition stopped before this row, nothing is "
         "lost. If the feed begins with a snapshot, the source has to say `begins: snapshot`."
     )
-
-
-class RowMoved(DragomanError):
-    """Row {row} of {table} moved from {old} to {new}."""
-
-    code = "feed.row-moved"
-    hint = "Rows that move between aggregates are not supported yet: the partition stopped before this one, nothing is lost."
-
-
-class RootRenumbered(DragomanError):
-    """The primary key of {key}, a row of {table}, was changed."""
-
-    code = "feed.root-renumbered"
-    hint = (
-        "Told as a delete and an insert it would look like two things: that is not supported yet. The partition stopped "
-        "before this row, nothing is lost."
-    )
-
-
-class TableTruncated(DragomanError):
-    """The table {table} was truncated."""
-
-    code = "feed.table-truncated"
-    hint = "Truncates are not supported yet: the partition stopped before this one, nothing is lost."

@@ -96,8 +96,13 @@ class TranslatorWorker:
         # All snapshot rows that are there, before any partition goes live: another may hold a newer snapshot's.
         records = sum(self._partitions[partition].load() for partition in self.loading)
         newest = max((p.newest for p in self._partitions.values()), default=UNREAD)
+        taken = sum(partition.records for partition in self._partitions.values())
         for partition in self._partitions.values():
-            records += partition.read(Proof(partition.high, ended, loaded), newest)
+            partition.expect(Proof(partition.high, ended, loaded))
+        busy = list(self._partitions.values())
+        while busy:
+            busy = [partition for partition in busy if partition.work(newest)]
+        records += sum(partition.records for partition in self._partitions.values()) - taken
         if not any(partition.waits for partition in self._partitions.values()):
             self._marks.commit()
         self._failed = False

@@ -56,8 +56,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     time: datetime | None
     at: Coordinate
     flagged: tuple[str, ...] = ()
-    rekeyed: bool = False
-    """Half of a change of the row's primary key, which the source tells as a delete and an insert."""
+    moved: Row | None = None
+    """Half of a change of the row's primary key, which the source tells as a delete and an insert: the key's columns on
+    the other side."""
+    counted: bool = True
+    """False: it follows from another change, with which it is counted (the place that a moved row left, a truncate)."""
 
     @property
     def is_snapshot(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import msgspec
+
 from connectors.debezium import keys, marks
 from connectors.debezium.avro import AvroEnvelope, AvroSchema, AvroSchemas, is_avro
 from connectors.debezium.codec import message_content
@@ -23,7 +25,7 @@ from connectors.debezium.records import (
 )
 from connectors.debezium.refusal import Refusal
 from connectors.debezium.registry import SchemaRegistry
-from connectors.debezium.rows import declared_plan, sent_plan
+from connectors.debezium.rows import RowPlan, declared_plan, sent_plan
 from connectors.debezium.sources import (
     Source,
     SourceForm,
@@ -83,10 +85,16 @@ class Decoder:
 
         The change was decoded from the same record, and the key is in the same canonical text as `row_key`.
         """
-        reader = next((one for one in self._readers.values() if one.table == change.table), None)
-        if reader is None:
-            raise Refusal("record.unknown-table")
-        return self._keys.moved(reader.plan, headers)
+        return self._keys.moved(self._plan_of(change), headers)
+
+    def with_moved(self, change: Change, headers: Headers) -> Decoded:
+        """The change with the key on its other side, where its record's headers say that its key was changed."""
+        if change.op not in ("c", "d") or not keys.is_rekeyed(headers):
+            return change
+        try:
+            return msgspec.structs.replace(change, moved=self._keys.other(self._plan_of(change), headers))
+        except Refusal as refusal:
+            return Unreadable(problem=refusal.problem(change.table), at=change.at, table=change.table)
 
     def connector_of(self, topic: str, value: bytes) -> str | None:
         """The connector that a change names as its own; `None` for a record that is no change or cannot be read."""
@@ -98,6 +106,12 @@ class Decoder:
         except Refusal:
             return None
         return None if found is None else found.source.connector
+
+    def _plan_of(self, change: Change) -> RowPlan:
+        reader = next((one for one in self._readers.values() if one.table == change.table), None)
+        if reader is None:
+            raise Refusal("record.unknown-table")
+        return reader.plan
 
     def _record(self, at: Coordinate, key: bytes | None, value: bytes, headers: Headers) -> Decoded:
         if len(value) > MAX_BYTES or (key is not None and len(key) > MAX_BYTES):

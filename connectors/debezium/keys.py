@@ -10,6 +10,7 @@ from connectors.debezium.fast import Form
 from connectors.debezium.records import Headers, MovedKey
 from connectors.debezium.refusal import Refusal
 from connectors.debezium.rows import RowPlan
+from translators.values import Row
 
 NEW_KEY, OLD_KEY = "__debezium.newkey", "__debezium.oldkey"
 
@@ -45,6 +46,14 @@ class Keys:
     def moved(self, plan: RowPlan, headers: Headers) -> MovedKey:
         """The keys that Debezium's headers tell, in canonical text; `Refusal` where one cannot be read."""
         return MovedKey(self._header(plan, headers, NEW_KEY), self._header(plan, headers, OLD_KEY))
+
+    def other(self, plan: RowPlan, headers: Headers) -> Row | None:
+        """The columns of the key on the other side of a change of the key, typed; `None` if no header tells one."""
+        for name in (NEW_KEY, OLD_KEY):
+            columns = self.header(next((value for one, value in headers if one == name), None))
+            if columns is not None:
+                return plan.only(columns, plan.key or tuple(columns))
+        return None
 
     def _header(self, plan: RowPlan, headers: Headers, name: str) -> str | None:
         value = next((value for one, value in headers if one == name), None)

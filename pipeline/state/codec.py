@@ -137,6 +137,16 @@ def decode_waiting(data: bytes, path: object) -> Waiting:
     )
 
 
+def encode_change(change: Change) -> bytes:
+    """The bytes of one change. `TypeError` if its rows hold anything that is no `Value`."""
+    return _seal(_to_change(change), "")
+
+
+def decode_change(data: bytes) -> Change:
+    """What `encode_change` was given."""
+    return _from_change(_unseal(data, "spill", ""))
+
+
 def _seal(body: list[Any], key: str) -> bytes:
     try:
         packed = _pack(body)
@@ -199,7 +209,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _to_change(change: Change) -> list[Any]:
-    return [
+    parts = [
         change.table,
         change.op,
         change.row_key,
@@ -212,10 +222,14 @@ def _to_change(change: Change) -> list[Any]:
         (change.at.topic, change.at.partition, change.at.offset),
         change.flagged,
     ]
+    if change.moved is not None or not change.counted:
+        parts += [None if change.moved is None else _to_row(change.moved), change.counted]
+    return parts
 
 
 def _from_change(parts: list[Any]) -> Change:
-    table, op, row_key, before, after, position, transaction, committed_after, moment, at, flagged = parts
+    table, op, row_key, before, after, position, transaction, committed_after, moment, at, flagged, *of_moved = parts
+    moved, counted = of_moved or (None, True)
     return Change(
         table=table,
         op=op,
@@ -228,6 +242,8 @@ def _from_change(parts: list[Any]) -> Change:
         time=moment,
         at=Coordinate(*at),
         flagged=tuple(flagged),
+        moved=moved,
+        counted=counted,
     )
 
 

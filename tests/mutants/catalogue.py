@@ -64,9 +64,8 @@ MUTANTS = (
     Mutant(
         "the second pass replaces the first",
         "pipeline/grouping.py",
-        "        if identity in transaction.changes:\n            return False\n",
-        "        if identity in transaction.changes:\n"
-        "            transaction.changes = {identity: (key, change)}\n            return False\n",
+        "        if identity in self.changes or (self.spill is not None and not self.spill.add(*placed)):\n",
+        "        if identity in self.changes:\n            self.changes = {identity: placed}\n",
         (f"{FOLD}::test_overlapping_passes_of_a_killed_connector_are_one_transaction",),
     ),
     Mutant(

@@ -101,8 +101,8 @@ SCHEMA = LegacySchema(
 ORDER_FEED = Feed(topic=FEED, transactions=TRANSACTIONS, notifications=NOTIFICATIONS, begins="empty", exactly_once=True)
 
 
-def create_topics(log: Log) -> None:
-    log.create(TopicSpec(name=FEED, kind="feed", partitions=PARTITIONS))
+def create_topics(log: Log, partitions: int = PARTITIONS) -> None:
+    log.create(TopicSpec(name=FEED, kind="feed", partitions=partitions))
     log.create(TopicSpec(name=TRANSACTIONS, kind="transaction", partitions=1))
     log.create(TopicSpec(name=NOTIFICATIONS, kind="notification", partitions=1))
 

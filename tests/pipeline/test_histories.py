@@ -17,7 +17,6 @@ from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing, Page, TopicSpec
 from pipeline.state.memory import MemoryState
 from pipeline.state.port import Save
-from pipeline.step import RootRenumbered
 from pipeline.worker import TranslatorWorker
 from tests.pipeline.harness import Orders, append, by_key, create_topics, published, version_of, worker
 from tests.pipeline.world import (
@@ -173,24 +172,6 @@ def test_a_key_whose_root_is_inserted_anew_is_known_again_also_if_that_step_had_
     assert waited[1:] == at_once[1:] == ({"number": 1, "status": "shipped", "lines": []}, False)
     if action == "release":
         assert waited[0] == at_once[0]
-
-
-def test_a_root_that_is_renumbered_is_not_told_as_dropped_and_placed() -> None:
-    log, store = fresh()
-    moved = commit(
-        701,
-        1001,
-        ("orders", "d", 1, order(1, "N"), None, 1010),
-        ("orders", "c", 4, None, order(4, "N"), 1010),
-    )
-    deleted, inserted = records(moved)
-    deleted = msgspec.structs.replace(deleted, headers=(("__debezium.newkey", b'{"o_id":4}'),))
-    inserted = msgspec.structs.replace(inserted, headers=(("__debezium.oldkey", b'{"o_id":1}'),))
-    append(log, [*records(PLACED), deleted, inserted, *ends(PLACED, moved)])
-    with pytest.raises(RootRenumbered) as caught:
-        run(log, store)
-    assert (caught.value.where or "").startswith(FEED)
-    assert "OrderDropped.v1" not in names(log)
 
 
 def test_a_row_of_a_transaction_that_was_closed_is_late() -> None:

@@ -87,6 +87,8 @@ CHANGES = st.builds(
     time=st.one_of(st.none(), st.datetimes(timezones=st.just(UTC)).map(_unfolded)),
     at=st.builds(Coordinate, topic=st.just("feed"), partition=st.integers(-1, 5), offset=st.integers(-1, 2**62)),
     flagged=st.lists(st.text(max_size=3), max_size=2).map(tuple),
+    moved=st.one_of(st.none(), ROWS),
+    counted=st.booleans(),
 )
 
 

@@ -1,0 +1,196 @@
+"""Rows that change their aggregate, roots that are renumbered, tables that are emptied: what they mean for each key.
+
+With one partition all rows are here, and such a change is seen whole. With several, the other half may be on another
+partition: what cannot be seen whole is told as what it is (`renumberedTo`, `renumberedFrom`), or stops the partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import ClassVar, NamedTuple
+
+import msgspec
+
+from connectors.debezium.records import Truncate
+from pipeline.grouping import Placed, Transaction
+from pipeline.state.port import Stored
+from translators.aggregate import Rows
+from translators.change import Change
+from translators.errors import DragomanError
+from translators.translator import Refused, Translator, keys_of
+from translators.values import Row, Unavailable, key_text
+
+Kept = Callable[[str], Stored]
+"""What is kept of a key now."""
+
+
+class Link(NamedTuple):
+    """A renumbering as one of its two keys sees it. `old` are the rows before, under the other key, where they are known."""
+
+    renumbered_from: str | None
+    renumbered_to: str | None
+    old: Rows | None = None
+
+
+Work = tuple[str, list[Change], Link | None]
+"""One step to be made: the business key, its changes, and the renumbering that it is half of."""
+
+
+def place(translator: Translator, change: Change, alone: bool) -> tuple[Placed, ...]:
+    """The business key of a change, or two where its row moved: it leaves one aggregate and comes to another.
+
+    `alone`: the feed has one partition, so both are here.
+    """
+    try:
+        keys = keys_of(translator, change)
+    except Refused as refused:
+        raise RowWithoutKey(where=change.at, table=change.table, problem=refused.problem.message) from refused
+    if len(keys) == 1:
+        return (Placed(keys[0], change),)
+    if not alone:
+        raise RowMoved(where=change.at, table=change.table, row=change.row_key, old=keys[0], new=keys[1])
+    root = change.table == translator.root
+    left, came = (change.after, change.before) if root else (None, None)
+    gone = msgspec.structs.replace(change, op="d", after=None, flagged=(), counted=False, moved=left)
+    return (Placed(keys[0], gone), Placed(keys[1], msgspec.structs.replace(change, op="c", before=None, moved=came)))
+
+
+def link_of(translator: Translator, key: str, changes: Iterable[Change]) -> Link | None:
+    """The renumbering that these changes of one key tell by themselves, `None` if they tell none."""
+    came = gone = None
+    for change in changes:
+        if change.moved is None or change.table != translator.root:
+            continue
+        other = translator.key_of(change.table, change.moved)
+        if change.op == "c":
+            came = other
+        elif other != key:
+            gone = other
+    came = None if came == key else came
+    return None if came is None and gone is None else Link(came, gone)
+
+
+def linked(translator: Translator, steps: Mapping[str, list[Change]], kept: Kept, alone: bool) -> list[Work]:
+    """The steps of a transaction in which keys of rows were changed, each with its renumbering and its values repaired.
+
+    Those that belong together come first, so that they are written together.
+    """
+    steps = {key: [_repaired(translator, change, kept) for change in changes] for key, changes in steps.items()}
+    origins = _origins(translator, steps) if alone else {}
+    became = {old: new for new, old in origins.items()}
+    works: list[Work] = []
+    for key, changes in steps.items():
+        link = link_of(translator, key, changes)
+        if link is not None and alone:
+            link = _whole(translator, kept, origins.get(key), became.get(key))
+        works.append((key, changes, link))
+    return sorted(works, key=lambda work: work[2] is None)
+
+
+def _whole(translator: Translator, kept: Kept, origin: str | None, became: str | None) -> Link | None:
+    if origin is None and became is None:
+        return None
+    rows = {} if origin is None else kept(origin).rows
+    return Link(origin, became, rows if rows.get(translator.root) else None)
+
+
+def _origins(translator: Translator, steps: Mapping[str, list[Change]]) -> dict[str, str]:
+    """Under which key each renumbered root stood before the transaction; one may be renumbered several times in it."""
+    roots = [(c.position, c.op != "d", key, c) for key, changes in steps.items() for c in changes]
+    where: dict[str, str] = {}
+    leaving: dict[str, str] = {}
+    for _, _, key, change in sorted((r for r in roots if r[3].table == translator.root), key=lambda r: r[:2]):
+        if change.op == "d":
+            origin = where.pop(key, key)
+            if change.moved is not None:
+                leaving[translator.key_of(change.table, change.moved)] = origin
+        elif change.op == "c":
+            where.pop(key, None)
+            if change.moved is not None and key in leaving:
+                where[key] = leaving.pop(key)
+    return {new: old for new, old in where.items() if new != old}
+
+
+def _repaired(translator: Translator, change: Change, kept: Kept) -> Change:
+    """Values that the source did not send again with a changed key are those of the row under its old key."""
+    if change.moved is None or change.op != "c" or not change.flagged or change.after is None:
+        return change
+    try:
+        old = kept(translator.key_of(change.table, change.moved)).rows.get(change.table, {})
+        before: Row = old.get(key_text(tuple(change.moved.values())), {})
+    except (Refused, ValueError):
+        return change
+    row = change.after
+    known = {c: before[c] for c in change.flagged if isinstance(row[c], Unavailable) and c in before}
+    left = tuple(c for c in change.flagged if c not in known)
+    return msgspec.structs.replace(change, after={**row, **known}, flagged=left)
+
+
+def emptied(
+    translator: Translator, transaction: Transaction, kept: Kept, scan: Iterable[tuple[str, Stored]]
+) -> Iterator[Work]:
+    """The steps of a transaction that emptied tables: every key that has rows of them loses these, at that position."""
+    own: set[str] = set()
+    truncates = list(transaction.truncates.values())
+    for key, changes in transaction.by_key():
+        own.add(key)
+        link = link_of(translator, key, changes) if transaction.renumbers else None
+        yield key, [*changes, *_lost(truncates, kept(key), changes)], link
+    for key, stored in scan:
+        if key not in own and (changes := _lost(truncates, stored, ())):
+            yield key, changes, None
+
+
+def _lost(truncates: Iterable[Truncate], stored: Stored, changes: Iterable[Change]) -> list[Change]:
+    lost = []
+    for truncate in truncates:
+        rows = stored.rows.get(truncate.table, {})
+        mine = [c for c in changes if c.table == truncate.table and c.position < truncate.position]
+        for row_key in dict.fromkeys([*rows, *(c.row_key for c in mine)]):
+            lost.append(_delete(truncate, row_key, rows.get(row_key)))
+    return lost
+
+
+def _delete(truncate: Truncate, row_key: str, before: Row | None) -> Change:
+    return Change(
+        table=truncate.table,
+        op="d",
+        row_key=row_key,
+        before=before,
+        after=None,
+        position=truncate.position,
+        transaction=truncate.transaction,
+        committed_after=truncate.committed_after,
+        time=truncate.time,
+        at=truncate.at,
+        counted=False,
+    )
+
+
+class RowWithoutKey(DragomanError):
+    """A row of {table} has no readable business key: {problem}."""
+
+    code: ClassVar[str] = "feed.row-without-key"
+    hint: ClassVar[str] = (
+        "The partition stopped before it. A key column is null or was not sent: check the mapping's root and parts."
+    )
+
+
+class RowMoved(DragomanError):
+    """Row {row} of {table} moved from {old} to {new}, which may be on another partition."""
+
+    code = "feed.row-moved"
+    hint = (
+        "The partition stopped before it, nothing is lost. Where rows move between aggregates the feed needs one "
+        "partition (a new feed and a new state epoch), or the parent's key has to be part of the row's primary key."
+    )
+
+
+class TableTruncated(DragomanError):
+    """The table {table} was truncated, and the feed has several partitions."""
+
+    code = "feed.table-truncated"
+    hint = (
+        "The record stands on one partition and says nothing of its place on the others. The partition stopped before "
+        "it, nothing is lost: raise the source epoch and load the source again, or use a feed of one partition."
+    )
