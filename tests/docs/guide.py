@@ -1,4 +1,5 @@
-"""A guide whose commands run: every `console` block is executed, every `diff` block is applied to the project.
+"""A guide whose commands run: every `console` block is executed, every `diff` block is applied to the project, and a block
+that names a file (```yaml mappings/loan.yaml) is written.
 
 python -m tests.docs.guide docs/tuning-a-mapping.md    writes what the commands print now into the guide
 """
@@ -15,12 +16,19 @@ from tempfile import TemporaryDirectory
 
 from tests.dragoman.support import application, environment, make_insurer, make_legacy, succeeds
 
-_BLOCK = re.compile(r"^```(console|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(console|diff|\w+ \S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"^--- (\S+)\n", re.MULTILINE)
 _VOLATILE = (
     (re.compile(r"\b\d{1,2} [A-Z][a-z]{2} \d{2}:\d{2}(:\d{2})?"), "1 Jan 00:00"),
     (re.compile(r"\bin \d+\.\d+ s\b"), "in 0.00 s"),
 )
+
+
+def prepare_empty(folder: Path) -> Path:
+    """A folder in which a guide makes its own project."""
+    (folder / "project").mkdir()
+    _command(folder)
+    return folder / "project"
 
 
 def prepare(folder: Path) -> Path:
@@ -34,13 +42,21 @@ def prepare(folder: Path) -> Path:
         programs.run(40)
     succeeds("run", cwd=project)
     (folder / ".gitignore").write_text("var/\n__pycache__/\n", encoding="utf-8")
+    _command(folder)
+    for words in ("init -q", "add .", "commit -qm start"):
+        shell(folder / "insurer", f"git -C .. {words}")
+    return project
+
+
+def _command(folder: Path) -> None:
     (folder / "bin").mkdir()
     command = folder / "bin" / "dragoman"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dragoman "$@"\n', encoding="utf-8")
     command.chmod(0o755)
-    for words in ("init -q", "add .", "commit -qm start"):
-        shell(folder / "insurer", f"git -C .. {words}")
-    return project
+
+
+PREPARED = {"tuning-a-mapping.md": prepare, "beyond-expressions.md": prepare_empty}
+"""The guides, each with what makes its project."""
 
 
 def shell(project: Path, line: str) -> str:
@@ -65,6 +81,11 @@ def rendered(text: str, project: Path) -> str:
     def block(match: re.Match[str]) -> str:
         if match[1] == "diff":
             _apply(project, match[2])
+            return match[0]
+        if match[1] != "console":
+            file = project / match[1].split()[1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(match[2], encoding="utf-8")
             return match[0]
         lines = [line for line in match[2].splitlines() if line.startswith("$ ")]
         out = "".join(f"{line}\n{_tidy(shell(project, line[2:]))}" for line in lines)
@@ -100,7 +121,7 @@ def main() -> None:
     for name in sys.argv[1:]:
         with TemporaryDirectory() as folder:
             guide = Path(name)
-            project = prepare(Path(folder))
+            project = PREPARED[guide.name](Path(folder))
             text = rendered(guide.read_text(encoding="utf-8"), project)
             guide.write_text(text, encoding="utf-8")
             shutil.rmtree(project)
