@@ -8,7 +8,7 @@ by row identity, and nothing buffered is thrown away.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -127,23 +127,21 @@ class Grouping:
         The caller vouches that the partition has been read up to the high watermark asked for after the END, and that
         the feed's END is never readable before its rows.
         """
-        last = max((t.order for t in self._open.values() if t.id in ended), default=None)
-        if last is not None:
-            self._close([t for t in self._open.values() if t.order <= last], "end")
+        self._close_up_to([t for t in self._open.values() if t.id in ended], "end")
 
-    def close_passed(self, passed: int, ends: Callable[[str], int | None]) -> None:
+    def close_passed(self, passed: int, ends: Mapping[str, int]) -> None:
         """The connector's committed offset is `passed`, and the partition was read to the watermark asked for after that.
 
         A commit behind the last one before a transaction is its own, or a later one. Where no pass told the last commit
-        before, the offset has to reach the position of its END, which `ends` gives for its id, if it was read.
+        before, the offset has to reach the position of its END, which `ends` has by its id, if it was read.
         """
-        over = []
+        proven = []
         for transaction in self._open.values():
             after = transaction.committed_after
-            end = ends(transaction.id) if after is None else None
+            end = ends.get(transaction.id)
             if passed > after if after is not None else (end is not None and passed >= end):
-                over.append(transaction)
-        self._close(over, "passed")
+                proven.append(transaction)
+        self._close_up_to(proven, "passed")
 
     def add(self, placed: Placed, offset: int, arrived: int) -> bool:
         """Put a streamed change into its transaction; false if an earlier pass already brought it."""
@@ -196,6 +194,12 @@ class Grouping:
             if transaction.committed_after is None or after > transaction.committed_after:
                 transaction.committed_after = after
         return transaction
+
+    def _close_up_to(self, proven: list[Transaction], proof: Proof) -> None:
+        """These are over, and with them all that were committed before."""
+        last = max((t.order for t in proven), default=None)
+        if last is not None:
+            self._close([t for t in self._open.values() if t.order <= last], proof)
 
     def _close(self, closed: list[Transaction], proof: Proof) -> None:
         for transaction in sorted(closed, key=lambda t: t.order) if len(closed) > 1 else closed:

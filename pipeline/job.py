@@ -21,7 +21,8 @@ BATCH = 1_000
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One translator over one feed, with its log, its store and the topics that it writes.
 
-    `progress` is told of each batch: the translator's name and how many records it had.
+    `progress` is told of each batch: the translator's name and how many records it had. `passed` says how far the
+    connector has come: the commit position that its own committed offset has reached, `None` where nobody can tell now.
     """
 
     log: Log
@@ -33,6 +34,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     curated: Curated
     batch_size: int
     progress: Callable[[str, int], None]
+    passed: Callable[[], int | None] = lambda: None
 
     @property
     def group(self) -> str:

@@ -12,6 +12,7 @@ from connectors.debezium.records import Decoded, Notification, TransactionMark, 
 from pipeline.job import Job
 from pipeline.log.port import TopicPartition, TopicSpec
 from pipeline.step import unreadable
+from translators.change import Coordinate
 
 
 class Marks:
@@ -28,15 +29,23 @@ class Marks:
             for partition in range(topics[name].partitions)
         }
         self._committed = dict(self._positions)
+        self.ends: dict[str, int] = {}
+        self._first: dict[str, Coordinate] = {}
         self.snapshot_completed = False
 
     def read_ends(self) -> frozenset[str]:
-        """The transactions whose END came in since the last time; none where an END may be readable before its rows."""
-        if not self._job.feed.exactly_once:
-            return frozenset()
-        decoded = self._read_new(self._job.feed.transactions)
-        ends = (mark for mark in decoded if isinstance(mark, TransactionMark) and mark.status == "END")
-        return frozenset(mark.transaction for mark in ends)
+        """The transactions whose END came in since the last time; none where an END may be readable before its rows.
+
+        Their positions are kept in `ends` until the connector has passed them.
+        """
+        ended = set()
+        for mark in self._read_new(self._job.feed.transactions):
+            if isinstance(mark, TransactionMark) and mark.status == "END":
+                ended.add(mark.transaction)
+                if mark.position is not None and not self._job.feed.exactly_once:
+                    self.ends[mark.transaction] = mark.position
+                    self._first.setdefault(mark.transaction, mark.at)
+        return frozenset(ended) if self._job.feed.exactly_once else frozenset()
 
     def read_notifications(self) -> None:
         """Take note of what the connector says of its snapshots."""
@@ -44,11 +53,17 @@ class Marks:
             if isinstance(note, Notification) and note.aggregate_type == "Initial Snapshot":
                 self.snapshot_completed |= note.type == "COMPLETED"
 
-    def commit(self) -> None:
-        """What was read has been acted upon."""
-        if self._committed != self._positions:
-            self._job.log.commit(self._job.group, self._positions)
-            self._committed = dict(self._positions)
+    def commit(self, passed: int | None) -> None:
+        """What was read has been acted upon in every partition; ENDs up to `passed` are of no use any more."""
+        for transaction in [t for t, position in self.ends.items() if passed is not None and position <= passed]:
+            del self.ends[transaction], self._first[transaction]
+        positions = dict(self._positions)
+        for at in self._first.values():
+            place = (at.topic, at.partition)
+            positions[place] = min(positions[place], at.offset)
+        if positions != self._committed:
+            self._job.log.commit(self._job.group, positions)
+            self._committed = positions
 
     def _read_new(self, name: str | None) -> Iterator[Decoded]:
         log, limit = self._job.log, self._job.batch_size

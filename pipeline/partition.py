@@ -6,7 +6,7 @@ Nothing here knows of other partitions, so a partition can be taken over by anot
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.batch import Batch
@@ -27,12 +27,14 @@ from translators.change import UNREAD, Change
 class Proof(NamedTuple):
     """What holds of a partition once it was read up to `high`, which was asked for after the marks had been read.
 
-    `ended` are transactions that are over, `loaded` says that the initial snapshot is.
+    `ended` are transactions that are over, `loaded` says that the initial snapshot is, and `passed` is the commit position
+    that the connector's own offset had reached.
     """
 
     high: int
     ended: frozenset[str]
     loaded: bool
+    passed: int | None = None
 
 
 class PartitionWorker:
@@ -54,6 +56,7 @@ class PartitionWorker:
         self._committed = position
         self._uncounted: Counter[str] = Counter()
         self._proofs: list[Proof] = []
+        self._ends: Mapping[str, int] = {}
         self.newest = UNREAD if self.live else self._newest_kept()
         self._waiting = set(job.store.waiting_keys())
 
@@ -79,9 +82,10 @@ class PartitionWorker:
             records += len(batch) if cut is None else cut
         return records
 
-    def expect(self, proof: Proof) -> None:
-        """What holds once the proof's watermark is reached, in this turn or a later one."""
+    def expect(self, proof: Proof, ends: Mapping[str, int]) -> None:
+        """What holds once the proof's watermark is reached, in this turn or a later one; `ends` are positions of ENDs."""
         self._proofs.append(proof)
+        self._ends = ends
 
     def work(self, newest: int) -> bool:
         """Do a batch's worth; whether more is left below the watermark that was last expected.
@@ -139,6 +143,9 @@ class PartitionWorker:
         if not self.live and any(proof.loaded for proof in reached):
             self.go_live(max(newest, self.newest))
         self._grouping.close_ended(frozenset().union(*(proof.ended for proof in reached)))
+        passed = max((proof.passed for proof in reached if proof.passed is not None), default=None)
+        if passed is not None:
+            self._grouping.close_passed(passed, self._ends)
 
     def _settled(self, batch: Batch) -> Batch:
         self._settling.fill(batch, self._job.batch_size)

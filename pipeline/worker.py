@@ -38,6 +38,7 @@ class TranslatorWorker:
         identity: Identity,
         batch_size: int = BATCH,
         progress: Callable[[str, int], None] = lambda name, records: None,
+        passed: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.translator = translator
         self.store = store
@@ -52,6 +53,7 @@ class TranslatorWorker:
             curated=Curated.of(translator.name, 1),
             batch_size=batch_size,
             progress=progress,
+            passed=passed,
         )
         self._partitions: dict[int, PartitionWorker] = {}
         self._marks: Marks | None = None
@@ -81,8 +83,8 @@ class TranslatorWorker:
         """Read every partition up to the high watermark that it has now; the number of records read.
 
         A turn that raised is the last one: what it took out of its hands is read again by the next worker.
-        ENDs are read before the watermarks are asked, so that a transaction whose END is known is over on every
-        partition that was read up to its watermark.
+        ENDs are read, and the connector is asked how far it came, before the watermarks are asked: a transaction that is
+        known to be over by either is over on every partition that was read up to its watermark.
         """
         if self._failed:
             raise RuntimeError("a worker whose turn failed does not know where it stands: make a new one")
@@ -90,6 +92,7 @@ class TranslatorWorker:
             raise RuntimeError("begin was not called")
         self._failed = True
         self._pin_commands()
+        passed = self._job.passed()
         ended = self._marks.read_ends()
         self._marks.read_notifications()
         loaded = self._marks.snapshot_completed
@@ -98,13 +101,13 @@ class TranslatorWorker:
         newest = max((p.newest for p in self._partitions.values()), default=UNREAD)
         taken = sum(partition.records for partition in self._partitions.values())
         for partition in self._partitions.values():
-            partition.expect(Proof(partition.high, ended, loaded))
+            partition.expect(Proof(partition.high, ended, loaded, passed), self._marks.ends)
         busy = list(self._partitions.values())
         while busy:
             busy = [partition for partition in busy if partition.work(newest)]
         records += sum(partition.records for partition in self._partitions.values()) - taken
         if not any(partition.waits for partition in self._partitions.values()):
-            self._marks.commit()
+            self._marks.commit(passed)
         self._failed = False
         return records
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -108,7 +108,14 @@ def create_topics(log: Log, partitions: int = PARTITIONS) -> None:
 
 
 def worker(
-    log: Log, store: StateStore, *, begins: str = "empty", batch_size: int = 1_000, translator: Any = None, **feed: Any
+    log: Log,
+    store: StateStore,
+    *,
+    begins: str = "empty",
+    batch_size: int = 1_000,
+    translator: Any = None,
+    passed: Callable[[], int | None] = lambda: None,
+    **feed: Any,
 ) -> TranslatorWorker:
     made = TranslatorWorker(
         log=log,
@@ -118,6 +125,7 @@ def worker(
         feed=msgspec.structs.replace(ORDER_FEED, begins=begins, **feed),
         identity=Identity(namespace="com.example", source="legacy", source_epoch=1, version="test"),
         batch_size=batch_size,
+        passed=passed,
     )
     made.begin()
     return made
