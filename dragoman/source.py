@@ -19,6 +19,7 @@ from translators.parts import key_columns
 from translators.schema import LegacySchema
 
 Begins = Literal["snapshot", "empty"]
+Unreadable = Literal["stop", "dead-letter"]
 Encoding = Literal["text", "base64"]
 
 
@@ -136,6 +137,7 @@ class Source:
     exactly_once: bool
     proof: bool
     fix: str
+    unreadable: Unreadable = "stop"
     signals: str | None = None
     registry: Registry | None = None
 
@@ -169,6 +171,7 @@ class Source:
             notifications=self.notifications,
             begins=self.begins,
             exactly_once=self.exactly_once,
+            unreadable=self.unreadable,
         )
 
 
@@ -203,7 +206,7 @@ def read_source(settings: Settings, schema: LegacySchema) -> Source:
         return _legacy(form, file, settings, schema)
     form.only(
         ("kind", "path", "encoding", "begins", "feeds"),
-        ("transactions", "exactly_once", "notifications", "epoch", "signals", "registry"),
+        ("transactions", "exactly_once", "notifications", "epoch", "signals", "registry", "unreadable"),
     )
     return _recording(form, file, settings, schema)
 
@@ -243,13 +246,14 @@ def _recording(form: Section, file: str, settings: Settings, schema: LegacySchem
         proof=transactions is not None and exactly_once,
         fix="Record the transaction topic of a connector with exactly-once support, and say `transactions: <topic>` and "
         "`exactly_once: true`.",
+        unreadable=unreadable_of(form),
         signals=signals_of(form, file, feeds, schema),
         registry=registry,
     )
 
 
 def _legacy(form: Section, file: str, settings: Settings, schema: LegacySchema) -> Source:
-    form.only(("kind", "database", "begins", "feeds"), ("marker", "epoch"))
+    form.only(("kind", "database", "begins", "feeds"), ("marker", "epoch", "unreadable"))
     feeds = []
     for name, feed in form.sections("feeds").items():
         feed.only(("partitions", "tables"))
@@ -265,6 +269,7 @@ def _legacy(form: Section, file: str, settings: Settings, schema: LegacySchema) 
             SourceFeed(name=f.name, topic=f"{capture.source}.{f.name}", tables=f.tables, partitions=f.partitions)
             for f in feeds
         ),
+        unreadable=unreadable_of(form),
         begins=_begins(form),
         transactions=f"{capture.source}.{TRANSACTION}",
         notifications=f"{capture.source}.{NOTIFICATION}",
@@ -273,6 +278,12 @@ def _legacy(form: Section, file: str, settings: Settings, schema: LegacySchema) 
         fix="SQLite has no transaction id of its own: name the table that the application writes first in each "
         "transaction with `marker: <table>`.",
     )
+
+
+def unreadable_of(form: Section) -> Unreadable:
+    """What a record does that cannot be read: it stops its partition unless the source says otherwise."""
+    said = form.one_of("unreadable", ("stop", "dead-letter")) if "unreadable" in form else "stop"
+    return "dead-letter" if said == "dead-letter" else "stop"
 
 
 def _begins(form: Section) -> Begins:

@@ -43,6 +43,7 @@ class Batch:
     ) -> None:
         self.translator = translator
         self.producer = producer
+        self.letters_topic = dead_letters_topic
         self.events: list[Outgoing] = []
         self.states: list[Outgoing] = []
         self.dead_letters: list[Outgoing] = []
@@ -50,7 +51,6 @@ class Batch:
         self._store = store
         self._waiting = waiting
         self._live = live
-        self._letters_topic = dead_letters_topic
         self._stored: dict[str, Stored | None] = {}
 
     @property
@@ -79,6 +79,10 @@ class Batch:
         """Add to a count."""
         counts = self.save.counts
         counts[table, label] = counts.get((table, label), 0) + by
+
+    def counted(self, table: str, label: str) -> int:
+        """A count with what this batch adds to it."""
+        return self._store.counts().get((table, label), 0) + self.save.counts.get((table, label), 0)
 
     def load(self, key: str, change: Change) -> bool:
         """A snapshot row: it enters the state and is no news; its key is published when the partition is loaded.
@@ -340,7 +344,7 @@ def dead_letter_record(
         "dragoman_feed_partition": str(facts.feed_partition),
     }
     return Outgoing(
-        topic=batch._letters_topic,
+        topic=batch.letters_topic,
         timestamp=facts.arrived,
         key=facts.key.encode(),
         value=orjson.dumps(body, default=str),

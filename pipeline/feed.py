@@ -13,7 +13,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """Where a translator's changes come from.
 
     `transactions` is the topic of BEGIN and END; its ENDs prove a transaction over only if `exactly_once`: they are then
-    never readable before the rows. `begins` says how the feed begins: with an initial snapshot, or empty.
+    never readable before the rows. `begins` says how the feed begins: with an initial snapshot, or empty. `unreadable`: what
+    a record does that cannot be read or has no readable key.
     """
 
     topic: str
@@ -21,6 +22,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     notifications: str | None
     begins: Literal["snapshot", "empty"]
     exactly_once: bool
+    unreadable: Literal["stop", "dead-letter"] = "stop"
 
 
 class Curated(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pipeline.aside import aside
 from pipeline.batch import Batch
 from pipeline.cloudevents import Producer
 from pipeline.commands import Commands
@@ -155,7 +156,10 @@ class PartitionWorker:
         return self._job.log.read(self._job.feed.topic, self.partition, self.position, limit)
 
     def _decode(self, records: Sequence[Record]) -> list[Arrived]:
-        return [(self._job.decode(record), record.timestamp) for record in records]
+        decoded = [(self._job.decode(record), record) for record in records]
+        if self._job.feed.unreadable == "stop":
+            return [(one, record.timestamp) for one, record in decoded]
+        return [(aside(one, record, self._job.translator), record.timestamp) for one, record in decoded]
 
     def _take_batch(self, records: Sequence[Record], following: int, newest: int) -> None:
         """Decode and take one batch; cut before the first streamed row of a partition that is still loading."""

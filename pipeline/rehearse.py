@@ -18,6 +18,7 @@ import msgspec
 
 from connectors.debezium.decode import Decoder
 from connectors.debezium.records import Decoded, Notification, TransactionMark, Unreadable
+from pipeline.aside import aside
 from pipeline.cloudevents import Producer
 from pipeline.difference import Difference, Differences
 from pipeline.feed import Curated, Feed, Identity
@@ -157,7 +158,7 @@ def rehearse(old: Side, new: Side, feed: Feed, recorded: Recorded, limit: int | 
     """
     differences = Differences(_hidden(old, new))
     sides = tuple(_observed(side, feed) for side in (old, new))
-    run = _Run(old, new, sides, differences, limit)
+    run = _Run(old, new, sides, differences, limit, feed.unreadable == "dead-letter")
     with _collected_seldom():
         for partition, records in recorded.changes():
             if not run.take(partition, records):
@@ -194,10 +195,18 @@ class _Run:
     """One rehearsal under way."""
 
     def __init__(
-        self, old: Side, new: Side, sides: tuple[Observed, ...], differences: Differences, limit: int | None
+        self,
+        old: Side,
+        new: Side,
+        sides: tuple[Observed, ...],
+        differences: Differences,
+        limit: int | None,
+        sets_aside: bool,
     ) -> None:
         self.changes = 0
+        self._sides = (old, new)
         self._decoders = (old.decoder, new.decoder)
+        self._sets_aside = sets_aside
         self._tables = old.translator.tables | new.translator.tables
         self._old, self._new = sides
         self._differences = differences
@@ -205,10 +214,9 @@ class _Run:
 
     def take(self, partition: int, records: Sequence[AnyRecord]) -> bool:
         """Read one batch of a partition; false if the limit is reached with it."""
-        arrived = [(self._decode(self._decoders[0], record), record.timestamp) for record in records]
-        other = arrived
-        if self._decoders[0] is not self._decoders[1]:
-            other = [(self._decode(self._decoders[1], record), record.timestamp) for record in records]
+        arrived = other = self._arrived(self._sides[0], records)
+        if self._sets_aside or self._decoders[0] is not self._decoders[1]:
+            other = self._arrived(self._sides[1], records)
         cut = self._cut(arrived)
         self._compare(partition, arrived[:cut], other[:cut])
         return self._limit is None or self.changes < self._limit
@@ -233,6 +241,12 @@ class _Run:
             steps = (side.end(partition, ended, completed) for side in (self._old, self._new))
             self._differences.compare(*steps)
 
+    def _arrived(self, side: Side, records: Sequence[AnyRecord]) -> list[Arrived]:
+        decoded = [(self._decode(side.decoder, record), record) for record in records]
+        if not self._sets_aside:
+            return [(one, record.timestamp) for one, record in decoded]
+        return [(aside(one, _recorded(record), side.translator), record.timestamp) for one, record in decoded]
+
     def _compare(self, partition: int, old: Sequence[Arrived], new: Sequence[Arrived]) -> None:
         self._differences.compare(self._old.take(partition, old), self._new.take(partition, new))
 
@@ -249,6 +263,18 @@ class _Run:
         return decoder.decode(
             record.topic, record.partition or 0, record.offset or 0, record.key, record.value, record.headers
         )
+
+
+def _recorded(record: AnyRecord) -> Record:
+    return Record(
+        topic=record.topic,
+        partition=record.partition or 0,
+        offset=record.offset or 0,
+        timestamp=record.timestamp,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+    )
 
 
 def _observed(side: Side, feed: Feed) -> Observed:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import ClassVar
 
 from connectors.debezium.records import Decoded, Truncate, Unreadable
+from pipeline.aside import Aside, set_aside
 from pipeline.batch import Batch
 from pipeline.grouping import Grouping, Transaction
 from pipeline.moves import TableTruncated, Work, emptied, linked, place
@@ -20,8 +21,8 @@ from pipeline.state.port import Stored
 from translators.change import Change
 from translators.errors import DragomanError
 
-Arrived = tuple[Decoded, int]
-"""What a record was decoded to, and the record's timestamp (milliseconds since the epoch)."""
+Arrived = tuple[Decoded | Aside, int]
+"""What a record was decoded to, or that it is set aside, and the record's timestamp (milliseconds since the epoch)."""
 
 
 def step(batch: Batch, grouping: Grouping, arrived: Sequence[Arrived], alone: bool) -> None:
@@ -39,6 +40,8 @@ def step(batch: Batch, grouping: Grouping, arrived: Sequence[Arrived], alone: bo
                     _read(batch, grouping, decoded, timestamp, alone)
             case Unreadable():
                 raise unreadable(decoded)
+            case Aside():
+                set_aside(batch, decoded)
             case Truncate():
                 grouping.close_before(decoded)
                 if decoded.table in tables:

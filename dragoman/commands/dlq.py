@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -36,13 +37,24 @@ def list_(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
 
     project = project_of(folder)
     letters = parked_keys(project, unmapped=False)
+    aside = _set_aside(project)
     if as_json:
         for letter in letters:
             say_json(_summary(letter))
+        for body in aside:
+            say_json(
+                {name: body[name] for name in ("id", "translator", "table", "problem", "first_seen")} | _place(body)
+            )
         return
-    if not letters:
+    if letters:
+        _say_waiting(letters)
+    else:
         say("No dead letter waits.")
-        return
+    if aside:
+        _say_aside(aside)
+
+
+def _say_waiting(letters: list[ParkedKey]) -> None:
     behind = sum(letter.behind for letter in letters)
     verb = "waits" if len(letters) == 1 else "wait"
     say((f"{count(len(letters), 'dead letter')} {verb}", "bold"), f", {count(behind, 'later step')} behind")
@@ -54,6 +66,40 @@ def list_(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
         _say_group(group)
     say()
     say("`dragoman dlq show ID` shows one whole; `dragoman parked release` tries again when its cause is mended.")
+
+
+def _set_aside(project: Project) -> list[dict[str, Any]]:
+    """The dead letters of records that could not be read; nothing waits for them."""
+    import orjson
+
+    from dragoman.streams import records_of
+    from dragoman.wiring import letters_topic, reading
+
+    if not project.settings.log.exists():
+        return []
+    with reading(project) as log:
+        topics = [name for name in map(letters_topic, project.settings.translators) if name in log.topics()]
+        bodies = [orjson.loads(r.value) for name in topics for r in records_of(log, name) if r.value and r.key is None]
+    return [body for body in bodies if "record" in body]
+
+
+def _place(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: body["record"][name] for name in ("topic", "partition", "offset")}
+
+
+def _say_aside(bodies: list[dict[str, Any]]) -> None:
+    say()
+    are = "record is" if len(bodies) == 1 else "records are"
+    say(
+        (f"{len(bodies):,} {are} set aside", "bold"),
+        ", since they could not be read: their rows are missing in the state",
+    )
+    for body in bodies[:_KEYS_SHOWN]:
+        at = _place(body)
+        place = f"{at['topic']} {at['partition']}:{at['offset']:,}"
+        say(f"         {body['id']}   {body['translator']}   {place}   {body['problem']['code']}")
+    if len(bodies) > _KEYS_SHOWN:
+        say((f"         and {len(bodies) - _KEYS_SHOWN:,} more: --json lists them all", "dim"))
 
 
 def _say_group(group: list[ParkedKey]) -> None:
@@ -109,6 +155,9 @@ def show(
     body = _find(project, letter)
     waiting = [k for k in parked_keys(project, body["translator"], unmapped=False) if k.dead_letter == body["id"]]
     hidden = classified(project, body["translator"])
+    if "record" in body:
+        _show_record(body, masked=hidden is None or bool(hidden), as_json=as_json)
+        return
     for change in body["changes"]:
         for image in ("before", "after"):
             change[image] = shown_row(change["table"], change[image], hidden)
@@ -117,6 +166,25 @@ def show(
         say_json(body)
         return
     _say_letter(body)
+
+
+def _show_record(body: dict[str, Any], masked: bool, as_json: bool) -> None:
+    """A record that could not be read: what is in it cannot be told apart, so that all of it is personal or nothing."""
+    record = body["record"]
+    if masked:
+        record |= {"key": None, "value": None, "headers": [], "masked": True}
+    if as_json:
+        say_json(body)
+        return
+    say((body["id"], "bold"), f"   {body['translator']} {body['table'] or ''}   set aside")
+    say()
+    at = _place(body)
+    _say_facts(body, (("record", f"{at['topic']} {at['partition']}:{at['offset']:,}"),))
+    for name in ("key", "value"):
+        if record[name] is not None:
+            paragraph(record[name], " " * 16, f"  {name:<11}   ")
+    if masked:
+        paragraph("not shown: the mapping reads personal data", " " * 16, f"  {'content':<11}   ")
 
 
 def _find(project: Project, wanted: str) -> dict[str, Any]:
@@ -142,13 +210,22 @@ def _find(project: Project, wanted: str) -> dict[str, Any]:
 
 def _say_letter(body: dict[str, Any]) -> None:
     from dragoman.rows import say_change
+
+    state = f"waits, {count(body['waiting_behind'], 'later step')} behind" if body["waits"] else "waits no longer"
+    say((body["id"], "bold"), f"   {body['translator']} {body['key']}   {state}")
+    say()
+    _say_facts(body, (("transaction", body["transaction"]),))
+    for change in body["changes"]:
+        at = change["at"]
+        say()
+        say_change(change, f"{at['topic']} {at['partition']}:{at['offset']:,}" if at["offset"] >= 0 else at["topic"])
+
+
+def _say_facts(body: dict[str, Any], more: Iterable[tuple[str, object]]) -> None:
     from dragoman.times import moment, of_millis
     from dragoman.wiring import utc
 
     problem = body["problem"]
-    state = f"waits, {count(body['waiting_behind'], 'later step')} behind" if body["waits"] else "waits no longer"
-    say((body["id"], "bold"), f"   {body['translator']} {body['key']}   {state}")
-    say()
     facts = [
         ("problem", f"{problem['code']} ({problem['cause']})"),
         ("", problem["message"]),
@@ -157,13 +234,9 @@ def _say_letter(body: dict[str, Any]) -> None:
         ("next", problem.get("hint")),
         ("owner", body["owner"]),
         ("first seen", moment(of_millis(body["first_seen"]), utc())),
-        ("transaction", body["transaction"]),
+        *more,
         ("mapping", body["mapping_version"]),
     ]
     for name, text in facts:
         if text:
             paragraph(str(text), " " * 16, f"  {name:<11}   ")
-    for change in body["changes"]:
-        at = change["at"]
-        say()
-        say_change(change, f"{at['topic']} {at['partition']}:{at['offset']:,}" if at["offset"] >= 0 else at["topic"])

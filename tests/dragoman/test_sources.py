@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -262,3 +262,25 @@ class TestSignals:
         assert {type(project_at(keys).decoder().decode(*row)) for row in rows} == {Change}
         declare(keys, "signals: public.sig\n")
         assert {type(project_at(keys).decoder().decode(*row)) for row in rows} == {Signal}
+
+
+class TestUnreadable:
+    def test_it_stops_unless_the_source_says_otherwise(self, tmp_path: Path) -> None:
+        shop = make_shop(tmp_path / "shop")
+        (shop / "feed.jsonl.gz").unlink()
+        write(
+            shop / "feed.jsonl",
+            json.dumps({"topic": "legacy.order", "key": None, "value": "{cut", "headers": {}}) + "\n",
+        )
+        source = shop / "sources" / "shop.yaml"
+        replace(source, "feed.jsonl.gz", "feed.jsonl")
+        assert dragoman("run", cwd=shop).err.splitlines()[0] == "error feed.record-unreadable"
+        write(source, source.read_text("utf-8") + "unreadable: dead-letter\n")
+        (line,) = succeeds("run", "--json", cwd=shop).lines[0]["tables"]
+        assert (line["table"], line["read"], line["rejected"]) == ("(unreadable)", 1, 1)
+        (one,) = succeeds("dlq", "list", "--json", cwd=shop).lines
+        assert (one["topic"], one["partition"], one["offset"]) == ("legacy.order", 0, 0)
+        assert "1 record is set aside" in succeeds("dlq", "list", cwd=shop).out
+        (whole,) = succeeds("dlq", "show", one["id"], "--json", cwd=shop).lines
+        assert b64decode(whole["record"]["value"]) == b"{cut"
+        assert "record        legacy.order 0:0" in succeeds("dlq", "show", one["id"][:8], cwd=shop).out
