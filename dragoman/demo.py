@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -47,6 +48,15 @@ class FolderNotOurs(DragomanError):
 
     code: ClassVar[str] = "demo.folder-not-ours"
     hint: ClassVar[str] = "A demo begins by emptying its folder: name another one with --dir."
+
+
+class FolderEdited(DragomanError):
+    """The folder {folder} was made by a demo, and somebody has changed its files since."""
+
+    code: ClassVar[str] = "demo.folder-edited"
+    hint: ClassVar[str] = (
+        "A demo begins by emptying its folder: name another one with --dir, or remove this one yourself."
+    )
 
 
 class ExampleMissing(DragomanError):
@@ -309,7 +319,10 @@ class _Story:
 
 
 def make_folder(folder: Path) -> None:
-    """A fresh copy of the example in a folder of our own; `FolderNotOurs` if it holds anything else."""
+    """A fresh copy of the example in a folder of our own.
+
+    `FolderNotOurs` if it holds anything else, `FolderEdited` if it holds somebody's work.
+    """
     source = next(
         (s for s in (HOME / "dragoman" / "example_insurer", HOME / "examples" / "insurer") if s.is_dir()), None
     )
@@ -318,9 +331,21 @@ def make_folder(folder: Path) -> None:
     if folder.exists():
         if not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).is_file()):
             raise FolderNotOurs(folder=folder)
+        if any(folder.iterdir()) and (folder / MARK).read_text(encoding="utf-8", errors="replace") != _mark(folder):
+            raise FolderEdited(folder=folder)
         shutil.rmtree(folder)
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("var", "__pycache__", "*.pyc"))
-    (folder / MARK).write_text("Made by `dragoman demo`, which empties this folder each time.\n", encoding="utf-8")
+    (folder / MARK).write_text(_mark(folder), encoding="utf-8")
+
+
+def _mark(folder: Path) -> str:
+    """What the mark of a demo's folder says: whose it is, and a hash of the files that people may edit."""
+    digest = blake2b(digest_size=8)
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and not {"var", "__pycache__", MARK} & set(name.parts):
+            digest.update(f"{name.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return f"Made by `dragoman demo`, which empties this folder each time. Its files: {digest.hexdigest()}\n"
 
 
 def _last_states(log: Log) -> dict[bytes, Record]:

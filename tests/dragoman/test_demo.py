@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from dragoman.demo import FolderEdited, make_folder
 from tests.dragoman.support import dragoman, query, succeeds, write
 
 
@@ -62,3 +65,22 @@ def test_it_is_made_afresh_and_only_in_a_folder_of_its_own(tmp_path: Path) -> No
         succeeds("demo", "--dir", "demo", "--transactions", "200", cwd=tmp_path)
     letters = query(tmp_path / "demo" / "var" / "letters.db", "SELECT count(*), count(DISTINCT event_id) FROM letter")
     assert letters[0][0] == letters[0][1] > 0
+
+
+def test_it_keeps_what_somebody_changed_in_its_folder(tmp_path: Path) -> None:
+    made = tmp_path / "demo"
+    make_folder(made)
+    make_folder(made)
+    (made / "var").mkdir()
+    write(made / "var" / "anything.db", "made by running")
+    make_folder(made)
+    mapping = made / "mappings" / "policy.yaml"
+    write(mapping, mapping.read_text(encoding="utf-8") + "# mine\n")
+    told = dragoman("demo", "--dir", "demo", cwd=tmp_path)
+    assert (told.code, told.err.splitlines()[0]) == (2, "error demo.folder-edited")
+    assert mapping.read_text(encoding="utf-8").endswith("# mine\n")
+    write(mapping, mapping.read_text(encoding="utf-8").removesuffix("# mine\n"))
+    make_folder(made)
+    write(made / "mappings" / "policy.new.yaml", "mine")
+    with pytest.raises(FolderEdited):
+        make_folder(made)
