@@ -11,6 +11,7 @@ from bench.measure import ratio
 from dragoman.wiring import works
 from translators.aggregate import Rows
 from translators.compiled import CompiledTranslator
+from translators.facts import UNKNOWN, Facts
 from translators.translator import translate
 
 TRANSACTIONS = 4_000
@@ -43,9 +44,9 @@ class _Listening:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def events(self, old: Any, new: Any, old_rows: Rows, new_rows: Rows) -> Any:
+    def events(self, old: Any, new: Any, old_rows: Rows, new_rows: Rows, facts: Facts = UNKNOWN) -> Any:
         self.steps.append((old_rows, new_rows))
-        return self.inner.events(old, new, old_rows, new_rows)
+        return self.inner.events(old, new, old_rows, new_rows, facts)
 
 
 def real_steps() -> tuple[CompiledTranslator, list[tuple[Rows, Rows]]]:

@@ -19,6 +19,7 @@ from translators.compiled import CompiledTranslator, compile_mapping
 from translators.errors import DragomanError
 from translators.expression.bind import sources
 from translators.expression.runtime import ValueProblem
+from translators.facts import facts_of
 from translators.outcome import Ignored, Loaded, Outcome, Rejected, Translated
 from translators.problem import Problem
 from translators.translator import Event, Refused, translate
@@ -104,7 +105,7 @@ def _outcome(
         if any(change.is_snapshot for change in changes) or touches_unseen(old_rows, changes):
             translator.state(new_rows)
             return Loaded(), (), None
-        found = translate(translator, old_rows, new_rows)
+        found = translate(translator, old_rows, new_rows, facts_of(changes))
     except Refused as refused:
         return Rejected(refused.problem), (), refused.__cause__
     return Ignored(found.ignored) if found.ignored else Translated(), found.events, None

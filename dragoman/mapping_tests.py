@@ -71,7 +71,7 @@ class _Reader:
         return tuple(self._change(item, number) for item in node.items)
 
     def _change(self, node: YamlNode, number: int) -> Change:
-        form = self._form(node, "a change").only(("table", "op"), ("before", "after"))
+        form = self._form(node, "a change").only(("table", "op"), ("before", "after", "origin"))
         name = form.text("table")
         table = self._schema.tables.get(name)
         if table is None:
@@ -95,6 +95,7 @@ class _Reader:
             committed_after=number,
             time=datetime.fromtimestamp(number, UTC),
             at=Coordinate(self._file, 0, self._position),
+            origin=form.text("origin") if "origin" in form else None,
         )
 
     def _row(self, table: Table, node: YamlNode) -> Row:

@@ -24,6 +24,7 @@ from translators.aggregate import Rows, apply, fresh, seen
 from translators.change import Change
 from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
+from translators.facts import Facts, facts_of
 from translators.outcome import Ignored, Rejected
 from translators.translator import Refused, keys_of, translate
 from translators.values import Opaque, OutOfRange, Row, Unavailable, Value
@@ -103,7 +104,7 @@ def _last_in_log(project: Project, name: str, key: str) -> Case:
     rows: Rows = {}
     for changes in _transactions_of(project, translator, key):
         after = apply(rows, changes)
-        if found is None or _is_news(translator, rows, after):
+        if found is None or _is_news(translator, rows, after, facts_of(changes)):
             found = rows, changes
         rows = after
     if found is None:
@@ -111,9 +112,9 @@ def _last_in_log(project: Project, name: str, key: str) -> Case:
     return Case(translator=name, key=key, rows=found[0], changes=found[1])
 
 
-def _is_news(translator: CompiledTranslator, old: Rows, new: Rows) -> bool:
+def _is_news(translator: CompiledTranslator, old: Rows, new: Rows, facts: Facts) -> bool:
     try:
-        return translate(translator, old, new).ignored is None
+        return translate(translator, old, new, facts).ignored is None
     except Refused:
         return True
 

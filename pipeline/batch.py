@@ -23,6 +23,7 @@ from pipeline.moves import Link
 from pipeline.state.port import Save, StateStore, Stored, Waiting
 from translators.aggregate import apply, fresh, seen, touches_unseen
 from translators.change import Change
+from translators.facts import facts_of as transaction_facts
 from translators.outcome import Ignored, Loaded, Outcome, Parked, Rejected, Translated
 from translators.problem import Problem
 from translators.translator import Refused, Translation, Translator, translate
@@ -134,10 +135,10 @@ class Batch:
         )
         try:
             if link is not None:
-                return self.renumber(facts, stored, after, link)
+                return self.renumber(facts, stored, after, link, news)
             if self.is_unknown(stored, news):
                 return self.enter(facts, stored, after)
-            translation = translate(self.translator, stored.rows, rows)
+            translation = translate(self.translator, stored.rows, rows, transaction_facts(news))
             self.publish(facts, msgspec.structs.replace(after, partial=False), translation, "live")
         except Refused as refused:
             return self._reject(facts, stored, news, refused.problem)
@@ -161,11 +162,11 @@ class Batch:
             self.publish(facts, after, Translation(state=state, changed=True), "snapshot")
         return Loaded()
 
-    def renumber(self, facts: StepFacts, stored: Stored, after: Stored, link: Link) -> Outcome:
+    def renumber(self, facts: StepFacts, stored: Stored, after: Stored, link: Link, news: Sequence[Change]) -> Outcome:
         """A key that was renumbered is told by its tombstone, the new one by its state; events need the rows before."""
         facts = msgspec.structs.replace(facts, renumbered_from=link.renumbered_from, renumbered_to=link.renumbered_to)
         if link.old is not None and link.renumbered_from not in self._waiting:
-            translation = translate(self.translator, link.old, after.rows)
+            translation = translate(self.translator, link.old, after.rows, transaction_facts(news))
             translation = msgspec.structs.replace(translation, changed=True, ignored=None)
         else:
             state = self.translator.state(after.rows)

@@ -14,6 +14,7 @@ from pipeline.testing import MappingTest, Said, producer_of, say
 from translators.aggregate import Rows
 from translators.binding import BoundField, BoundMapping, BoundNode
 from translators.compiled import CompiledTranslator
+from translators.facts import Facts, facts_of
 from translators.outcome import Ignored, Rejected, Translated
 from translators.translator import Refused, keys_of
 
@@ -102,21 +103,21 @@ def _conditions(translator: CompiledTranslator, tests: Sequence[MappingTest]) ->
         yield Touched(name=f"not ignored ({rule.reason})", touched=False in held)
 
 
-def _said(bound: BoundMapping, steps: Iterable[tuple[Rows, Rows]]) -> Iterator[tuple[set[str], str | None]]:
+def _said(bound: BoundMapping, steps: Iterable[tuple[Rows, Rows, Facts]]) -> Iterator[tuple[set[str], str | None]]:
     """What the rules of a mapping say of each step, and why it says nothing; a step that fails tells nothing."""
     alone = CompiledTranslator(bound, "")
-    for old, new in steps:
+    for old, new, facts in steps:
         try:
             before, after = alone.state(old), alone.state(new)
             if before is not None or after is not None:
-                said = alone.events(before, after, old, new)
+                said = alone.events(before, after, old, new, facts)
                 yield {event.type for event in said.events}, said.ignored
         except Refused:
             continue
 
 
-def _evaluated(translator: CompiledTranslator, tests: Iterable[MappingTest]) -> Iterator[tuple[Rows, Rows]]:
-    """The rows before and after each step in which conditions were asked."""
+def _evaluated(translator: CompiledTranslator, tests: Iterable[MappingTest]) -> Iterator[tuple[Rows, Rows, Facts]]:
+    """The rows before and after each step in which conditions were asked, and the facts of its transaction."""
     for test in tests:
         observed = Observed(translator, producer_of(translator), "test", begins_empty=True)
         for changes in test.transactions:
@@ -125,7 +126,7 @@ def _evaluated(translator: CompiledTranslator, tests: Iterable[MappingTest]) -> 
             step = observed.now(changes)
             after = observed.state_of(key)
             if isinstance(step.outcome, Translated | Ignored) and after is not None:
-                yield (before.rows if before is not None else {}), after.rows
+                yield (before.rows if before is not None else {}), after.rows, facts_of(changes)
 
 
 def _fields(bound: BoundMapping, tests: Iterable[MappingTest]) -> Iterator[Touched]:

@@ -15,6 +15,7 @@ from pipeline.batch import Batch, facts_of_waiting
 from pipeline.moves import link_of
 from pipeline.state.port import Stored, Waiting
 from translators.aggregate import apply
+from translators.facts import facts_of as transaction_facts
 from translators.outcome import Ignored, Loaded, Outcome, Translated
 from translators.problem import Problem
 from translators.translator import Refused, Translation, translate
@@ -71,11 +72,11 @@ def _apply(batch: Batch, step: Waiting) -> Outcome:
         return Loaded()
     link = link_of(batch.translator, step.key, step.changes)
     if link is not None:
-        return batch.renumber(facts, stored, after, link)
+        return batch.renumber(facts, stored, after, link, step.changes)
     if batch.is_unknown(stored, step.changes):
         return batch.enter(facts, stored, after)
     after = msgspec.structs.replace(after, partial=False)
-    translation = translate(batch.translator, stored.rows, rows)
+    translation = translate(batch.translator, stored.rows, rows, transaction_facts(step.changes))
     batch.publish(facts, after, translation, "live")
     return Ignored(translation.ignored) if translation.ignored else Translated()
 

@@ -61,6 +61,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     the other side."""
     counted: bool = True
     """False: it follows from another change, with which it is counted (the place that a moved row left, a truncate)."""
+    origin: str | None = None
+    """Who wrote it first, where it came to the source by replication and the source says so."""
 
     @property
     def is_snapshot(self) -> bool:

@@ -15,6 +15,7 @@ from translators.contract import substance
 from translators.contracts import Contracts
 from translators.expression.bind import sources
 from translators.expression.runtime import ValueProblem
+from translators.facts import UNKNOWN, Facts
 from translators.functions import Functions, PythonCall, no_functions
 from translators.generate import generate
 from translators.generating import Checked
@@ -26,7 +27,7 @@ from translators.translator import Event, Refused, Said, State
 from translators.values import Row, key_text
 
 StateFunction = Callable[[Rows], State | None]
-EventsFunction = Callable[[State | None, State | None, Rows, Rows], tuple[tuple[Event, ...], str | None]]
+EventsFunction = Callable[[State | None, State | None, Rows, Rows, Facts], tuple[tuple[Event, ...], str | None]]
 
 
 class CompiledTranslator:
@@ -89,9 +90,11 @@ class CompiledTranslator:
         """The state of an aggregate, `None` without a root row. `Refused` if its rows cannot be translated."""
         return self._state(rows)
 
-    def events(self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows) -> Said:
+    def events(
+        self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows, facts: Facts = UNKNOWN
+    ) -> Said:
         """What happened between two states. `Refused` if an event's own fields cannot be computed."""
-        found, ignored = self._events(old, new, old_rows, new_rows)
+        found, ignored = self._events(old, new, old_rows, new_rows, facts)
         return Said(found, ignored)
 
     def correlation(self, rows: Rows) -> str | None:

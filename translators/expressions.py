@@ -15,7 +15,7 @@ from translators.contract import Shape
 from translators.errors import DragomanError
 from translators.expression import nodes as n
 from translators.expression.bind import bind
-from translators.expression.bound import Bound, Call, CodeTable, Column, Field, Scope, walk
+from translators.expression.bound import Bound, Call, CodeTable, Column, Field, Meta, Scope, walk
 from translators.expression.errors import ExpressionError
 from translators.expression.parse import parse
 from translators.functions import KINDS, FunctionMissing, Functions, PythonCall
@@ -131,8 +131,8 @@ class Expressions:
 
     def _input(self, node: Expression, scope: Scope, span: tuple[int, int]) -> Bound | None:
         bound = self.bind(node, scope)
-        if bound is not None and not isinstance(bound, Column | Field):
-            hint = "Name columns, and compute in the function; in events OLD.field and NEW.field are inputs too."
+        if bound is not None and not isinstance(bound, Column | Field | Meta):
+            hint = "Name columns, and compute in the function; in events OLD.field, NEW.field and META.fact are inputs too."
             self._report.whole(node, "py.input", f"{node.text} is no column", hint)
             return None
         return None if bound is None else replace(bound, span=span)

@@ -1,7 +1,7 @@
 """The Python of one translator: two straight functions that a person can read, made from a bound mapping.
 
-    state(rows)                           -> the target state, None without a root row
-    events(old, new, old_rows, new_rows)  -> (events, why nothing was said)
+    state(rows)                                 -> the target state, None without a root row
+    events(old, new, old_rows, new_rows, meta)  -> (events, why nothing was said)
 
 Each column is read once, before the fields that need it; `at` numbers the field that is computed, for errors.
 """
@@ -110,7 +110,7 @@ class _Generator(Generating):
 
     def _events_function(self) -> None:
         writer = self.writer
-        with writer.block("def events(old, new, old_rows, new_rows):"):
+        with writer.block("def events(old, new, old_rows, new_rows, meta):"):
             writer.line("o = NULLS if old is None else old")
             writer.line("n = NULLS if new is None else new")
             writer.line("source = o if new is None else n")

@@ -1,7 +1,7 @@
 """The code around a Python translator: its class is asked, and what it says is held against the contracts.
 
-state(rows)                           -> the target state, None without a root row
-events(old, new, old_rows, new_rows)  -> (events, why nothing was said)
+state(rows)                                 -> the target state, None without a root row
+events(old, new, old_rows, new_rows, meta)  -> (events, why nothing was said)
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class _Generator(Generating):
     def _events_function(self) -> None:
         writer = self.writer
         table = ", ".join(f"{event.type!r}: event_{at}" for at, event in enumerate(self.bound.events))
-        with writer.block("def events(old, new, old_rows, new_rows):"):
+        with writer.block("def events(old, new, old_rows, new_rows, meta):"):
             writer.line("at = -1")
             with writer.block("try:"):
                 self.mark(self._thing("", Shape(kind="opaque")))

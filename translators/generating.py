@@ -64,6 +64,9 @@ class Names:
             return "(old != new)"
         return "(" + " or ".join(f"{self.old(path)} != {self.new(path)}" for path in paths) + ")"
 
+    def meta(self, name: str) -> str:
+        return f"meta.{name}"
+
     def within(self) -> Names:
         """The same names, to which those of an inner row are added."""
         return Names(dict(self.columns), dict(self.parts))
@@ -115,6 +118,10 @@ class DataNames:
     def changed(self, paths: tuple[str, ...] | None) -> NoReturn:
         """An invariant knows one state only."""
         raise AssertionError(paths)
+
+    def meta(self, name: str) -> NoReturn:
+        """An invariant knows no transaction."""
+        raise AssertionError(name)
 
 
 class Generating:

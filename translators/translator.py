@@ -10,6 +10,7 @@ import msgspec
 
 from translators.aggregate import Rows
 from translators.change import Change
+from translators.facts import UNKNOWN, Facts
 from translators.problem import Problem
 from translators.values import Row
 
@@ -65,8 +66,10 @@ class Translator(Protocol):
     def state(self, rows: Rows) -> State | None:
         """The state of an aggregate; `None` if it does not exist (no root row)."""
 
-    def events(self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows) -> Said:
-        """What happened between two known states of one aggregate."""
+    def events(
+        self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows, facts: Facts = UNKNOWN
+    ) -> Said:
+        """What happened between two known states of one aggregate; `facts` are those of the transaction."""
 
     def correlation(self, rows: Rows) -> str | None:
         """What ties this step to others, where a column of the root says it."""
@@ -89,13 +92,13 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
 NO_BUSINESS_CHANGE = "no business change"
 
 
-def translate(translator: Translator, old_rows: Rows, new_rows: Rows) -> Translation:
+def translate(translator: Translator, old_rows: Rows, new_rows: Rows, facts: Facts = UNKNOWN) -> Translation:
     """One step of an aggregate whose rows before are all known (none: it did not exist). Raises `Refused`."""
     old = translator.state(old_rows)
     new = translator.state(new_rows)
     if old is None and new is None:
         return Translation(state=None, changed=False, ignored="no root row yet")
-    said = translator.events(old, new, old_rows, new_rows)
+    said = translator.events(old, new, old_rows, new_rows, facts)
     changed = old != new
     quiet = not changed and not said.events
     return Translation(

@@ -183,6 +183,7 @@ _SOURCE = {
     "connector": ("string",), "db": ("string",), "schema": ("string",), "table": ("string",), "txId": ("long", "string"),
     "lsn": ("long",), "sequence": ("string",), "snapshot": ("string",), "ts_us": ("long",), "ts_ms": ("long",),
     "gtid": ("string",), "file": ("string",), "pos": ("long", "int"), "row": ("int", "long"),
+    "origin": ("string",), "server_id": ("long", "int"),
 }  # fmt: skip
 _PARTS = ("op", "source", "before", "after", "message", "transaction")
 

@@ -31,6 +31,7 @@ from connectors.debezium.sources import (
     SourceForm,
     is_snapshot,
     moment,
+    origin,
     snapshot_place,
     source_form,
     transaction,
@@ -210,6 +211,7 @@ class Decoder:
             time=None if snapshot else moment(source),
             at=at,
             flagged=flagged,
+            origin=None if snapshot else origin(source),
         )
         if source.snapshot == "incremental":
             problem = Refusal("snapshot.incremental-unsupported").problem(reader.table)

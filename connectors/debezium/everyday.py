@@ -12,7 +12,7 @@ from connectors.debezium.envelope import Envelope
 from connectors.debezium.fast import EXPECTED, FastRows, is_plain
 from connectors.debezium.images import TableReader
 from connectors.debezium.refusal import Refusal
-from connectors.debezium.sources import INITIAL_MARKS, Source, moment, snapshot_place, transaction
+from connectors.debezium.sources import INITIAL_MARKS, Source, moment, origin, snapshot_place, transaction
 from translators.change import Change, Coordinate, Op
 
 _STREAMED = (None, "false")
@@ -42,6 +42,7 @@ def everyday(
             committed_after=committed,
             time=None if snapshot else moment(source),
             at=at,
+            origin=None if snapshot else origin(source),
         )
     except (*EXPECTED, Refusal):
         return None

@@ -44,6 +44,8 @@ class Source(msgspec.Struct, gc=False):
     file: str | None = None
     pos: int | None = None
     row: int | None = None
+    origin: str | None = None
+    server_id: int | None = None
 
 
 Place = Callable[[Source], tuple[int, int | None]]
@@ -176,6 +178,11 @@ class Block(Protocol):
     def block(self) -> str | None:
         """The id, if the record has one."""
         ...
+
+
+def origin(source: Source) -> str | None:
+    """Who wrote a change first: PostgreSQL's replication origin, the server id of MariaDB and MySQL."""
+    return source.origin if source.server_id is None else str(source.server_id)
 
 
 def transaction(source: Source, found: Block) -> str:

@@ -222,14 +222,16 @@ def _to_change(change: Change) -> list[Any]:
         (change.at.topic, change.at.partition, change.at.offset),
         change.flagged,
     ]
-    if change.moved is not None or not change.counted:
+    if change.moved is not None or not change.counted or change.origin is not None:
         parts += [None if change.moved is None else _to_row(change.moved), change.counted]
+    if change.origin is not None:
+        parts.append(change.origin)
     return parts
 
 
 def _from_change(parts: list[Any]) -> Change:
-    table, op, row_key, before, after, position, transaction, committed_after, moment, at, flagged, *of_moved = parts
-    moved, counted = of_moved or (None, True)
+    table, op, row_key, before, after, position, transaction, committed_after, moment, at, flagged, *more = parts
+    moved, counted = more[:2] or (None, True)
     return Change(
         table=table,
         op=op,
@@ -244,6 +246,7 @@ def _from_change(parts: list[Any]) -> Change:
         flagged=tuple(flagged),
         moved=moved,
         counted=counted,
+        origin=more[2] if len(more) > 2 else None,
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.state.port import StateStore
 from pipeline.worker import TranslatorWorker
 from tests.pipeline.world import FEED, NOTIFICATIONS, PARTITIONS, TRANSACTIONS
 from translators.aggregate import Rows
+from translators.facts import UNKNOWN, Facts
 from translators.problem import Problem
 from translators.schema import Encoding, LegacySchema, Table, column_type
 from translators.translator import Event, Refused, Said, State
@@ -59,7 +60,9 @@ class Orders:
     def correlation(self, rows: Rows) -> str | None:
         return None
 
-    def events(self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows) -> Said:
+    def events(
+        self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows, facts: Facts = UNKNOWN
+    ) -> Said:
         if old == new:
             return Said(ignored="nobody cares")
         if old is None:

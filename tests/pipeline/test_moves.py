@@ -27,7 +27,7 @@ class Renumbered(Orders):
 
     event_types = (*Orders.event_types, "OrderRenumbered.v1")
 
-    def events(self, old: Any, new: Any, old_rows: Any, new_rows: Any) -> Any:
+    def events(self, old: Any, new: Any, old_rows: Any, new_rows: Any, facts: Any = None) -> Any:
         said = super().events(old, new, old_rows, new_rows)
         if old is not None and new is not None and old["number"] != new["number"]:
             return Said((*said.events, Event("OrderRenumbered.v1", {"number": new["number"]})))

@@ -34,6 +34,7 @@ from reconcile.view import ProjectionView, ViewRow, ViewSide
 from translators.aggregate import Rows
 from translators.change import Change, Coordinate
 from translators.contract import Shape
+from translators.facts import UNKNOWN, Facts
 from translators.problem import Problem
 from translators.schema import Encoding, LegacySchema, Table, column_type
 from translators.translator import Refused, Said, State
@@ -134,7 +135,9 @@ class ItemTranslator:
     def correlation(self, rows: Rows) -> str | None:
         return None
 
-    def events(self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows) -> Said:
+    def events(
+        self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows, facts: Facts = UNKNOWN
+    ) -> Said:
         return Said()
 
 

@@ -17,6 +17,7 @@ from translators.expression.bound import (
     Constant,
     Field,
     Happened,
+    Meta,
     Scope,
     fallible,
     is_constant,
@@ -37,6 +38,7 @@ from translators.expression.errors import (
 from translators.expression.fold import fold
 from translators.expression.runtime import ValueProblem
 from translators.expression.special import outside_events, state_path
+from translators.facts import META
 from translators.schema import Type
 
 __all__ = ["Bound", "CodeTable", "Scope", "bind", "fallible", "is_constant", "sources"]
@@ -136,6 +138,8 @@ class _Binder:
         word = "" if node.quoted[0] else first.upper()
         if word in ("OLD", "NEW") and len(node.parts) > 1:
             return self._field(node, word)
+        if word == "META" and len(node.parts) == 2 and not self._is_table(first):
+            return self._fact(node)
         if (
             word in ("CREATED", "DELETED")
             and len(node.parts) == 1
@@ -157,6 +161,19 @@ class _Binder:
         path = state_path(Arguments(side, node.span, (), self.scope), node)
         kind = self.scope.state.get(path, Type("object"))
         return Field(types.nullable(kind, True), node.span, "OLD" if side == "OLD" else "NEW", path)
+
+    def _is_table(self, name: str) -> bool:
+        return name == self.scope.table or name in self.scope.outer or name in self.scope.parts
+
+    def _fact(self, node: n.Name) -> Bound:
+        if self.scope.state is None:
+            raise outside_events("META", node.span)
+        name = node.parts[1]
+        kind = META.get(name.lower())
+        if kind is None:
+            fix = did_you_mean(name.lower(), META, f"There are {', '.join(META)}.")
+            raise UnknownColumn(node.span, noun="fact", name=node.text, fix=fix)
+        return Meta(kind, node.span, name.lower())
 
     def _qualified(self, node: n.Name) -> Bound:
         table = node.parts[0]

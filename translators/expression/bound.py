@@ -62,6 +62,12 @@ class Field(Bound, frozen=True):
     path: str
 
 
+class Meta(Bound, frozen=True):
+    """A fact of the step's transaction."""
+
+    name: str
+
+
 class Happened(Bound, frozen=True):
     """CREATED or DELETED."""
 

@@ -78,7 +78,7 @@ class Dialect:
                     raise NotInSql(f"{bound.name}: more than {MAX_TEXT:,} characters of SQL")
                 return text
             case _:
-                raise NotInSql("OLD, NEW, CHANGED, CREATED and DELETED exist in the stream only")
+                raise NotInSql("OLD, NEW, META, CHANGED, CREATED and DELETED exist in the stream only")
 
     # what each dialect says itself
 

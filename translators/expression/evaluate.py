@@ -11,26 +11,33 @@ from translators.expression.parse import parse
 from translators.expression.python import Emitter, Writer
 
 State = Mapping[str, object]
-Compiled = Callable[[Mapping[str, object], State | None, State | None], object]
+Compiled = Callable[..., object]
 
 
 def evaluate(
-    text: str, scope: Scope, row: Mapping[str, object], *, old: State | None = None, new: State | None = None
+    text: str,
+    scope: Scope,
+    row: Mapping[str, object],
+    *,
+    old: State | None = None,
+    new: State | None = None,
+    meta: State | None = None,
 ) -> object:
     """The value of an expression.
 
     `row` holds the columns by name, an outer table's as `table.column`, a part's rows under its name. `old` and `new`
-    are nested states. Raises an `ExpressionError` if the text is wrong, a `ValueProblem` if the row is.
+    are nested states, `meta` the facts of the transaction. Raises an `ExpressionError` if the text is wrong, a
+    `ValueProblem` if the row is.
     """
-    return compiled(bind(parse(text), scope), scope)(row, old, new)
+    return compiled(bind(parse(text), scope), scope)(row, old, new, meta)
 
 
 def compiled(bound: Bound, scope: Scope, how: str = "value") -> Compiled:
-    """The function (row, OLD, NEW) of a typed tree; `how` is a method of `Emitter`: value, is_true or is_false."""
+    """The function (row, OLD, NEW[, META]) of a typed tree; `how` is a method of `Emitter`: value, is_true or is_false."""
     writer = Writer()
     names = _RowNames(writer, scope.table)
     emitter = Emitter(writer, names)
-    with writer.block("def expression(row, old, new):"):
+    with writer.block("def expression(row, old, new, meta=None):"):
         for table, column in sorted(set(_columns(bound))):
             writer.line(f"{names.column(table, column)} = row[{names.key(table, column)!r}]")
         writer.line(f"return {getattr(emitter, how)(bound)}")
@@ -71,6 +78,9 @@ class _RowNames:
 
     def changed(self, paths: tuple[str, ...] | None) -> str:
         return f"{self._writer.constant(any_changed)}(old, new, {paths!r})"
+
+    def meta(self, name: str) -> str:
+        return f"{self._writer.constant(at_path)}(meta, {name!r})"
 
 
 def at_path(state: State | None, path: str) -> object:

@@ -23,6 +23,7 @@ from translators.expression.bound import (
     Field,
     Happened,
     Local,
+    Meta,
 )
 from translators.expression.catalogue import CATALOGUE, can_raise
 from translators.expression.python_parts import aggregated
@@ -53,6 +54,9 @@ class Names(Protocol):
 
     def changed(self, paths: tuple[str, ...] | None) -> str:
         """Whether one of the state fields changed; any field if `paths` is `None`."""
+
+    def meta(self, name: str) -> str:
+        """A fact of the step's transaction, `None` if it is not known."""
 
 
 class Writer:
@@ -210,6 +214,8 @@ class Emitter:
                 return self.names.column(bound.table, bound.column)
             case Field():
                 return self.names.old(bound.path) if bound.side == "OLD" else self.names.new(bound.path)
+            case Meta():
+                return self.names.meta(bound.name)
             case Happened():
                 return f"({self.names.created if bound.what == 'CREATED' else self.names.deleted})"
             case Changed():

@@ -40,6 +40,10 @@ class NoNames:
         """A constant does not change."""
         raise AssertionError("CHANGED is no constant")
 
+    def meta(self, name: str) -> NoReturn:
+        """A constant knows no transaction."""
+        raise AssertionError(f"META.{name} is no constant")
+
 
 class _Cells(NoNames):
     """The columns of one row of a part, each under a name that it has from where it is needed first."""

@@ -14,7 +14,10 @@ from translators.expression.text import sized
 if TYPE_CHECKING:
     from translators.expression.python import Emitter
 
-_NO_EVENTS = "OLD, NEW, CHANGED, CREATED and DELETED exist in events and in `ignore` only."
+_NO_EVENTS = (
+    "OLD, NEW, META, CHANGED, CREATED and DELETED exist in events and in `ignore` only: a state follows from its rows alone, "
+    "so that a check can compute it again."
+)
 
 
 def _code(args: Arguments) -> Bound:
@@ -76,7 +79,7 @@ def outside_events(name: str, span: tuple[int, int]) -> Refused:
 
 
 def _bound_elsewhere(args: Arguments) -> Bound:
-    """OLD, NEW, CREATED and DELETED are names: the binder resolves them, nobody can call them."""
+    """OLD, NEW, META, CREATED and DELETED are names: the binder resolves them, nobody can call them."""
     raise args.wrong("it is not called", f"Write {args.name} without brackets.")
 
 
@@ -155,5 +158,24 @@ ENTRIES = (
         "DELETED",
         "Whether there is no state after the step.",
         (Example("DELETED", True, _LAST), Example("DELETED", False, _STEP)),
+    ),
+    Entry(
+        name="META",
+        signature="META.transaction, META.time, META.origin",
+        meaning=(
+            "A fact of the step's transaction, the same in every repeat: its id in the source, its commit time (an instant), "
+            "and who wrote it first (PostgreSQL's replication origin, MariaDB's server id, as text)."
+        ),
+        examples=(
+            Example("META.origin IS DISTINCT FROM 'new_system'", True, {"META": {"origin": "7"}}),
+            Example("META.transaction", "991", {"META": {"transaction": "991"}}),
+            Example("META.time", None, {"META": {}}),
+        ),
+        bind=_bound_elsewhere,
+        python=Python(),
+        arity=(0, 0),
+        nulls="NULL where the source does not say it",
+        takes_names=True,
+        written="operator",
     ),
 )

@@ -306,3 +306,9 @@ def test_the_table_of_sources_says_who_is_read() -> None:
         "postgresql": "proven", "sqlite": "proven", "mariadb": "proven", "mysql": "unproven",
         "sqlserver": "refused", "oracle": "refused", "db2": "refused", "mongodb": "refused",
     }  # fmt: skip
+
+
+def test_the_server_that_wrote_a_change_is_its_origin() -> None:
+    """The captured server has the id that its source block names; a snapshot row has none."""
+    streamed = [one for one in decoded("v_mar", mariadb_schema()) if isinstance(one, Change)]
+    assert {(one.op == "r", one.origin) for one in streamed} == {(True, None), (False, "223344")}

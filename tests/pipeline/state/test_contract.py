@@ -62,6 +62,7 @@ def step(key: str, version: int, first_seen: int = 0, problem: Problem | None = 
         committed_after=None,
         time=None,
         at=Coordinate("feed", 0, version),
+        origin="new_system" if version % 2 else None,
     )
     return Waiting(
         key=key,

@@ -32,8 +32,8 @@ PYTHON = {
 def run(example: Example, **instead: object) -> object:
     """The value of an example, some of its columns replaced."""
     given = {**example.given, **instead}
-    old, new = (cast("Mapping[str, object] | None", given.pop(side, None)) for side in ("OLD", "NEW"))
-    return evaluate(example.text, SCOPE, row(**given), old=old, new=new)
+    old, new, meta = (cast("Mapping[str, object] | None", given.pop(side, None)) for side in ("OLD", "NEW", "META"))
+    return evaluate(example.text, SCOPE, row(**given), old=old, new=new, meta=meta)
 
 
 def has_type(value: object, kind: Type) -> bool:
@@ -103,6 +103,6 @@ def test_an_unmapped_code_names_set_value_and_the_nearest_code() -> None:
 
 
 def test_examples_use_columns_that_exist() -> None:
-    known = {*EXAMPLE_COLUMNS, "part", "OLD", "NEW"}
+    known = {*EXAMPLE_COLUMNS, "part", "OLD", "NEW", "META"}
     assert all(set(example.given) <= known for _, example in EXAMPLES)
     assert set(NOTHING) == set(EXAMPLE_COLUMNS)

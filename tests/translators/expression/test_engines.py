@@ -17,7 +17,7 @@ from translators.expression.catalogue import CATALOGUE
 from translators.values import Row
 
 PIECES = 6
-EVENTS_ONLY = {"CHANGED", "OLD", "NEW", "CREATED", "DELETED"}
+EVENTS_ONLY = {"CHANGED", "OLD", "NEW", "META", "CREATED", "DELETED"}
 
 
 def filled(form: str, at: int) -> str:

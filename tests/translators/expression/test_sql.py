@@ -137,7 +137,15 @@ def test_a_branch_that_is_not_taken_does_not_raise(
 
 
 @pytest.mark.parametrize(
-    "text", ["OLD.status", "NEW.status = 'x'", "CHANGED(*)", "CREATED OR a", "n + CASE WHEN DELETED THEN 1 END"]
+    "text",
+    [
+        "OLD.status",
+        "META.origin = '7'",
+        "NEW.status = 'x'",
+        "CHANGED(*)",
+        "CREATED OR a",
+        "n + CASE WHEN DELETED THEN 1 END",
+    ],
 )
 def test_what_only_the_stream_knows_has_no_sql(text: str) -> None:
     bound = bind(parse(text), EVENTS)
