@@ -13,13 +13,13 @@ from dragoman.project import Project
 from dragoman.times import moment, span
 from dragoman.wiring import utc
 from reconcile.groups import Group
+from reconcile.pages import answer_of
 from reconcile.report import write_report
 from reconcile.run import RunResult
 from translators.errors import DragomanError
 
 FOLDER = "var/reports"
 _KEPT = ".run.json"
-_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 class ReportUnknown(DragomanError):
@@ -126,13 +126,8 @@ def say_result(result: RunResult) -> None:
 
 
 def _sentence(result: RunResult) -> str:
-    differ = count(result.confirmed, "key differs", "keys differ")
-    if not result.confirmed:
-        said = "Nothing differs" if result.exit_code == 0 else "No difference was confirmed"
-    else:
-        reasons = len(result.groups)
-        number = _WORDS[reasons] if reasons < len(_WORDS) else f"{reasons:,}"
-        said = f"{differ}, for {number} reason{'' if reasons == 1 else 's'}"
+    """The page's answer, and what became of the keys beside it."""
+    answer, reasons, _ = answer_of(result)
     beside = []
     if result.in_flight:
         beside.append(f"{result.in_flight:,} {'was' if result.in_flight == 1 else 'were'} in flight and agreed")
@@ -140,7 +135,7 @@ def _sentence(result: RunResult) -> str:
         beside.append(f"{result.unconfirmed:,} never held still")
     if result.not_covered:
         beside.append(f"{result.not_covered:,} could not be judged")
-    return "; ".join([said, *beside]) + "."
+    return "; ".join([f"{answer}{reasons}".rstrip("."), *beside]) + "."
 
 
 def say_findings(groups: Sequence[Group]) -> None:

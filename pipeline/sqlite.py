@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -25,22 +28,14 @@ _QUERY = re.compile(r"^-- :name (\w+)\n(.*?)(?=^-- :name |\Z)", re.MULTILINE | r
 # A write that finds no room is SQLITE_FULL only if the system said ENOSPC. Over a quota or a file size limit it
 # is one of the other two. A failing device shows at the fsync or when reading, which are not among them.
 NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
-# The statements are ours and constant: a table that is missing or a rule that is broken was not made by them.
-_DAMAGED = frozenset(
-    {
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_ERROR,
-        sqlite3.SQLITE_CONSTRAINT,
-        sqlite3.SQLITE_MISMATCH,
-    }
-)
+NO_ROOM_OF_SYSTEM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_RIGHTS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 class FileKind(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of file: how it is told from other SQLite databases, how it begins, and what its errors are called.
 
-    `failed` and `damaged` have the fields path and reason, `newer` has path, found and known.
+    `failed`, `damaged` and `read_only` have the fields path and reason, `busy` path and seconds, `newer` path, found and known.
     """
 
     name: str
@@ -50,6 +45,8 @@ class FileKind(msgspec.Struct, frozen=True, kw_only=True):
     failed: type[DragomanError]
     damaged: type[DragomanError]
     newer: type[DragomanError]
+    read_only: type[DragomanError]
+    busy: type[DragomanError]
 
 
 def named_queries(path: Path) -> Mapping[str, str]:
@@ -64,9 +61,8 @@ def open_database(path: Path, kind: FileKind, *, read_only: bool = False) -> sql
     file is made if it is missing, except by a reader. A file of another kind, or damaged, is left as it is.
     """
     with translated(path, kind):
-        if path.exists() and 0 < path.stat().st_size < _HEADER_BYTES:
-            # SQLite would take some of these for an empty database.
-            raise kind.damaged(path=path, reason="it ends in the middle of its header")
+        if path.exists() and path.stat().st_size:
+            check_header(path.stat().st_size, path, kind)
         uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
         try:
@@ -82,17 +78,35 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind, read_on
         connection.execute("PRAGMA synchronous = FULL")
         if _is_empty(connection):
             _create(connection, kind)
-    if _pragma(connection, "application_id") != kind.application_id:
-        raise kind.damaged(path=path, reason=f"it is an SQLite database, but not a {kind.name}")
-    found = _pragma(connection, "user_version")
-    if found > kind.format:
-        raise kind.newer(path=path, found=found, known=kind.format)
+    check_identity(connection, path, kind)
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
         if path.stat().st_size <= CHECK_LIMIT:
-            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            if verdict != "ok":
-                raise kind.damaged(path=path, reason=" ".join(str(verdict).split()))
+            check_pages(connection, path, kind, "integrity_check")
+
+
+def check_header(size: int, path: Path, kind: FileKind) -> None:
+    """`kind.damaged` if a file of this size ends in its header: SQLite would take some of these for an empty database."""
+    if size < _HEADER_BYTES:
+        raise kind.damaged(path=path, reason=f"it ends after {size} bytes, in the middle of its header")
+
+
+def check_identity(connection: sqlite3.Connection, path: Path, kind: FileKind) -> None:
+    """Is this a file of the kind, and of a format that is known? Reads one page."""
+    if _pragma(connection, "application_id") != kind.application_id:
+        raise kind.damaged(path=path, reason=f"it is an SQLite database, but not a {kind.name}")
+    found = _pragma(connection, "user_version")
+    if not 0 < found <= kind.format:
+        raise kind.newer(path=path, found=found, known=kind.format)
+
+
+def check_pages(
+    connection: sqlite3.Connection, path: Path, kind: FileKind, how: Literal["quick_check", "integrity_check"]
+) -> None:
+    """`kind.damaged` if SQLite finds the page structure broken. Reads the whole file."""
+    (verdict,) = connection.execute(f"PRAGMA {how}(1)").fetchone()
+    if verdict != "ok":
+        raise kind.damaged(path=path, reason=" ".join(str(verdict).split()))
 
 
 def _create(connection: sqlite3.Connection, kind: FileKind) -> None:
@@ -136,21 +150,62 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def translated(path: Path, kind: FileKind) -> Iterator[None]:
-    """Raise every error of SQLite and of the system from inside as `DiskFull`, `kind.damaged` or `kind.failed`."""
+def translated(path: Path, kind: FileKind, file: Path | None = None) -> Iterator[None]:
+    """Raise every error of SQLite and of the system from inside as `DiskFull` or one of the kind's own.
+
+    `path` is what errors call the file; `file` is the real one, where `path` is a link to it.
+    """
     try:
         yield
     except OSError as error:
-        raise kind.failed(path=path, reason=error.strerror or str(error)) from error
+        raise os_error(error, path, kind) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where SQLite's message quotes a damaged name
-        if getattr(error, "sqlite_errorcode", None) in NO_ROOM:
-            raise DiskFull(path=path) from error
-        named = kind.damaged if _is_damage(error) else kind.failed
-        raise named(path=path, reason=" ".join(str(error).split())) from error
+        raise sqlite_error(error, path, file or path, kind) from error
 
 
-def _is_damage(error: Exception) -> bool:
+def sqlite_error(error: sqlite3.Error | UnicodeDecodeError, path: Path, file: Path, kind: FileKind) -> DragomanError:
+    """The error of ours that says what SQLite means (https://www.sqlite.org/rescode.html); `path` is what it calls `file`."""
+    # No code: the adapter's own refusals (a closed connection, another thread), or text that is not UTF-8.
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # from Python itself: a closed connection or another thread, or else text that is no UTF-8
-        return not isinstance(error, sqlite3.ProgrammingError)
-    return code & 0xFF in _DAMAGED
+    primary = None if code is None else code & 0xFF
+    reason = " ".join(str(error).split())
+    match primary:
+        case sqlite3.SQLITE_FULL:
+            return DiskFull(path=path)
+        case sqlite3.SQLITE_IOERR:
+            return DiskFull(path=path) if _is_full(file) else kind.failed(path=path, reason=reason)
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
+            return kind.read_only(path=path, reason=reason)
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return kind.busy(path=path, seconds=f"{BUSY_SECONDS:.0f}")
+        case sqlite3.SQLITE_NOMEM | sqlite3.SQLITE_TOOBIG | sqlite3.SQLITE_INTERRUPT:
+            return kind.failed(path=path, reason=reason)
+        case None if isinstance(error, sqlite3.ProgrammingError):
+            return kind.failed(path=path, reason=reason)
+    # The statements are ours and constant: whatever else they meet (a table that is missing, a row that is there
+    # already, a broken page) was not made by them.
+    return kind.damaged(path=path, reason=reason)
+
+
+def _is_full(file: Path) -> bool:
+    """Does the next write find no room? SQLite keeps the system's error to itself (a quota, a file size limit)."""
+    wal = Path(f"{file}-wal")
+    probe = file.with_name(f"{file.name}.{os.getpid()}.probe")
+    try:
+        with probe.open("wb") as stream:
+            stream.seek(wal.stat().st_size if wal.exists() else file.stat().st_size)
+            stream.write(bytes(64 * 1024))
+    except OSError as error:
+        return error.errno in NO_ROOM_OF_SYSTEM
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return False
+
+
+def os_error(error: OSError, path: Path, kind: FileKind) -> DragomanError:
+    """The error of ours that says what the system means."""
+    if error.errno in NO_ROOM_OF_SYSTEM:
+        return DiskFull(path=path)
+    named = kind.read_only if error.errno in _NO_RIGHTS else kind.failed
+    return named(path=path, reason=error.strerror or str(error))

@@ -14,23 +14,14 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import cast
 from zlib import crc32
 
 import msgspec
 
-from pipeline.log.file import (
-    check_identity,
-    connect,
-    create,
-    lock_worker,
-    os_error,
-    quick_check,
-    size_of,
-    sqlite_error,
-)
+from pipeline.log.file import KIND, connect, create, lock_worker, size_of
 from pipeline.log.memory import check_committed, check_partition, check_retained, check_shape, page_of, place_of
 from pipeline.log.port import (
     FencedWriter,
@@ -46,6 +37,7 @@ from pipeline.log.port import (
     TopicSpec,
     TopicUnknown,
 )
+from pipeline.sqlite import check_identity, check_pages, translated
 
 # Checked page by page at open up to this size (bytes): some milliseconds; a bigger file is checked where it is read.
 QUICK_CHECK_LIMIT = 16 * 1024 * 1024
@@ -87,7 +79,7 @@ class EmbeddedLog:
                 create(self._file, path)
             size = size_of(self._file, path)
             self._db = held.enter_context(closing(connect(self._file)))
-            check_identity(self._db, path)
+            check_identity(self._db, path, KIND)
             self.topics()
             if worker:
                 self._check_worker(size)
@@ -230,7 +222,7 @@ class EmbeddedLog:
 
     def _check_worker(self, size: int) -> None:
         if size <= QUICK_CHECK_LIMIT:
-            quick_check(self._db, self.path)
+            check_pages(self._db, self.path, KIND, "quick_check")
         # A worker that cannot write is told now, not after its first batch.
         with self._transaction() as db:
             db.execute(_queries["touch"])
@@ -283,14 +275,8 @@ class EmbeddedLog:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise sqlite_error(error, self.path, self._file) from error
-        except OSError as error:
-            raise os_error(error, self.path) from error
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(self.path, KIND, self._file)
 
 
 class _EmbeddedWriter:

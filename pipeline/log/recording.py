@@ -26,9 +26,9 @@ from typing import IO, Annotated, ClassVar, Literal, cast
 
 import msgspec
 
-from pipeline.log.file import NO_ROOM
 from pipeline.log.memory import MAX_OFFSET, MAX_PARTITIONS, MAX_TIMESTAMP
 from pipeline.log.port import DiskFull, Kind, Log, Outgoing, Record, TopicPartition, TopicSpec
+from pipeline.sqlite import NO_ROOM_OF_SYSTEM
 from translators.errors import DragomanError
 
 Encoding = Literal["text", "base64"]
@@ -239,7 +239,7 @@ def write_recording(path: Path, records: Iterable[Record | Outgoing], encoding: 
                 count += 1
         draft.replace(path)
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if error.errno in NO_ROOM_OF_SYSTEM:
             raise DiskFull(path=path) from error
         raise RecordingUnwritable(where=path, reason=error.strerror or str(error)) from error
     finally:

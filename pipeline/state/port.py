@@ -142,6 +142,21 @@ class StateCorrupt(StateError):
     hint = "Restore it from a copy, or remove it together with the log and build both again from the feed."
 
 
+class StateReadOnly(StateError):
+    """The state {path} cannot be written: {reason}."""
+
+    code = "state.read-only"
+    hint = "It needs a folder and files that this user may write, also for reading: SQLite keeps files beside it."
+
+
+class StateBusy(StateError):
+    """Another process has kept the state {path} locked for {seconds} s."""
+
+    code = "state.busy"
+    hint = "Nothing was written. Look for a process that holds the file (a copy, a database browser), then try again."
+    transient = True
+
+
 class StateFormat(StateError):
     """The state {path} has format {found}; this version reads up to {known}."""
 

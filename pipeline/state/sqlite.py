@@ -18,9 +18,11 @@ from pipeline.state.port import (
     Lifecycle,
     Pin,
     Save,
+    StateBusy,
     StateCorrupt,
     StateError,
     StateFormat,
+    StateReadOnly,
     Stored,
     Waiting,
 )
@@ -41,6 +43,8 @@ _KIND = FileKind(
     failed=StateError,
     damaged=StateCorrupt,
     newer=StateFormat,
+    read_only=StateReadOnly,
+    busy=StateBusy,
 )
 
 _Row = tuple[object, ...]
@@ -51,7 +55,7 @@ class SqliteState:
 
     With `read_only` nothing is made or written; a writer may be at work meanwhile. Translators of other names in the
     same file are not touched; their writers wait for each other. Not for use by several threads. Every method may raise
-    `StateError`, `StateCorrupt`, `StateFormat` or, where it writes, `DiskFull`.
+    a `StateError` or, where it writes, `DiskFull`.
     """
 
     def __init__(self, path: Path, translator: str, *, read_only: bool = False) -> None:

@@ -25,14 +25,14 @@ def test_clean_and_complete(insurer: Path) -> None:
     assert (result["confirmed"], result["coverage"], result["exit_code"]) == (0, 1.0, 0)
     assert result["compared"] == result["agree"] > 0
     assert Path(result["report"]).is_file()
-    assert "Nothing differs" in succeeds("report", cwd=insurer).out
+    assert f"All {result['compared']:,} agree." in succeeds("report", cwd=insurer).out
 
 
 def test_drift_is_told_by_cause_and_written(worked: Path) -> None:
     edit_view(worked, "UPDATE policy_view SET status = 'quoted' WHERE policy_number = 'P00000001'")
     told = dragoman("reconcile", "run", cwd=worked)
     assert told.code == 1
-    assert "3 keys differ, for two reasons." in told.out
+    assert " differ, for two reasons." in told.out
     assert "'SU' is not in the code table status" in told.out
     assert "Edited in the view by hand" in told.out
     (result,) = dragoman("reconcile", "run", "policy_view", "--json", cwd=worked).lines

@@ -82,10 +82,6 @@ class Dialect:
 
     # what each dialect says itself
 
-    def literal(self, value: object, kind: Type) -> str:
-        """A constant."""
-        raise NotImplementedError
-
     def column(self, text: str, kind: Type) -> str:
         """A column as the language sees it: CHAR without its blanks, no value outside the language's range."""
         raise NotImplementedError
@@ -107,6 +103,19 @@ class Dialect:
         raise NotInSql("FIRST and LAST")
 
     # what they share
+
+    def literal(self, value: object, kind: Type) -> str:
+        """A constant."""
+        if value is None:
+            return self.collated(self.cast("NULL", kind), kind)
+        if isinstance(value, bool):
+            return "TRUE" if value else "FALSE"
+        if isinstance(value, str):
+            return self.collated(self.quoted(value), kind)
+        if isinstance(value, date):
+            text = value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
+            return f"{self.type_name(kind)} '{text}'"
+        return self.cast(f"'{value:f}'" if kind.kind == "decimal" else f"'{value}'", kind)
 
     def type_name(self, kind: Type) -> str:
         """How the dialect calls a type."""

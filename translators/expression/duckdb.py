@@ -7,7 +7,6 @@ The text is meant for a connection on which `SETTINGS` were run. Columns of the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
 from types import MappingProxyType
 
 from translators.expression import types
@@ -45,18 +44,6 @@ class DuckDB(Dialect):
             "timestamptz": "TIMESTAMPTZ",
         }
     )
-
-    def literal(self, value: object, kind: Type) -> str:
-        if value is None:
-            return self.cast("NULL", kind)
-        if isinstance(value, bool):
-            return "TRUE" if value else "FALSE"
-        if isinstance(value, str):
-            return self.quoted(value)
-        if isinstance(value, date):
-            text = value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
-            return f"{self.type_name(kind)} '{text}'"
-        return self.cast(f"'{value:f}'" if kind.kind == "decimal" else f"'{value}'", kind)
 
     def column(self, text: str, kind: Type) -> str:
         if kind.kind in ("date", "timestamp", "timestamptz"):

@@ -7,7 +7,6 @@ every column and literal on; UPPER and LOWER take "C.utf8", which PostgreSQL imp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
 from types import MappingProxyType
 
 from translators.expression import types
@@ -43,19 +42,6 @@ class Postgres(Dialect):
             "timestamptz": "timestamptz",
         }
     )
-
-    def literal(self, value: object, kind: Type) -> str:
-        if value is None:
-            return self.collated(self.cast("NULL", kind), kind)
-        if isinstance(value, bool):
-            return "TRUE" if value else "FALSE"
-        if isinstance(value, str):
-            return self.collated(self.quoted(value), kind)
-        if isinstance(value, datetime):
-            return f"{self.type_name(kind)} '{value.isoformat(' ')}'"
-        if isinstance(value, date):
-            return f"date '{value.isoformat()}'"
-        return self.cast(f"'{value:f}'" if kind.kind == "decimal" else f"'{value}'", kind)
 
     def quoted(self, text: str) -> str:
         """With E where a backslash stands in it: plain quotes read it by a setting of the server."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.log import file as log_file
+from pipeline import sqlite as sqlite_files
 from pipeline.log.embedded import QUICK_CHECK_LIMIT, EmbeddedLog
 from pipeline.log.file import LogBusy, LogFormatUnknown
 from pipeline.log.port import LogCorrupt, LogError, Outgoing, Record, TopicSpec
@@ -199,7 +199,7 @@ def test_a_closed_log_says_so(path: Path) -> None:
 
 
 def test_a_file_that_somebody_else_keeps_locked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_file, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_files, "BUSY_SECONDS", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other, closing(EmbeddedLog(path)) as log:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LogBusy):

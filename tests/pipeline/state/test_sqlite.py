@@ -15,7 +15,17 @@ import pytest
 
 from pipeline import sqlite as files
 from pipeline.log.port import DiskFull
-from pipeline.state.port import Lifecycle, Pin, Save, StateCorrupt, StateError, StateFormat, Stored
+from pipeline.state.port import (
+    Lifecycle,
+    Pin,
+    Save,
+    StateBusy,
+    StateCorrupt,
+    StateError,
+    StateFormat,
+    StateReadOnly,
+    Stored,
+)
 from pipeline.state.sqlite import SqliteState
 from tests.pipeline.state.processes import run, start
 
@@ -46,11 +56,11 @@ def elsewhere() -> Iterator[Path]:
 
 
 @contextmanager
-def refused(reason: str) -> Iterator[None]:
-    """A `StateError` that does not speak of damage."""
+def refused(reason: str, kind: type[StateError] = StateError) -> Iterator[None]:
+    """A `StateError` of exactly this kind: none that speaks of damage."""
     with pytest.raises(StateError, match=reason) as caught:
         yield
-    assert type(caught.value) is StateError
+    assert type(caught.value) is kind
 
 
 def test_translators_in_one_file_do_not_see_each_other(path: Path) -> None:
@@ -85,9 +95,9 @@ def test_a_reader_looks_beside_the_writer_and_sees_whole_saves_only(kept: Path) 
 
 
 def test_a_reader_writes_nothing(kept: Path, tmp_path: Path) -> None:
-    with closing(SqliteState(kept, "policy", read_only=True)) as reader, refused("readonly"):
+    with closing(SqliteState(kept, "policy", read_only=True)) as reader, refused("readonly", StateReadOnly):
         reader.save(Save(partition=0, live=True))
-    with refused("unable to open"):
+    with refused("unable to open", StateReadOnly):
         SqliteState(tmp_path / "missing.db", "policy", read_only=True)
     assert not (tmp_path / "missing.db").exists()
 
@@ -96,7 +106,7 @@ def test_a_second_writer_waits_and_then_says_so(kept: Path, monkeypatch: pytest.
     monkeypatch.setattr(files, "BUSY_SECONDS", 0.05)
     with closing(SqliteState(kept, "policy")) as writer, closing(sqlite3.connect(kept, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with refused("locked"):
+        with refused("locked", StateBusy):
             writer.save(Save(partition=0, live=True))
         other.execute("ROLLBACK")
         writer.save(Save(partition=0, live=True))
@@ -239,7 +249,7 @@ def test_a_closed_store_refuses(kept: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    with refused("unable to open"):
+    with refused("unable to open", StateReadOnly):
         SqliteState(tmp_path / "missing" / "state.db", "policy")
 
 
@@ -302,7 +312,7 @@ def test_a_file_without_permission_to_write_is_said(elsewhere: Path) -> None:
     elsewhere.chmod(0o555)
     said = run(UNPRIVILEGED, path)
     elsewhere.chmod(0o755)
-    assert said.startswith(f"StateError The state {path} could not be used: attempt to write a readonly database")
+    assert said.startswith(f"StateReadOnly The state {path} cannot be written: attempt to write a readonly database")
     assert os.listdir(elsewhere) == ["state.db"]
 
 
@@ -310,7 +320,7 @@ def test_a_folder_that_may_not_be_entered_is_said(elsewhere: Path) -> None:
     elsewhere.chmod(0o000)
     said = run(UNPRIVILEGED, elsewhere / "state.db")
     elsewhere.chmod(0o755)
-    assert said == f"StateError The state {elsewhere / 'state.db'} could not be used: Permission denied.\n"
+    assert said == f"StateReadOnly The state {elsewhere / 'state.db'} cannot be written: Permission denied.\n"
 
 
 @pytest.mark.parametrize(
