@@ -12,6 +12,7 @@ from pipeline import cloudevents
 from pipeline.cloudevents import CloudEvent
 from pipeline.feed import Feed, Identity
 from pipeline.log.port import Log, Outgoing, TopicSpec
+from pipeline.log.reading import read_through
 from pipeline.state.port import StateStore
 from pipeline.worker import TranslatorWorker
 from tests.pipeline.world import FEED, NOTIFICATIONS, PARTITIONS, TRANSACTIONS
@@ -147,8 +148,8 @@ def published(log: Log, topic: str) -> list[CloudEvent]:
         return []
     found = []
     for partition in range(log.topics()[topic].partitions):
-        records = log.read(topic, partition, 0, 1_000_000).records
-        found += [cloudevents.read(record) for record in records]
+        for records in read_through(log, topic, partition):
+            found += [cloudevents.read(record) for record in records]
     return found
 
 

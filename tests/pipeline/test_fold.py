@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.cloudevents import CloudEvent
 from pipeline.feed import group_of, read_again
 from pipeline.log.memory import MemoryLog
-from pipeline.log.port import Outgoing, Page
+from pipeline.log.port import Log, Outgoing, Page
 from pipeline.state.memory import MemoryState
 from tests.pipeline.harness import ORDER_FEED, append, balance, by_key, create_topics, published, version_of, worker
 from tests.pipeline.world import (
@@ -30,7 +30,7 @@ from tests.pipeline.world import (
 )
 
 
-def what_was_said(log: MemoryLog) -> tuple[list[tuple[int, int, str]], list[tuple[int, int, dict[str, object] | None]]]:
+def what_was_said(log: Log) -> tuple[list[tuple[int, int, str]], list[tuple[int, int, dict[str, object] | None]]]:
     events = [(int(e.subject), version_of(e), e.name) for e in published(log, "order.events")]
     states = [(int(e.subject), version_of(e), e.data) for e in published(log, "order.state")]
     return events, states
@@ -40,7 +40,7 @@ def live(events: list[CloudEvent]) -> list[CloudEvent]:
     return [e for e in events if e.event_class == "live"]
 
 
-def assert_as_expected(log: MemoryLog, want: Expected) -> None:
+def assert_as_expected(log: Log, want: Expected) -> None:
     events, states = what_was_said(log)
     key = lambda item: item[:2]  # noqa: E731
     assert sorted(events, key=key) == sorted(want.events, key=key)

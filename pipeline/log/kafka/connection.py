@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ Answer = TypeVar("Answer")
 
 # Seconds between two attempts.
 _PAUSE = 0.1
+# Seconds for which a broker that was started again may not yet know its topics.
+FORGETFUL = 30.0
 # A request that is not answered is repeated, also on a broker that hangs: well before the bound of a whole call.
 _REQUEST_SECONDS = 10.0
 
@@ -50,6 +53,7 @@ class Connection:
     ) -> Answer:
         """Attempt it again while it fails for a reason that may pass; every failure comes out as a `LogError`."""
         last: BaseException | None = None
+        forgotten = time.monotonic() + FORGETFUL
         try:
             async with asyncio.timeout(self.seconds):
                 while True:
@@ -63,7 +67,9 @@ class Connection:
                     await asyncio.sleep(_PAUSE)
                     if refresh:
                         await self._client.force_metadata_update()
-                    if isinstance(last, kafka.UnknownTopicOrPartitionError) and not self._knows(topic):
+                    if not isinstance(last, kafka.UnknownTopicOrPartitionError) or self._knows(topic):
+                        forgotten = time.monotonic() + FORGETFUL
+                    elif time.monotonic() > forgotten:
                         raise TopicUnknown(path=self.path, topic=topic)
         except (kafka.KafkaError, OSError) as error:
             # A timeout says less than what was answered before it.
@@ -108,7 +114,11 @@ class Connection:
 
     async def metadata(self) -> Any:
         """The cluster as it is now: its topics, partitions and leaders."""
-        return await self._client.fetch_all_metadata()
+        try:
+            return await self._client.fetch_all_metadata()
+        except kafka.KafkaError as error:
+            # aiokafka does not say that no broker could be asked, or that one had not yet found the others.
+            raise error if error.retriable else kafka.NodeNotReadyError(str(error)) from error
 
     def _knows(self, topic: str) -> bool:
         return self._client.cluster.partitions_for_topic(topic) is not None

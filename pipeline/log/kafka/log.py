@@ -53,7 +53,7 @@ class KafkaLog:
     def topics(self) -> Mapping[str, TopicSpec]:
         """See the port; the broker's own are left out."""
         self._check_open()
-        self._known = self._loop.call(topics.find(self._connection))
+        self._known = self._loop.call(topics.find(self._connection, self._known))
         return dict(self._known)
 
     def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:

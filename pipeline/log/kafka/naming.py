@@ -11,7 +11,11 @@ _CURATED: dict[str, Kind] = {
     "events": "events",
     "dead-letters": "dead-letters",
 }
-_BESIDE_A_FEED: dict[str, Kind] = {"transaction": "transaction", "notifications": "notification"}
+_BESIDE_A_FEED: dict[str, Kind] = {
+    "transaction": "transaction",
+    "notification": "notification",
+    "notifications": "notification",
+}
 
 
 def kind_of(name: str) -> Kind:

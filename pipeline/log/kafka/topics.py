@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import errors as kafka
 from aiokafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
 
-from pipeline.log.kafka.connection import Connection, check
+from pipeline.log.kafka.connection import FORGETFUL, Connection, check
 from pipeline.log.kafka.naming import check_name, kind_of
 from pipeline.log.memory import check_shape
 from pipeline.log.port import TopicSpec
@@ -20,13 +21,18 @@ _POLICY = "cleanup.policy"
 _SETTINGS = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str((1 << 63) - 1)}
 _RETAINED = {_POLICY: "delete", "retention.ms": "-1"}
 _COMPACTED = {_POLICY: "compact"}
-# Seconds until a topic that was made is asked for again.
+# Seconds until topics are asked for again.
 _PAUSE = 0.05
 
 
-async def find(connection: Connection) -> dict[str, TopicSpec]:
-    """All topics but the broker's own."""
-    return await connection.patiently(lambda: _find(connection))
+async def find(connection: Connection, known: Iterable[str] = ()) -> dict[str, TopicSpec]:
+    """All topics but the broker's own. One that is `known` is missed only if it stays away for a while."""
+    forgotten = time.monotonic() + FORGETFUL
+    while True:
+        found = await connection.patiently(lambda: _find(connection))
+        if found.keys() >= set(known) or time.monotonic() > forgotten:
+            return found
+        await asyncio.sleep(_PAUSE)
 
 
 async def make(connection: Connection, topic: TopicSpec, found: Mapping[str, TopicSpec]) -> None:
