@@ -95,10 +95,11 @@ def _case(project: Project, only: str | None, file: Path | None, key: str | None
     case = cases[0]
     if case.changes:
         return case
-    return _last_in_log(project, case.translator, case.key)
+    return last_in_log(project, case.translator, case.key)
 
 
-def _last_in_log(project: Project, name: str, key: str) -> Case:
+def last_in_log(project: Project, name: str, key: str) -> Case:
+    """The last change of a key in the log that was news, and its rows before. `KeyUnknown` if the log has none."""
     translator = project.translator(name)
     found: tuple[Rows, tuple[Change, ...]] | None = None
     rows: Rows = {}

@@ -14,6 +14,7 @@ from dragoman.console import cells, console, count, paragraph, say, say_json, wr
 if TYPE_CHECKING:
     from dragoman.explain import Explanation, FieldTrace
     from dragoman.one_change import Case
+    from dragoman.project import Project
 
 _WORDS = {"c": "insert into", "u": "update of", "d": "delete from", "r": "snapshot of"}
 
@@ -32,6 +33,9 @@ def map_change(
         list[str] | None,
         typer.Option("--with", metavar="FIX", help="Try codes.TABLE.CODE=meaning.", show_default=False),
     ] = None,
+    from_log: Annotated[
+        bool, typer.Option("--log", help="With --key: its last change in the log that was news.")
+    ] = False,
     show_code: Annotated[bool, typer.Option("--show-code", help="Print the Python that the mapping becomes.")] = False,
     again: Annotated[bool, typer.Option("--watch", help="Run again whenever a file of the project is saved.")] = False,
     folder: ProjectOption = Path(),
@@ -46,7 +50,9 @@ def map_change(
     """
     if (file is None) == (key is None):
         raise typer.BadParameter("name either a FILE or a --key")
-    wanted = Wanted(file, key, translator, tuple(tries or ()), show_code, as_json)
+    if from_log and key is None:
+        raise typer.BadParameter("--log needs a --key")
+    wanted = Wanted(file, key, translator, tuple(tries or ()), show_code, as_json, from_log)
     if not again:
         _explain(folder, wanted)
         return
@@ -66,6 +72,7 @@ class Wanted(NamedTuple):
     fixes: tuple[str, ...]
     show_code: bool
     as_json: bool
+    from_log: bool
 
 
 def _explain(folder: Path, wanted: Wanted) -> None:
@@ -77,6 +84,8 @@ def _explain(folder: Path, wanted: Wanted) -> None:
         found = cases_of_file(project, wanted.file, wanted.translator)
     else:
         found = cases_of_key(project, str(wanted.key), wanted.translator)
+    if wanted.from_log:
+        found = [_in_log(project, case) for case in found]
     for case in found:
         compiled = with_fixes(project, case.translator, list(wanted.fixes))
         said = explain(compiled, case.key, case.rows, case.changes)
@@ -89,6 +98,17 @@ def _explain(folder: Path, wanted: Wanted) -> None:
             say()
             for line in compiled.source.splitlines():
                 say((f"    {line}", "dim"))
+
+
+def _in_log(project: Project, case: Case) -> Case:
+    """The last change of the same key in the log, masked as what comes from a state is."""
+    from dataclasses import replace
+
+    from dragoman.recording import last_in_log
+    from dragoman.rows import classified
+
+    hidden = classified(project, case.translator)
+    return replace(last_in_log(project, case.translator, case.key), masked=True, hidden=hidden)
 
 
 def _data(said: Explanation, case: Case) -> dict[str, object]:

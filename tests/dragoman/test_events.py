@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.streams import masked
-from tests.dragoman.support import application, make_insurer, make_legacy, succeeds
+from tests.dragoman.support import application, dragoman, make_insurer, make_legacy, succeeds
 from translators.contract import Contract, personal, shape_of
 
 MASK = "•••"
@@ -52,11 +52,12 @@ def test_what_the_contract_does_not_know_is_masked() -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The insurer after a run."""
+    """The insurer after two runs: one over its old data, one over a working day."""
     made = make_insurer(tmp_path_factory.mktemp("events") / "insurer")
     make_legacy(made)
+    succeeds("run", cwd=made)
     with application(made) as insurer:
-        insurer.run(20)
+        insurer.run(80)
     succeeds("run", cwd=made)
     return made
 
@@ -84,3 +85,13 @@ def test_without_contracts_everything_is_masked(project: Path) -> None:
         assert {value for one in lines for value in one["data"].values()} == {MASK}
     finally:
         contract.write_text(text, encoding="utf-8")
+
+
+def test_map_explains_the_last_change_in_the_log(project: Path) -> None:
+    event = succeeds("events", "policy", "--json", "--limit", "1", cwd=project).lines[0]
+    key = event["subject"]
+    told = succeeds("map", "--key", key, "--translator", "policy", "--log", cwd=project).out
+    assert f"policy {key}   tx " in told
+    assert "outcome   Translated" in told
+    assert MASK in told
+    assert dragoman("map", "x.json", "--log", cwd=project).code == 2
