@@ -64,7 +64,11 @@ def executed(project: Project) -> list[Executed]:
     found = []
     for name in project.settings.translators:
         with state_of(project, name) as store:
-            found += [Executed(translator=name, pin=pin) for pin in ([] if store is None else store.pins())]
+            found += [
+                Executed(translator=name, pin=pin)
+                for pin in ([] if store is None else store.pins())
+                if pin.command >= 0
+            ]
     return sorted(found, key=lambda one: one.pin.command)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 
-from connectors.debezium.records import Decoded, IncrementalRow, Unreadable
+from connectors.debezium.records import Decoded, Unreadable
 from pipeline.log.port import Outgoing, Record
 from translators.change import Change
 from translators.problem import Problem
@@ -37,13 +37,11 @@ class Aside(msgspec.Struct, frozen=True):
 def aside(decoded: Decoded, record: Record, translator: Translator) -> Decoded | Aside:
     """What a record was decoded to, unless it has to be set aside."""
     match decoded:
-        case IncrementalRow():
-            return decoded  # well readable: what is missing is what to do with it
         case Unreadable(problem=problem, table=table):
             return Aside(record, problem, table)
-        case Change(table=table) if table in translator.tables:
+        case Change(table=table) as change if table in translator.tables:
             try:
-                keys_of(translator, decoded)
+                keys_of(translator, change)
             except Refused as refused:
                 return Aside(record, refused.problem, table)
     return decoded

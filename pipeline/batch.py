@@ -51,7 +51,7 @@ class Batch:
         self.save = Save(partition=partition)
         self._store = store
         self._waiting = waiting
-        self._live = live
+        self.live = live
         self._stored: dict[str, Stored | None] = {}
 
     @property
@@ -85,17 +85,12 @@ class Batch:
         """A count with what this batch adds to it."""
         return self._store.counts().get((table, label), 0) + self.save.counts.get((table, label), 0)
 
-    def load(self, key: str, change: Change) -> bool:
-        """A snapshot row: it enters the state and is no news; its key is published when the partition is loaded.
-
-        False if it is no repeat and the partition is loaded already: nobody would publish it.
-        """
+    def load(self, key: str, change: Change) -> None:
+        """A snapshot row: it enters the state and is no news; its key is published when the partition is loaded."""
         stored = self.stored(key)
         if not fresh(stored.positions, [change]):
             self.count(change.table, "repeat")
-            return True
-        if self._live:
-            return False
+            return
         self.keep(
             key,
             msgspec.structs.replace(
@@ -106,7 +101,6 @@ class Batch:
             ),
         )
         self.count(change.table, "loaded")
-        return True
 
     def step(
         self, key: str, changes: Sequence[Change], arrived: int, *, late: bool = False, link: Link | None = None
@@ -118,14 +112,24 @@ class Batch:
         stored = self.stored(key)
         news = fresh(stored.positions, changes)
         if len(news) < len(changes):
-            self._count_repeats(changes, news)
+            self.count_repeats(changes, news)
         if not news:
             return
         if late:
             self._count(news, "late")
         facts = facts_of(key, stored.version + 1, news, self.save.partition, arrived)
-        waits = key in self._waiting
-        self.count_outcome(news, self._park(facts, stored, news) if waits else self._take(facts, stored, news, link))
+        parked = self.waits(key)
+        self.count_outcome(news, self._park(facts, stored, news) if parked else self._take(facts, stored, news, link))
+
+    def waits(self, key: str) -> bool:
+        """Whether a step of this key waits, so that all later ones do."""
+        return key in self._waiting
+
+    def park(self, key: str, rows: Sequence[Change], arrived: int) -> None:
+        """Rows that a snapshot read again of a key that waits: they wait as a step of their own."""
+        stored = self.stored(key)
+        facts = facts_of(key, stored.version + 1, rows, self.save.partition, arrived)
+        self.count_outcome(rows, self._park(facts, stored, rows))
 
     def _take(self, facts: StepFacts, stored: Stored, news: Sequence[Change], link: Link | None) -> Outcome:
         """A step that nothing waits before."""
@@ -139,7 +143,8 @@ class Batch:
             if self.is_unknown(stored, news):
                 return self.enter(facts, stored, after)
             translation = translate(self.translator, stored.rows, rows, transaction_facts(news))
-            self.publish(facts, msgspec.structs.replace(after, partial=False), translation, "live")
+            after = msgspec.structs.replace(after, partial=False, loading=False)
+            self.publish(facts, after, translation, "live")
         except Refused as refused:
             return self._reject(facts, stored, news, refused.problem)
         return Ignored(translation.ignored) if translation.ignored else Translated()
@@ -261,7 +266,8 @@ class Batch:
         """No step of this key waits any longer."""
         self._waiting.discard(key)
 
-    def _count_repeats(self, changes: Sequence[Change], news: Sequence[Change]) -> None:
+    def count_repeats(self, changes: Sequence[Change], news: Sequence[Change]) -> None:
+        """Count the changes that are not among the news."""
         kept = {id(change) for change in news}
         self._count([change for change in changes if id(change) not in kept], "repeat")
 

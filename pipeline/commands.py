@@ -21,7 +21,7 @@ class Commands:
     def __init__(self, job: Job, partition: int) -> None:
         self._job = job
         self._partition = partition
-        self._pins = [pin for pin in job.store.pins() if pin.partition == partition]
+        self._pins = [pin for pin in job.store.pins() if pin.partition == partition and pin.command >= 0]
         self._commands: dict[int, Command] = {}
 
     @property

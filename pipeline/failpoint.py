@@ -18,6 +18,8 @@ NAMES: frozenset[str] = frozenset(
         "consumer.after-apply",
         "control.after-pin",
         "loading.after-publish",
+        "reread.after-pin",
+        "reread.after-publish",
         "offsets.after-commit",
         "projection.after-commit",
         "projection.before-commit",

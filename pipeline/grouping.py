@@ -8,13 +8,14 @@ by row identity, and nothing buffered is thrown away.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from connectors.debezium.records import Truncate
 from pipeline.spill import Spill
-from translators.change import Change
+from translators.change import Change, read_at
 
 Proof = Literal["later", "end", "passed"]
 """What showed that a transaction is over: a later one reached the partition, its END was read, the connector passed it."""
@@ -22,7 +23,8 @@ Proof = Literal["later", "end", "passed"]
 HELD = 50_000
 """How many changes of one transaction are held in memory; those behind are spilled into a file."""
 
-Identity = tuple[str, str | None, int, str, str]
+Row = tuple[str, str]
+"""(table, row key)."""
 
 
 class Placed(NamedTuple):
@@ -30,6 +32,50 @@ class Placed(NamedTuple):
 
     key: str
     change: Change
+
+
+class Held:
+    """Placed changes, each identity once: in memory up to a bound, beyond it all in a file."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._found: dict[Hashable, Placed] = {}
+        self._spill: Spill | None = None
+
+    def add(self, identity: Hashable, placed: Placed) -> bool:
+        """Keep a change; false if its identity is kept already."""
+        if self._spill is not None:
+            return self._spill.add(identity, *placed)
+        if identity in self._found:
+            return False
+        self._found[identity] = placed
+        if len(self._found) > self._bound:
+            self._spill = Spill()
+            for known, held in self._found.items():
+                self._spill.add(known, *held)
+            self._found.clear()
+        return True
+
+    def by_key(self) -> Iterator[tuple[str, list[Change]]]:
+        """The changes of each business key, keys in the order in which they were touched first."""
+        if self._spill is not None:
+            return self._spill.by_key()
+        found: dict[str, list[Change]] = {}
+        for key, change in self._found.values():
+            if key in found:
+                found[key].append(change)
+            else:
+                found[key] = [change]
+        return iter(found.items())
+
+    def keys(self) -> Iterator[str]:
+        """The business keys of what is in memory, one of them once or more."""
+        return (placed.key for placed in self._found.values())
+
+    def close(self) -> None:
+        """Give back what is held."""
+        if self._spill is not None:
+            self._spill.close()
 
 
 @dataclass(slots=True)
@@ -44,13 +90,11 @@ class Transaction:
     id: str
     first_offset: int
     arrived: int
-    held: int
+    held: Held
     floor: int = -1
     """The highest `committed_after` read on the partition before: where it does not say its own, it came behind that."""
     committed_after: int | None = None
     lowest: int = 2**63
-    changes: dict[Identity, Placed] = field(default_factory=dict)
-    spill: Spill | None = None
     truncates: dict[tuple[str, int], Truncate] = field(default_factory=dict)
     renumbers: bool = False
     rows: Counter[str] = field(default_factory=Counter)
@@ -71,55 +115,56 @@ class Transaction:
 
     def add(self, placed: Placed) -> bool:
         """Take in a change; false if an earlier pass already brought it."""
-        identity = placed.change.identity
-        if identity in self.changes or (self.spill is not None and not self.spill.add(*placed)):
+        if not self.held.add(placed.change.identity, placed):
             return False
-        if self.spill is None:
-            self.changes[identity] = placed
-            if len(self.changes) > self.held:
-                self.spill = Spill()
-                for held in self.changes.values():
-                    self.spill.add(*held)
-                self.changes.clear()
         self.lowest = min(self.lowest, placed.change.position)
         self.renumbers |= placed.change.moved is not None
         if placed.change.counted:
             self.rows[placed.change.table] += 1
         return True
 
-    def by_key(self) -> Iterator[tuple[str, list[Change]]]:
-        """Its changes by business key, keys in the order in which they were touched first."""
-        if self.spill is not None:
-            return self.spill.by_key()
-        found: dict[str, list[Change]] = {}
-        for key, change in self.changes.values():
-            if key in found:
-                found[key].append(change)
-            else:
-                found[key] = [change]
-        return iter(found.items())
 
-    def close(self) -> None:
-        """Its steps are made: give back what is held."""
-        if self.spill is not None:
-            self.spill.close()
+@dataclass(slots=True)
+class Reread:
+    """Rows that a snapshot read again on a live partition, and what they wait for before they are compared.
+
+    Rows of an incremental snapshot are as new as what stood before them, so they come behind the transactions that were
+    open then (`behind`). Those of a blocking one speak of a position (`until`), which the stream has to pass first.
+    `touched` has the feed offset of the last change of each row meanwhile: a row that was changed behind it is old.
+    """
+
+    first_offset: int
+    arrived: int
+    held: Held
+    behind: frozenset[str]
+    until: int | None
+    touched: dict[Row, int]
+    rows: Counter[str] = field(default_factory=Counter)
+
+    def is_old(self, change: Change) -> bool:
+        """Whether a change of this row stands behind it in the feed."""
+        return self.touched.get((change.table, change.row_key), -1) > change.at.offset
 
 
 class Grouping:
     """The transactions of one feed partition for one translator: open ones, and those that are over and not yet settled."""
 
-    def __init__(self, held: int = HELD) -> None:
-        self._held = held
+    def __init__(self, bound: int = HELD) -> None:
+        self._bound = bound
         self._open: dict[str, Transaction] = {}
         self._last_closed = -1
         self._highest = -1
-        self.over: deque[Transaction] = deque()
+        self._reread: list[Reread] = []
+        self._touched: dict[Row, int] = {}
+        self.over: deque[Transaction | Reread] = deque()
         """In commit order; `settled` takes the first one out."""
 
     def close_before(self, change: Change | Truncate) -> None:
         """The transactions that this change proves to be over: a later one has reached the partition."""
         if self._open:
             self._close([t for t in self._open.values() if t.is_before(change)], "later")
+        if self._reread:
+            self.release(change.committed_after)
 
     def close_ended(self, ended: Collection[str]) -> None:
         """The transactions whose END was read are over, and those before them.
@@ -142,9 +187,12 @@ class Grouping:
             if passed > after if after is not None else (end is not None and passed >= end):
                 proven.append(transaction)
         self._close_up_to(proven, "passed")
+        self.release(passed)
 
     def add(self, placed: Placed, offset: int, arrived: int) -> bool:
         """Put a streamed change into its transaction; false if an earlier pass already brought it."""
+        if self._reread:
+            self._touched[placed.change.table, placed.change.row_key] = offset
         return self._of(placed.change, offset, arrived).add(placed)
 
     def add_truncate(self, truncate: Truncate, offset: int, arrived: int) -> bool:
@@ -158,15 +206,42 @@ class Grouping:
         transaction.rows[truncate.table] += 1
         return True
 
+    def add_reread(self, placed: Placed, arrived: int, *, incremental: bool) -> None:
+        """Let a row that a snapshot read on the live partition wait for its place."""
+        change = placed.change
+        behind = frozenset(self._open) if incremental else frozenset()
+        until = None if incremental else read_at(change.position)
+        last = self._reread[-1] if self._reread else None
+        if last is None or (last.behind, last.until) != (behind, until):
+            last = Reread(change.at.offset, arrived, Held(self._bound), behind, until, self._touched)
+            self._reread.append(last)
+        last.held.add((change.table, change.row_key, change.at.offset), placed)
+        last.rows[change.table] += 1
+
+    def release(self, passed: int | None = None) -> None:
+        """Snapshot rows whose turn has come; `passed` is a commit position that the stream has reached."""
+        while self._reread:
+            first = self._reread[0]
+            if first.until is None and first.behind & self._open.keys():
+                return
+            if first.until is not None and (passed is None or passed < first.until):
+                return
+            self.over.append(self._reread.pop(0))
+        self._touched = {}
+
     def settled(self) -> None:
         """All steps of the first transaction that is over were made."""
-        self.over.popleft().close()
+        self.over.popleft().held.close()
+
+    @property
+    def rereads(self) -> bool:
+        """Whether rows of a snapshot wait for their place."""
+        return bool(self._reread)
 
     @property
     def first_offset(self) -> int | None:
         """The offset of the first record of any transaction whose steps are not all made: no commit may pass it."""
-        found = [t.first_offset for t in self._open.values()]
-        found += [t.first_offset for t in self.over]
+        found = [waiting.first_offset for waiting in self._all()]
         return min(found, default=None)
 
     @property
@@ -178,16 +253,18 @@ class Grouping:
     def in_flight(self) -> Counter[str]:
         """Changes whose steps are not made yet, by table."""
         found: Counter[str] = Counter()
-        for transactions in (self._open.values(), self.over):
-            for transaction in transactions:
-                found.update(transaction.rows)
+        for waiting in self._all():
+            found.update(waiting.rows)
         return found
+
+    def _all(self) -> Iterator[Transaction | Reread]:
+        return chain(self._open.values(), self._reread, self.over)
 
     def _of(self, change: Change | Truncate, offset: int, arrived: int) -> Transaction:
         name = change.transaction or ""
         transaction = self._open.get(name)
         if transaction is None:
-            transaction = self._open[name] = Transaction(name, offset, arrived, self._held, self._highest)
+            transaction = self._open[name] = Transaction(name, offset, arrived, Held(self._bound), self._highest)
         after = change.committed_after
         if after is not None:
             self._highest = max(self._highest, after)
@@ -209,3 +286,5 @@ class Grouping:
             transaction.proof = proof
             self._last_closed = max(self._last_closed, -1 if after is None else after)
             self.over.append(transaction)
+        if closed and self._reread:
+            self.release()

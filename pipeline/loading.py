@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from pipeline.batch import Batch, facts_of
+from pipeline.grouping import Reread
 from pipeline.state.port import Stored
-from translators.change import SNAPSHOT_POSITION, UNREAD, Change, Coordinate
+from translators.aggregate import apply, seen
+from translators.change import SNAPSHOT_POSITION, UNREAD, Change, Coordinate, read_at
+from translators.outcome import Loaded
 from translators.translator import Refused, Translation
+
+REREAD = -1
+"""In place of a command's id: the pin of a snapshot of a live partition that is complete."""
 
 
 def publish_loaded(batch: Batch, feed: str, key: str, stored: Stored, newest: int) -> None:
@@ -23,7 +29,7 @@ def publish_loaded(batch: Batch, feed: str, key: str, stored: Stored, newest: in
         for table, rows in stored.rows.items()
     }
     stored = msgspec.structs.replace(stored, rows=rows_read)
-    rows = _snapshot_rows(feed, stored)
+    rows = snapshot_rows(feed, stored)
     if not rows:
         batch.keep(key, msgspec.structs.replace(stored, loading=False))
         return
@@ -36,12 +42,78 @@ def publish_loaded(batch: Batch, feed: str, key: str, stored: Stored, newest: in
         batch.reject_loaded(facts, stored, rows, refused.problem)
 
 
+def settle_partial(batch: Batch, key: str, stored: Stored, scanned: Collection[str]) -> None:
+    """A snapshot of a live partition is complete: a key is whole where all its tables were `scanned` to their end.
+
+    A key that was not known before stays partial where they were not, and nothing is published of it.
+    """
+    partial = stored.partial and not batch.translator.tables <= set(scanned)
+    if partial or stored.partial:
+        batch.keep(key, msgspec.structs.replace(stored, partial=partial, loading=not partial))
+
+
+def publish_reread(batch: Batch, key: str, stored: Stored) -> None:
+    """Publish the state of a key in which a snapshot found another row than was kept.
+
+    Where a step of it waits, its release will say so; where no state can be made of its rows, its next step will.
+    """
+    after = msgspec.structs.replace(stored, loading=False)
+    rows = snapshot_rows("", after)
+    if not rows or batch.waits(key):
+        batch.keep(key, after)
+        return
+    facts = facts_of(key, stored.version + 1, rows, stored.partition, 0)
+    try:
+        state = batch.translator.state(stored.rows)
+        after = msgspec.structs.replace(after, version=facts.version)
+        batch.publish(facts, after, Translation(state=state, changed=state is not None or stored.published), "snapshot")
+    except Refused as refused:
+        batch.keep(key, msgspec.structs.replace(after, unmapped=refused.problem))
+
+
+def is_repeated(stored: Stored, change: Change) -> bool:
+    """Whether a snapshot row says nothing new: this or a later snapshot showed it, or a change behind its reading did."""
+    kept = stored.positions.get(change.table, {}).get(change.row_key, UNREAD)
+    if kept < SNAPSHOT_POSITION:
+        return kept >= change.position
+    return 0 < read_at(change.position) < kept
+
+
+def reread(batch: Batch, key: str, rows: Sequence[Change], waiting: Reread) -> None:
+    """Rows of one key that a snapshot read again on a live partition: what differs replaces what is kept.
+
+    The key's state is published when the snapshot is complete, or by a step before that. A key that was not known is
+    partial until then: what a change did to it cannot be told.
+    """
+    stored = batch.stored(key)
+    news = [row for row in rows if not waiting.is_old(row) and not is_repeated(stored, row)]
+    batch.count_repeats(rows, news)
+    if not news:
+        return
+    if batch.waits(key):
+        batch.park(key, news, waiting.arrived)
+        return
+    changed = [row for row in news if stored.rows.get(row.table, {}).get(row.row_key) != row.after]
+    known = bool(stored.rows.get(batch.translator.root)) and not stored.partial
+    batch.count_outcome(news, Loaded())
+    batch.keep(
+        key,
+        msgspec.structs.replace(
+            stored,
+            rows=apply(stored.rows, changed),
+            positions=seen(stored.positions, news),
+            loading=stored.loading or bool(changed),
+            partial=not known and batch.translator.has_parts,
+        ),
+    )
+
+
 def newest_pass(loading: Iterable[Stored]) -> int:
     """The position of the last snapshot by which any of these keys was read."""
     return max((p for s in loading for rows in s.positions.values() for p in rows.values()), default=UNREAD)
 
 
-def _snapshot_rows(feed: str, stored: Stored) -> list[Change]:
+def snapshot_rows(feed: str, stored: Stored) -> list[Change]:
     """The loaded rows as the changes that brought them; their offsets are not kept, hence -1."""
     return [
         Change(

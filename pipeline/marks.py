@@ -14,6 +14,11 @@ from pipeline.log.port import TopicPartition, TopicSpec
 from pipeline.step import unreadable
 from translators.change import Coordinate
 
+_INITIAL = "Initial Snapshot"
+"""What the connector calls the snapshot with which it begins, and a blocking one later."""
+_SNAPSHOTS = (_INITIAL, "Incremental Snapshot")
+_SCANNED = ("SUCCEEDED", "EMPTY")
+
 
 class Marks:
     """How far the marks were read, and what they said. `commit` only what was acted upon in every partition."""
@@ -31,6 +36,7 @@ class Marks:
         self._committed = dict(self._positions)
         self.ends: dict[str, int] = {}
         self._first: dict[str, Coordinate] = {}
+        self._scanned: dict[str, set[str]] = {}
         self.snapshot_completed = False
 
     def read_ends(self) -> frozenset[str]:
@@ -47,11 +53,22 @@ class Marks:
                     self._first.setdefault(mark.transaction, mark.at)
         return frozenset(ended) if self._job.feed.exactly_once else frozenset()
 
-    def read_notifications(self) -> None:
-        """Take note of what the connector says of its snapshots."""
+    def read_notifications(self) -> list[frozenset[str]]:
+        """The snapshots that were completed since the last time: of each, the tables that were read to their end."""
+        completed = []
         for note in self._read_new(self._job.feed.notifications):
-            if isinstance(note, Notification) and note.aggregate_type == "Initial Snapshot":
-                self.snapshot_completed |= note.type == "COMPLETED"
+            if isinstance(note, Notification) and note.aggregate_type in _SNAPSHOTS:
+                scanned = self._scanned.setdefault(note.aggregate_type, set())
+                if note.type == "TABLE_SCAN_COMPLETED" and note.table and note.data.get("status") in _SCANNED:
+                    scanned.add(note.table)
+                elif note.type == "TABLE_SCAN_COMPLETED" and note.table:
+                    scanned.discard(note.table)
+                elif note.type == "COMPLETED":
+                    completed.append(frozenset(self._scanned.pop(note.aggregate_type)))
+                    self.snapshot_completed |= note.aggregate_type == _INITIAL
+                elif note.type == "ABORTED":
+                    del self._scanned[note.aggregate_type]
+        return completed
 
     def commit(self, passed: int | None) -> None:
         """What was read has been acted upon in every partition; ENDs up to `passed` are of no use any more."""

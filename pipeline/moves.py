@@ -132,7 +132,7 @@ def emptied(
     """The steps of a transaction that emptied tables: every key that has rows of them loses these, at that position."""
     own: set[str] = set()
     truncates = list(transaction.truncates.values())
-    for key, changes in transaction.by_key():
+    for key, changes in transaction.held.by_key():
         own.add(key)
         link = link_of(translator, key, changes) if transaction.renumbers else None
         yield key, [*changes, *_lost(truncates, kept(key), changes)], link

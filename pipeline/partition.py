@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from pipeline.aside import aside
 from pipeline.batch import Batch
 from pipeline.cloudevents import Producer
@@ -17,10 +19,10 @@ from pipeline.control import Command
 from pipeline.failpoint import failpoint
 from pipeline.grouping import HELD, Grouping
 from pipeline.job import Job
-from pipeline.loading import newest_pass, publish_loaded
+from pipeline.loading import REREAD, newest_pass, publish_loaded, publish_reread, settle_partial
 from pipeline.log.port import Page, Record
 from pipeline.publish import flush
-from pipeline.state.port import Save, Stored
+from pipeline.state.port import Pin, Save, Stored
 from pipeline.step import Arrived, Settling, step
 from translators.change import UNREAD, Change
 
@@ -29,13 +31,14 @@ class Proof(NamedTuple):
     """What holds of a partition once it was read up to `high`, which was asked for after the marks had been read.
 
     `ended` are transactions that are over, `loaded` says that the initial snapshot is, and `passed` is the commit position
-    that the connector's own offset had reached.
+    that the connector's own offset had reached. `completed` has the tables of each snapshot that is complete with it.
     """
 
     high: int
     ended: frozenset[str]
     loaded: bool
     passed: int | None = None
+    completed: Sequence[frozenset[str]] = ()
 
 
 class PartitionWorker:
@@ -58,6 +61,8 @@ class PartitionWorker:
         self._uncounted: Counter[str] = Counter()
         self._proofs: list[Proof] = []
         self._ends: Mapping[str, int] = {}
+        self._completed: list[frozenset[str]] = []
+        self._pinned = self._pin_of_reread()
         self.newest = UNREAD if self.live else self._newest_kept()
         self._waiting = set(job.store.waiting_keys())
 
@@ -94,10 +99,14 @@ class PartitionWorker:
         `newest`: the last snapshot that any partition showed. One call takes bounded time and memory, so that other
         partitions go on beside a huge transaction.
         """
+        if self._pinned is not None:
+            self._publish_reread(self._pinned)
         if not self._grouping.over:
             self._execute_commands()
             if not self._read_page(newest):
                 self._act_on_proofs(newest)
+                if self._completed and not self._grouping.rereads and not self._grouping.over:
+                    self._finish_snapshots()
                 return bool(self._grouping.over)
         else:
             self._flush(self._settled(self._batch()))
@@ -105,8 +114,8 @@ class PartitionWorker:
 
     @property
     def waits(self) -> bool:
-        """Whether a proof was given whose watermark is not reached yet."""
-        return bool(self._proofs)
+        """Whether a proof was given whose watermark is not reached yet, or a snapshot's rows wait for their place."""
+        return bool(self._proofs or self._completed)
 
     def go_live(self, newest: int) -> None:
         """The partition is loaded: publish the state of each loaded key once, then take its changes as news."""
@@ -143,10 +152,42 @@ class PartitionWorker:
         self._proofs = [proof for proof in self._proofs if proof.high > self.position]
         if not self.live and any(proof.loaded for proof in reached):
             self.go_live(max(newest, self.newest))
+        elif self.live:
+            self._completed += [tables for proof in reached for tables in proof.completed]
         self._grouping.close_ended(frozenset().union(*(proof.ended for proof in reached)))
         passed = max((proof.passed for proof in reached if proof.passed is not None), default=None)
         if passed is not None:
             self._grouping.close_passed(passed, self._ends)
+
+    def _finish_snapshots(self) -> None:
+        """Snapshots of the live partition are complete, and their rows compared: pin that, then publish what differed."""
+        store, scanned = self._job.store, frozenset[str]().union(*self._completed)
+        batch = self._batch()
+        if store.loading(self.partition, 1):
+            for key, stored in self._scan():
+                if stored.loading:
+                    settle_partial(batch, key, stored, scanned)
+        batch.save.pins.append(Pin(command=REREAD, partition=self.partition, at=self.position))
+        flush(self._job.log, store, self._job.group, batch, None)
+        failpoint("reread.after-pin")
+        self._completed = []
+        self._publish_reread(batch.save.pins[0])
+
+    def _pin_of_reread(self) -> Pin | None:
+        of_rereads = (pin for pin in self._job.store.pins() if (pin.command, pin.partition) == (REREAD, self.partition))
+        return next((pin for pin in of_rereads if not pin.result), None)
+
+    def _publish_reread(self, pin: Pin) -> None:
+        """What a complete snapshot changed is published before anything else is read, also after a crash in its midst."""
+        store = self._job.store
+        while loaded := store.loading(self.partition, self._job.batch_size):
+            batch = self._batch()
+            for key, stored in loaded:
+                publish_reread(batch, key, stored)
+            flush(self._job.log, store, self._job.group, batch, None)
+            failpoint("reread.after-publish")
+        store.save(Save(partition=self.partition, pins=[msgspec.structs.replace(pin, result="published")]))
+        self._pinned = None
 
     def _settled(self, batch: Batch) -> Batch:
         self._settling.fill(batch, self._job.batch_size)

@@ -7,7 +7,7 @@ and the system takes it back when the process ends, however it ends.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from pipeline.state.codec import decode_change, encode_change
 from translators.change import Change
@@ -33,9 +33,9 @@ class Spill:
         self._db.executescript(_SCHEMA)
         self._db.execute("BEGIN")
 
-    def add(self, key: str, change: Change) -> bool:
+    def add(self, identity: Hashable, key: str, change: Change) -> bool:
         """Keep a change; false if its identity is kept already."""
-        row = (_bytes(repr(change.identity)), _bytes(key), encode_change(change))
+        row = (_bytes(repr(identity)), _bytes(key), encode_change(change))
         done = self._db.execute("INSERT OR IGNORE INTO spilled (identity, key, body) VALUES (?, ?, ?)", row)
         return done.rowcount == 1
 

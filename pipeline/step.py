@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import ClassVar
 
-from connectors.debezium.records import Decoded, Truncate, Unreadable
+from connectors.debezium.records import Decoded, IncrementalRow, Truncate, Unreadable
 from pipeline.aside import Aside, set_aside
 from pipeline.batch import Batch
-from pipeline.grouping import Grouping, Transaction
+from pipeline.grouping import Grouping, Reread, Transaction
+from pipeline.loading import is_repeated, reread
 from pipeline.moves import TableTruncated, Work, emptied, linked, place
 from pipeline.state.port import Stored
 from translators.change import Change
@@ -38,6 +39,9 @@ def step(batch: Batch, grouping: Grouping, arrived: Sequence[Arrived], alone: bo
                     grouping.close_before(decoded)
                 if decoded.table in tables:
                     _read(batch, grouping, decoded, timestamp, alone)
+            case IncrementalRow(change):
+                if change.table in tables:
+                    _read(batch, grouping, change, timestamp, alone, incremental=True)
             case Unreadable():
                 raise unreadable(decoded)
             case Aside():
@@ -48,15 +52,22 @@ def step(batch: Batch, grouping: Grouping, arrived: Sequence[Arrived], alone: bo
                     _truncate(batch, grouping, decoded, timestamp, alone)
             case _:
                 pass  # tombstones, heartbeats, markers and messages are no changes of a row
+    grouping.release()
 
 
-def _read(batch: Batch, grouping: Grouping, change: Change, timestamp: int, alone: bool) -> None:
-    """One change of the translator's tables: loaded at once, or put into its transaction."""
+def _read(
+    batch: Batch, grouping: Grouping, change: Change, timestamp: int, alone: bool, *, incremental: bool = False
+) -> None:
+    """One change of the translator's tables: loaded at once, put into its transaction, or to wait for its place."""
     batch.count(change.table, "read")
     for placed in place(batch.translator, change, alone):
-        if change.is_snapshot:
-            if not batch.load(placed.key, change):
-                raise SnapshotRowLate(where=change.at, table=change.table)
+        if change.is_snapshot and not batch.live:
+            batch.load(placed.key, change)
+        elif change.is_snapshot:
+            if is_repeated(batch.stored(placed.key), change):
+                batch.count(change.table, "repeat")
+            else:
+                grouping.add_reread(placed, timestamp, incremental=incremental)
         elif not grouping.add(placed, change.at.offset, timestamp) and placed.change.counted:
             batch.count(change.table, "repeat")
 
@@ -86,36 +97,41 @@ class Settling:
         """Make steps of up to about `limit` changes; what is left stays in `grouping.over`."""
         over = self._grouping.over
         if self._works is None:
-            held = (placed.key for t in over for placed in t.changes.values())
+            held = (key for waiting in over for key in waiting.held.keys())  # noqa: SIM118 - no mapping
             batch.prefetch(list(islice(held, limit)))
         while over and limit > 0:
-            if over[0].truncates and self._works is None and not batch.is_empty:
+            if isinstance(over[0], Transaction) and over[0].truncates and self._works is None and not batch.is_empty:
                 return  # its steps are found in the store, which has to have everything before it
             limit -= self._settle(batch, over[0], limit)
 
-    def _settle(self, batch: Batch, transaction: Transaction, limit: int) -> int:
+    def _settle(self, batch: Batch, waiting: Transaction | Reread, limit: int) -> int:
         if self._works is None:
-            self._works = self._begin(batch, transaction)
+            self._works = self._begin(batch, waiting)
         works, size, rest = _some(self._works, limit)
         batch.prefetch([key for key, _, _ in works])
         for key, changes, link in works:
-            batch.step(key, changes, transaction.arrived, late=transaction.late, link=link)
+            if isinstance(waiting, Reread):
+                reread(batch, key, changes, waiting)
+            else:
+                batch.step(key, changes, waiting.arrived, late=waiting.late, link=link)
         if rest:
-            transaction.rows.subtract(change.table for _, changes, _ in works for change in changes if change.counted)
+            waiting.rows.subtract(change.table for _, changes, _ in works for change in changes if change.counted)
             return size
-        for truncate in transaction.truncates.values():
-            batch.count(truncate.table, "translated")
-        batch.count("", f"closed: {transaction.proof}")
+        if isinstance(waiting, Transaction):
+            for truncate in waiting.truncates.values():
+                batch.count(truncate.table, "translated")
+            batch.count("", f"closed: {waiting.proof}")
         self._grouping.settled()
         self._works = None
         return max(size, 1)
 
-    def _begin(self, batch: Batch, transaction: Transaction) -> Iterator[Work]:
-        if transaction.truncates:
-            return emptied(batch.translator, transaction, batch.stored, self._scan())
-        if transaction.renumbers:
-            return iter(linked(batch.translator, dict(transaction.by_key()), batch.stored, self._alone))
-        return ((key, changes, None) for key, changes in transaction.by_key())
+    def _begin(self, batch: Batch, waiting: Transaction | Reread) -> Iterator[Work]:
+        if isinstance(waiting, Transaction):
+            if waiting.truncates:
+                return emptied(batch.translator, waiting, batch.stored, self._scan())
+            if waiting.renumbers:
+                return iter(linked(batch.translator, dict(waiting.held.by_key()), batch.stored, self._alone))
+        return ((key, changes, None) for key, changes in waiting.held.by_key())
 
 
 def _some(works: Iterator[Work], limit: int) -> tuple[list[Work], int, bool]:
@@ -145,14 +161,4 @@ class RecordUnreadable(DragomanError):
     hint: ClassVar[str] = (
         "The partition stopped before it and nothing is lost. Compare the connector's converters and handling modes "
         "with schema.yaml, then run again."
-    )
-
-
-class SnapshotRowLate(DragomanError):
-    """A snapshot row of {table} came after its partition was loaded."""
-
-    code = "feed.snapshot-late"
-    hint = (
-        "Snapshots of a feed that is already live are not supported yet: the partition stopped before this row, nothing is "
-        "lost. If the feed begins with a snapshot, the source has to say `begins: snapshot`."
     )

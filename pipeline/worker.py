@@ -94,14 +94,14 @@ class TranslatorWorker:
         self._pin_commands()
         passed = self._job.passed()
         ended = self._marks.read_ends()
-        self._marks.read_notifications()
+        completed = tuple(self._marks.read_notifications())
         loaded = self._marks.snapshot_completed
         # All snapshot rows that are there, before any partition goes live: another may hold a newer snapshot's.
         records = sum(self._partitions[partition].load() for partition in self.loading)
         newest = max((p.newest for p in self._partitions.values()), default=UNREAD)
         taken = sum(partition.records for partition in self._partitions.values())
         for partition in self._partitions.values():
-            partition.expect(Proof(partition.high, ended, loaded, passed), self._marks.ends)
+            partition.expect(Proof(partition.high, ended, loaded, passed, completed), self._marks.ends)
         busy = list(self._partitions.values())
         while busy:
             busy = [partition for partition in busy if partition.work(newest)]

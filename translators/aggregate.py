@@ -36,7 +36,9 @@ def seen(positions: Positions, changes: Sequence[Change]) -> Positions:
     for table in {change.table for change in changes}:
         after[table] = dict(after.get(table, {}))
     for change in changes:
-        after[change.table][change.row_key] = change.position
+        rows = after[change.table]
+        # A snapshot row that was read again stands below the change that gave the row its position.
+        rows[change.row_key] = max(rows.get(change.row_key, UNREAD), change.position)
     return after
 
 

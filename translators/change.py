@@ -23,6 +23,11 @@ def snapshot_position(read_at: int) -> int:
     return UNREAD + 1 + min(read_at, 2**62)
 
 
+def read_at(position: int) -> int:
+    """Where in the log a snapshot row of this position was read; 0 if its record did not say it."""
+    return position - UNREAD - 1
+
+
 class Coordinate(msgspec.Struct, frozen=True):
     """Where a record was read: topic, partition, offset."""
 

@@ -214,8 +214,7 @@ class Decoder:
             origin=None if snapshot else origin(source),
         )
         if source.snapshot == "incremental":
-            problem = Refusal("snapshot.incremental-unsupported").problem(reader.table)
-            return IncrementalRow(problem=problem, at=at, table=reader.table, change=change)
+            return IncrementalRow(change)
         return change
 
     def _row_key(

@@ -125,12 +125,14 @@ def _counts(collections: Any, schema: LegacySchema | None) -> Mapping[str, int]:
 def _notification(told: Told) -> Notification:
     data = told.data
     details = data.get("additional_data") or {}
-    texts = [data.get("id"), data.get("aggregate_type"), data.get("type")]
+    texts: list[Any] = [data.get("id"), data.get("aggregate_type"), data.get("type")]
     if not isinstance(details, dict) or not all(isinstance(text, str) for text in texts):
         raise Refusal("record.bad-envelope", "notification")
     if not all(isinstance(value, str | None) for value in details.values()):
         raise Refusal("record.bad-envelope", "notification")
-    return Notification(id=texts[0], aggregate_type=texts[1], type=texts[2], data=details, at=told.at)  # type: ignore[arg-type]
+    scanned = details.get("scanned_collection")
+    table = None if scanned is None else bare_table(scanned, told.schema)
+    return Notification(id=texts[0], aggregate_type=texts[1], type=texts[2], data=details, at=told.at, table=table)
 
 
 def _schema_changed(told: Told) -> SchemaChanged:

@@ -42,13 +42,17 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """What the connector says of itself: `aggregate_type` "Initial Snapshot", `type` "COMPLETED", and details."""
+    """What the connector says of itself: `aggregate_type` "Initial Snapshot", `type` "COMPLETED", and details.
+
+    `table` is the one whose scan it tells of, as `schema.yaml` names it.
+    """
 
     id: str
     aggregate_type: str
     type: str
     data: Mapping[str, str | None]
     at: Coordinate
+    table: str | None = None
 
 
 class Truncate(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,14 +106,19 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     table: str | None = None
 
 
-class IncrementalRow(Unreadable, frozen=True, kw_only=True):
-    """A row that an incremental snapshot read, as a change without a position.
+class IncrementalRow(msgspec.Struct, frozen=True):
+    """A row that an incremental snapshot read while changes were streamed, as a snapshot's change.
 
-    It arrives among streamed rows, often after newer ones of the same row. Whoever cannot tell what it may replace
-    takes it for what it also is, a record that cannot be read.
+    The connector drops a row that changed between the watermarks of its chunk, so what it sends is as new as all that
+    stands before it in its partition, and older than what stands behind. Its position says where the chunk was read.
     """
 
     change: Change
+
+    @property
+    def at(self) -> Coordinate:
+        """Where it was read."""
+        return self.change.at
 
 
 class MovedKey(msgspec.Struct, frozen=True):

@@ -125,10 +125,6 @@ CODES: dict[str, tuple[str, str]] = {
         "table {table} is not in schema.yaml, and the record carries no schema",
         "Add the table to schema.yaml, or leave it out by table.include.list.",
     ),
-    "snapshot.incremental-unsupported": (
-        "the row of {table} comes from an incremental snapshot, which is not read yet",
-        "Use an initial snapshot for now.",
-    ),
 }
 """Code: message and advice. A message never holds a value of the record, since the column may be classified."""
 

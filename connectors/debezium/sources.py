@@ -155,10 +155,10 @@ def source_form(connector: object) -> SourceForm:
 def snapshot_place(form: SourceForm, source: Source) -> int:
     """The position of a snapshot row: by where its snapshot was taken, so that a snapshot begun again counts for more."""
     try:
-        read_at, _ = form.place(source)
+        place, committed = form.place(source)
     except Refusal:
-        read_at = 0
-    return snapshot_position(read_at)
+        return snapshot_position(0)
+    return snapshot_position(max(place, committed or 0))
 
 
 def is_snapshot(source: Source, op: str) -> bool:

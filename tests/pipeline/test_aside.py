@@ -6,7 +6,6 @@ import base64
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from connectors.debezium.decode import Decoder
@@ -16,11 +15,9 @@ from pipeline.feed import group_of, read_again
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing, Record
 from pipeline.moves import RowWithoutKey
-from pipeline.rehearse import LogFeed, rehearse
 from pipeline.state.memory import MemoryState
 from pipeline.step import RecordUnreadable
 from tests.pipeline.harness import ORDER_FEED, SCHEMA, Orders, append, create_topics, published, worker
-from tests.pipeline.test_rehearse import side
 from tests.pipeline.world import FEED, TRANSACTIONS, World, feed
 from translators.change import Change
 from translators.problem import Problem
@@ -172,23 +169,3 @@ def test_a_marker_stops_all_the_same() -> None:
     put(log, GARBAGE, TRANSACTIONS)
     with pytest.raises(RecordUnreadable):
         run(log, MemoryState())
-
-
-def test_a_row_of_an_incremental_snapshot_is_readable_and_stops() -> None:
-    log = MemoryLog()
-    create_topics(log)
-    row = {"ol_o_id": 1, "ol_number": 1, "qty": 1}
-    value = json.loads(change("order_line", row, snapshot="incremental", lsn=None, txId=None)) | {"op": "r"}
-    put(log, json.dumps(value).encode(), key=LINE)
-    with pytest.raises(RecordUnreadable):
-        run(log, MemoryState())
-
-
-def test_a_rehearsal_goes_on_behind_it_too() -> None:
-    log, _ = filled()
-    with pytest.raises(RecordUnreadable):
-        rehearse(side(Orders()), side(Orders()), ORDER_FEED, LogFeed(log, ORDER_FEED))
-    lenient = msgspec.structs.replace(ORDER_FEED, unreadable="dead-letter")
-    found = rehearse(side(Orders()), side(Orders()), lenient, LogFeed(log, lenient))
-    assert found.changes > 20
-    assert found.differing == 0

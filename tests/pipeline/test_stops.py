@@ -9,26 +9,9 @@ from pipeline.life import FeedMissing, SourceEpochChanged, next_life
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing
 from pipeline.state.memory import MemoryState
-from pipeline.step import RecordUnreadable, SnapshotRowLate
-from tests.pipeline.harness import append, create_topics, published, worker
-from tests.pipeline.world import FEED, TRANSACTIONS, World, feed, partition, snapshot_record
-
-
-def test_a_snapshot_row_on_a_partition_that_is_live_already() -> None:
-    world = World(3)
-    world.run(6)
-    log, store = MemoryLog(), MemoryState()
-    create_topics(log)
-    append(log, feed(world.commits))
-    worker(log, store).turn()
-    events = len(published(log, "order.events"))
-    append(log, [snapshot_record("orders", {"o_id": 4711, "status": "N", "touched": 0}, 4711, "true")])
-    with pytest.raises(SnapshotRowLate) as caught:
-        worker(log, store).turn()
-    at = partition(4711)
-    assert caught.value.where == f"{FEED} {at}:{log.end(FEED, at) - 1}"
-    assert log.committed(group_of("order"))[FEED, at] == log.end(FEED, at) - 1
-    assert len(published(log, "order.events")) == events
+from pipeline.step import RecordUnreadable
+from tests.pipeline.harness import append, create_topics, worker
+from tests.pipeline.world import FEED, TRANSACTIONS, World, feed
 
 
 @pytest.mark.parametrize("topic", [FEED, TRANSACTIONS])

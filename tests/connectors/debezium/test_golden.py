@@ -99,7 +99,7 @@ KINDS: dict[str, dict[str, int]] = {
     "v_gen": {"gen r": 1, "gen c": 1, "TransactionMark": 2},
     "v_st": {
         "Heartbeat": 8, "TransactionMark": 26, "tr1 c": 1, "tr2 c": 1, "Truncate": 2, "sig c": 9, "inc u": 1,
-        "inc snapshot.incremental-unsupported": 5,
+        "IncrementalRow": 5,
     },
     "v_toa": {"TransactionMark": 4, "toa c": 1, "toa u": 1},
 }  # fmt: skip

@@ -148,7 +148,6 @@ HOSTILE: dict[str, tuple[str, tuple[bytes | None, bytes | None]]] = {
     "read without a snapshot": ("record.unknown-snapshot", record(op="r")),
     "insert within a snapshot": ("record.unknown-snapshot", record(s_snapshot="true")),
     "snapshot as a boolean": ("record.bad-envelope", record(s_snapshot=True)),
-    "incremental": ("snapshot.incremental-unsupported", record(op="r", s_snapshot="incremental", s_lsn=None)),
     "no position": ("record.no-position", record(s_lsn=None, s_sequence=None)),
     "position zero": ("record.no-position", record(s_lsn=0)),
     "position of 30 digits": ("record.no-position", record(s_lsn=10**29)),

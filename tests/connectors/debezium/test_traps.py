@@ -10,7 +10,15 @@ import msgspec
 import pytest
 
 from connectors.debezium.decode import Decoder
-from connectors.debezium.records import Decoded, LogicalMessage, Tombstone, TransactionMark, Truncate, Unreadable
+from connectors.debezium.records import (
+    Decoded,
+    IncrementalRow,
+    LogicalMessage,
+    Tombstone,
+    TransactionMark,
+    Truncate,
+    Unreadable,
+)
 from tests.connectors.debezium.captures import Raw, capture, decoded, schema
 from translators.change import Change
 from translators.schema import LegacySchema, Table
@@ -168,9 +176,10 @@ def test_a_table_of_one_row_is_marked_as_its_last() -> None:
     assert change.is_snapshot and last.is_snapshot and max(change.position, last.position) < 0
 
 
-def test_rows_of_an_incremental_snapshot_are_refused_by_name() -> None:
-    found = [one for one in decoded("v_st", schema("v_st")) if isinstance(one, Unreadable)]
-    assert {(one.problem.code, one.table) for one in found} == {("snapshot.incremental-unsupported", "inc")}
+def test_rows_of_an_incremental_snapshot_are_told_apart_from_those_of_an_initial_one() -> None:
+    found = [one for one in decoded("v_st", schema("v_st")) if isinstance(one, IncrementalRow)]
+    assert {one.change.table for one in found} == {"inc"}
+    assert not [one for one in decoded("pg1", schema("pg1")) if isinstance(one, IncrementalRow)]
 
 
 def test_a_generated_column_is_missing_from_streamed_rows() -> None:
