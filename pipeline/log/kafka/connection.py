@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 # Seconds between two attempts.
 _PAUSE = 0.1
 # Seconds for which a broker that was started again may not yet know its topics.
-FORGETFUL = 30.0
+FORGETFUL = 5.0
 # A request that is not answered is repeated, also on a broker that hangs: well before the bound of a whole call.
 _REQUEST_SECONDS = 10.0
 
@@ -65,9 +65,8 @@ class Connection:
                         last = error
                     self._coordinators.pop(group, None)
                     await asyncio.sleep(_PAUSE)
-                    if refresh:
-                        await self._client.force_metadata_update()
-                    if not isinstance(last, kafka.UnknownTopicOrPartitionError) or self._knows(topic):
+                    refreshed = refresh and await self._client.force_metadata_update()
+                    if not (refreshed and isinstance(last, kafka.UnknownTopicOrPartitionError)) or self._knows(topic):
                         forgotten = time.monotonic() + FORGETFUL
                     elif time.monotonic() > forgotten:
                         raise TopicUnknown(path=self.path, topic=topic)
@@ -81,7 +80,8 @@ class Connection:
         place = Place(topic, partition)
         node = self._client.cluster.leader_for_partition(place)
         if node is None:
-            await self._client.force_metadata_update()
+            if not await self._client.force_metadata_update():
+                raise kafka.NodeNotReadyError("no broker says who leads what")
             node = self._client.cluster.leader_for_partition(place)
         if node is None and not self._knows(topic):
             raise kafka.UnknownTopicOrPartitionError(topic)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,39 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A broker of our own, that may be killed."""
     with shared(parts.kafka(jars()), tmp_path_factory.mktemp("own") / "kafka") as broker:
         yield broker
+
+
+@contextmanager
+def down(broker: Server, seconds: float) -> Iterator[None]:
+    """The broker is killed, and up again after some time, while the body runs."""
+    broker.kill()
+    again = threading.Timer(seconds, broker.restart)
+    again.start()
+    try:
+        yield
+    finally:
+        again.join()
+
+
+def test_every_call_waits_for_a_broker_that_comes_back(broker: Server, unused_name: str) -> None:
+    topic = f"{unused_name}.feed"
+    with closing(KafkaLog(broker.at, patience=120)) as log:
+        log.create(TopicSpec(name=topic, kind="feed", partitions=2))
+        log.append([outgoing(topic, value=b"0", partition=0)])
+        writer = log.writer(unused_name)
+        with down(broker, 1.5):
+            log.append([outgoing(topic, value=b"%d" % number, partition=0) for number in range(1, 2_000)])
+        with down(broker, 0.5):
+            assert log.end(topic, 0) == 2_000
+            assert len(log.read(topic, 0, 0, 10).records) == 10
+            log.commit("group", {(topic, 0): 7})
+        with down(broker, 0.5):
+            writer.append([outgoing(topic, value=b"%d" % number, partition=1) for number in range(100)])
+            assert log.committed("group")[topic, 0] == 7
+        with down(broker, 0.5):
+            assert log.topics()[topic].partitions == 2
+        assert [r.value for r in settled(log, topic, 0)] == [b"%d" % number for number in range(2_000)]
+        assert [r.value for r in settled(log, topic, 1)] == [b"%d" % number for number in range(100)]
 
 
 def test_after_its_bound_a_call_gives_up_and_the_log_works_again_later(broker: Server, unused_name: str) -> None:
