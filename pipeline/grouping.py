@@ -94,7 +94,6 @@ class Transaction:
     floor: int = -1
     """The highest `committed_after` read on the partition before: where it does not say its own, it came behind that."""
     committed_after: int | None = None
-    lowest: int = 2**63
     truncates: dict[tuple[str, int], Truncate] = field(default_factory=dict)
     renumbers: bool = False
     rows: Counter[str] = field(default_factory=Counter)
@@ -109,15 +108,18 @@ class Transaction:
 
     @property
     def order(self) -> tuple[int, bool, int]:
-        """By the last commit before; one that does not say it stands behind what was read before it. Then by row."""
+        """By the last commit before; one that does not say it stands behind what was read before it. Then by arrival.
+
+        Only the first transaction of a connector's pass does not say it, and no pass begins before an earlier one did: so
+        what was committed before such a transaction never arrives behind it.
+        """
         after = self.committed_after
-        return (self.floor if after is None else after, after is None, self.lowest)
+        return (self.floor if after is None else after, after is None, self.first_offset)
 
     def add(self, placed: Placed) -> bool:
         """Take in a change; false if an earlier pass already brought it."""
         if not self.held.add(placed.change.identity, placed):
             return False
-        self.lowest = min(self.lowest, placed.change.position)
         self.renumbers |= placed.change.moved is not None
         if placed.change.counted:
             self.rows[placed.change.table] += 1
@@ -202,7 +204,6 @@ class Grouping:
         if place in transaction.truncates:
             return False
         transaction.truncates[place] = truncate
-        transaction.lowest = min(transaction.lowest, truncate.position)
         transaction.rows[truncate.table] += 1
         return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.capabilities import REASON, is_lacking
 
@@ -13,6 +13,8 @@ pytest_plugins = ["tests.servers.shared"]
 # The same examples on every run, few enough for each push; `--hypothesis-profile=thorough` looks for new ones.
 settings.register_profile("dragoman", max_examples=50, derandomize=True, database=None, deadline=None)
 settings.register_profile("thorough", max_examples=2_000, deadline=None)
+# For those who only want to know whether a test fails, not what the smallest failure is.
+settings.register_profile("first-failure", settings.get_profile("dragoman"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("dragoman")
 
 
@@ -60,3 +62,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # With xdist the workers report to the controller: one judge, there.
     if config.getoption("--no-skips") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(NoSkips(), "dragoman-no-skips")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many schedules were played, over all workers."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    properties = [p for report in reports for p in getattr(report, "user_properties", ()) if report.when == "call"]
+    played = sum(number for name, number in properties if name == "schedules")
+    if played:
+        terminalreporter.section("schedules")
+        terminalreporter.line(f"{played:,} schedules played")

@@ -1,0 +1,141 @@
+"""A life of the source, and what a connector that is killed now and then makes arrive of it, in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.log.port import Outgoing, TopicPartition
+from tests.model.dice import Dice
+from tests.model.journal import Row, RowChange, Transaction
+from tests.model.legacy import TABLES, Commit, Database
+from tests.model.wire import Sent, Wire
+
+CLOSER = "Z  "
+"""The branch of orders that are only there to prove that what came before is over."""
+
+Shown = list[tuple[str, Row]]
+"""The rows of a snapshot, with their tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a source showed and did: the rows of a snapshot that was cut, those of a whole one, what was committed after.
+
+    The last `closers` commits are no part of the story: each proves to one partition that what came before is over.
+    """
+
+    cut: Shown
+    loaded: Shown | None
+    commits: Sequence[Commit]
+    closers: int
+
+    @property
+    def journal(self) -> list[Transaction]:
+        """What the oracle is told."""
+        return [commit.transaction for commit in self.story]
+
+    @property
+    def story(self) -> Sequence[Commit]:
+        """The commits without closers."""
+        return self.commits[: len(self.commits) - self.closers]
+
+
+def life(dice: Dice, wire: Wire, *, exactly_once: bool) -> Life:
+    """A life drawn from dice: perhaps with a past of which a snapshot tells, perhaps one that was cut and begun again."""
+    database = Database(dice)
+    cut: Shown = []
+    loaded = None
+    if dice.chance(40):
+        database.run(dice.below(6))
+        if dice.chance(20):
+            cut = rows_of(database)
+            cut = cut[: dice.below(len(cut) + 1)]
+            database.run(1)
+        loaded = rows_of(database)
+        known = {wire.partition(row) for _, row in loaded}
+        cut = [(table, row) for table, row in cut if wire.partition(row) in known]
+    begin = len(database.commits)
+    database.run(1 + dice.below(12))
+    database.finish()
+    closers = 0 if exactly_once else wire.partitions
+    for number in range(closers):
+        row = {"br": CLOSER, "no": number, "sts": "N", "note": None, "touched": 0}
+        database.commit(RowChange("orders", None, row))
+    return Life(cut, loaded, database.commits[begin:], closers)
+
+
+def rows_of(database: Database) -> Shown:
+    """All rows, table by table, as a snapshot reads them."""
+    found = [(where[0], row) for where, row in database.rows.items()]
+    return sorted(found, key=lambda item: (list(TABLES).index(item[0]), repr(item[1])))
+
+
+def passes(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Iterator[list[Sent]]:
+    """What arrives of each pass of a connector that is killed up to three times, before the closers.
+
+    It goes on where it last wrote down its position. What it sent behind that has arrived, partition by partition, up to
+    some place; but where Connect enforces exactly-once, nothing of it has.
+    """
+    begin, skipped, blind, story = 0, 0, dice.chance(50), len(life.story)
+    for _ in range(dice.below(4)):
+        sent = list(wire.one_pass(life.commits, begin, skipped, blind=blind))
+        end = next((i for i, s in enumerate(sent) if s.commit >= story), len(sent))
+        kept = dice.below(min(end, 255))
+        reached = {
+            lane: kept if exactly_once else min(end, kept + dice.below(8)) for lane in sorted(map(lane_of, sent))
+        }
+        yield [s for i, s in enumerate(sent) if i < reached[lane_of(s)]]
+        at = sent[kept].commit
+        rows = sum(1 for s in sent[:kept] if s.commit == at and s.is_row)
+        begin, skipped, blind = at, rows + (skipped if at == begin else 0), dice.chance(50)
+    yield list(wire.one_pass(life.commits, begin, skipped, blind=blind))
+
+
+def lane_of(sent: Sent) -> TopicPartition:
+    """Where a record goes."""
+    return sent.record.topic, sent.record.partition or 0
+
+
+@dataclass(slots=True)
+class Lanes:
+    """What is on its way to each partition, in order; a record may have to wait for what was sent elsewhere before it."""
+
+    lanes: dict[TopicPartition, list[tuple[int, int, Outgoing]]] = field(default_factory=dict)
+    sent: int = 0
+
+    def send(self, record: Outgoing, *, after: int = 0) -> None:
+        """The record is not readable before the first so many that were sent."""
+        self.sent += 1
+        self.lanes.setdefault((record.topic, record.partition or 0), []).append((self.sent, after, record))
+
+    def slices(self, dice: Dice) -> Iterator[list[Outgoing]]:
+        """All of it, in any interleaving that these promises allow."""
+        while lanes := [lane for lane in self.lanes.values() if lane]:
+            lane = dice.pick([lane for lane in lanes if self._may_go(lane)])
+            wanted = dice.pick((12, 1, 2, 4))
+            taken: list[Outgoing] = []
+            while lane and len(taken) < wanted and self._may_go(lane):
+                taken.append(lane.pop(0)[2])
+            yield taken
+
+    def _may_go(self, lane: list[tuple[int, int, Outgoing]]) -> bool:
+        _, after, _ = lane[0]
+        return all(other[0][0] > after for other in self.lanes.values() if other and other is not lane)
+
+
+def arriving(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Lanes:
+    """Everything that the connector sends of a life. An END waits for the rows only where Connect enforces exactly-once.
+
+    A snapshot that is begun again is told by its rows: what was cut showed nothing of partitions that the whole one leaves out.
+    """
+    lanes = Lanes()
+    for rows, lsn in ((life.cut, 900), (life.loaded or [], 950)):
+        for record in wire.snapshot(rows, lsn):
+            lanes.send(record)
+    if life.loaded is not None:
+        lanes.send(wire.notification("COMPLETED"), after=lanes.sent)
+    for one in passes(dice, wire, life, exactly_once=exactly_once):
+        for sent in one:
+            lanes.send(sent.record, after=lanes.sent if exactly_once and not sent.is_row else 0)
+    return lanes
