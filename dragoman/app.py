@@ -12,6 +12,7 @@ from dragoman.commands import (
     doctor,
     events,
     functions,
+    history,
     lineage,
     lint,
     map_change,
@@ -69,6 +70,7 @@ app.command()(schema.schema)
 app.command()(run.run)
 app.command()(status.status)
 app.command()(events.events)
+app.command()(history.history)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(parked.app, name="parked")
 app.add_typer(reconcile.app, name="reconcile")

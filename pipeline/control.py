@@ -43,10 +43,11 @@ def send(log: Log, command: Command, now: int) -> int:
 def read(log: Log, after: int) -> list[Command]:
     """The commands from offset `after` on."""
     records = log.read(CONTROL_TOPIC.name, 0, after, 1_000).records
-    return [_command(record) for record in records]
+    return [command_of(record) for record in records]
 
 
-def _command(record: Record) -> Command:
+def command_of(record: Record) -> Command:
+    """The command that a record of the control topic holds."""
     try:
         command = msgspec.json.decode(record.value or b"", type=Command)
     except msgspec.DecodeError as error:

@@ -15,7 +15,21 @@ from tests.dragoman.support import dragoman as command
 from tests.dragoman.support import succeeds
 
 COMMANDS = (
-    *("demo", "lint", "test", "map", "functions", "run", "events", "dlq", "parked", "status", "reconcile", "report"),
+    *(
+        "demo",
+        "lint",
+        "test",
+        "map",
+        "functions",
+        "run",
+        "events",
+        "history",
+        "dlq",
+        "parked",
+        "status",
+        "reconcile",
+        "report",
+    ),
     "doctor",
 )
 
