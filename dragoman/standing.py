@@ -81,17 +81,18 @@ def _translator(project: Project, log: Log, name: str) -> TranslatorStanding:
     feed = None if translator is None else project.source.feed_of(translator)
     parked = parked_keys(project, name)
     with state_of(project, name) as store:
-        life = None if store is None else store.lifecycle()
+        lives = [] if store is None else list(store.lives().values())
         partitions = () if feed is None else _partitions(log, feed, group_of(name), store)
+    newest = max(lives, key=lambda life: life.generation, default=None)
     return TranslatorStanding(
         translator=name,
         feed="" if feed is None else feed.topic,
         partitions=partitions,
         parked_keys=sum(1 for key in parked if key.steps),
         unmapped_keys=sum(1 for key in parked if not key.steps),
-        generation=None if life is None else life.generation,
-        mapping_version=None if life is None else life.mapping_version,
-        pending=life is not None and translator is not None and life.mapping_version != translator.version,
+        generation=None if newest is None else newest.generation,
+        mapping_version=None if newest is None else newest.mapping_version,
+        pending=translator is not None and any(life.mapping_version != translator.version for life in lives),
         trouble=trouble,
     )
 

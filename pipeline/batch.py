@@ -64,7 +64,7 @@ class Batch:
         missing = [key for key in set(keys) if key not in self._stored]
         if missing:
             self._stored.update(dict.fromkeys(missing))
-            self._stored.update(self._store.load(missing))
+            self._stored.update(self._store.load(missing, self.save.partition))
 
     def stored(self, key: str) -> Stored:
         """What is kept of a key, with what this batch made of it."""
@@ -210,7 +210,7 @@ class Batch:
     def _park(self, facts: StepFacts, stored: Stored, news: Sequence[Change]) -> Outcome:
         letter = next((w.dead_letter for w in self.save.waiting if w.key == facts.key), None)
         if letter is None:
-            letter = self._store.waiting(facts.key)[0].dead_letter
+            letter = self._store.waiting(facts.key, self.save.partition)[0].dead_letter
         self._wait(facts, stored, news, letter, None)
         return Parked(letter)
 

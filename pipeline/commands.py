@@ -21,7 +21,7 @@ class Commands:
     def __init__(self, job: Job, partition: int) -> None:
         self._job = job
         self._partition = partition
-        self._pins = [pin for pin in job.store.pins() if pin.partition == partition and pin.command >= 0]
+        self._pins = [pin for pin in job.store.pins(partition) if pin.command >= 0]
         self._commands: dict[int, Command] = {}
 
     @property
@@ -50,7 +50,7 @@ class Commands:
     def execute(self, pin: Pin, batch: Batch) -> Pin:
         """Do what the pinned command says, into `batch`; the pin with its result, to be `done` once the batch is written."""
         command = self._commands.get(pin.command) or control.read(self._job.log, pin.command)[0]
-        waiting = self._job.store.waiting(command.key)
+        waiting = self._job.store.waiting(command.key, self._partition)
         if waiting:
             result = str(release(batch, waiting, discard_first=command.action == "discard"))
         else:

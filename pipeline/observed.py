@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -92,24 +93,25 @@ class ObservedBatch(Batch):
 
 
 class _Kept(MemoryState):
-    """A state in memory that holds the keys used last as values, and the others as bytes, a tenth of the size."""
+    """A state in memory that holds the keys used last in each partition as values, the others as bytes, a tenth of the size."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._recent: dict[str, Stored] = {}
+        self._recent: defaultdict[int, dict[str, Stored]] = defaultdict(dict)
 
-    def load(self, keys: Sequence[str]) -> Mapping[str, Stored]:
+    def load(self, keys: Sequence[str], partition: int | None = None) -> Mapping[str, Stored]:
         """See the port."""
-        found = {key: self._recent[key] for key in keys if key in self._recent}
-        found.update(super().load([key for key in keys if key not in found]))
+        places = list(self._recent.values()) if partition is None else [self._recent[partition]]
+        found = {key: recent[key] for recent in places for key in keys if key in recent}
+        found.update(super().load([key for key in keys if key not in found], partition))
         return found
 
     def save(self, save: Save) -> None:
         """See the port. Rows that are loading go to the bytes at once, where they are looked for."""
-        recent = self._recent
+        recent, loading = self._recent[save.partition], self.keys_loading(save.partition)
         for key, stored in list(save.aggregates.items()):
             recent.pop(key, None)
-            if not stored.loading and key not in self._loading:
+            if not stored.loading and key not in loading:
                 recent[key] = save.aggregates.pop(key)
         if len(recent) > _RECENT:
             for key in list(islice(recent, len(recent) - _RECENT // 2)):

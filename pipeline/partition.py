@@ -64,7 +64,7 @@ class PartitionWorker:
         self._completed: list[frozenset[str]] = []
         self._pinned = self._pin_of_reread()
         self.newest = UNREAD if self.live else self._newest_kept()
-        self._waiting = set(job.store.waiting_keys())
+        self._waiting = set(job.store.waiting_keys(partition))
 
     @property
     def in_flight(self) -> Counter[str]:
@@ -245,7 +245,7 @@ class PartitionWorker:
 
     def _scan(self) -> Iterator[tuple[str, Stored]]:
         """All that is kept of this partition."""
-        return ((key, stored) for key, stored in self._job.store.scan() if stored.partition == self.partition)
+        return self._job.store.scan(self.partition)
 
     def _batch(self) -> Batch:
         job = self._job

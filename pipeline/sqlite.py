@@ -6,10 +6,10 @@ import errno
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -47,6 +47,11 @@ class FileKind(msgspec.Struct, frozen=True, kw_only=True):
     newer: type[DragomanError]
     read_only: type[DragomanError]
     busy: type[DragomanError]
+    older: Mapping[int, Mapping[str, str]] = {}
+    """By earlier format: for each table of today the query that reads it from the tables of that time; {of} is put
+    behind the name of each of those."""
+    functions: Mapping[str, Callable[[Any], int]] = {}
+    """What those queries call, with one argument."""
 
 
 def named_queries(path: Path) -> Mapping[str, str]:
@@ -58,7 +63,8 @@ def open_database(path: Path, kind: FileKind, *, read_only: bool = False) -> sql
     """A connection in autocommit mode, so that `transaction` alone decides what is one unit. For one thread.
 
     A commit is on disk when it returns (WAL, synchronous=FULL), and readers of other processes may look meanwhile. The
-    file is made if it is missing, except by a reader. A file of another kind, or damaged, is left as it is.
+    file is made if it is missing, except by a reader. A file of another kind, or damaged, is left as it is. One of an
+    earlier format is made today's, except by a reader, who sees its tables as if they were.
     """
     with translated(path, kind):
         if path.exists() and path.stat().st_size:
@@ -79,6 +85,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind, read_on
         if _is_empty(connection):
             _create(connection, kind)
     check_identity(connection, path, kind)
+    found = _pragma(connection, "user_version")
+    if found < kind.format:
+        _read_as_of_today(connection, kind, found) if read_only else _migrate(connection, kind)
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
         if path.stat().st_size <= CHECK_LIMIT:
@@ -117,6 +126,40 @@ def _create(connection: sqlite3.Connection, kind: FileKind) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {kind.application_id}")
         connection.execute(f"PRAGMA user_version = {kind.format}")
+
+
+def _read_as_of_today(connection: sqlite3.Connection, kind: FileKind, found: int) -> None:
+    """Temporary views hide the old tables behind the names of today's."""
+    _add_functions(connection, kind)
+    for table, query in kind.older[found].items():
+        connection.execute(f"CREATE TEMP VIEW {table} AS {query.format(of='')}")
+
+
+def _migrate(connection: sqlite3.Connection, kind: FileKind) -> None:
+    """Wholly or not at all; the old tables are gone afterwards."""
+    _add_functions(connection, kind)
+    with transaction(connection):
+        found = _pragma(connection, "user_version")
+        if found == kind.format:
+            return  # another process was faster
+        objects = "SELECT name FROM main.sqlite_schema WHERE type = ? AND sql IS NOT NULL"
+        for (index,) in connection.execute(objects, ("index",)).fetchall():
+            connection.execute(f"DROP INDEX {index}")
+        old = [table for (table,) in connection.execute(objects, ("table",))]
+        for table in old:
+            connection.execute(f"ALTER TABLE {table} RENAME TO {table}_{found}")
+        for statement in _statements(kind.schema):
+            connection.execute(statement)
+        for table, query in kind.older[found].items():
+            connection.execute(f"INSERT INTO {table} {query.format(of=f'_{found}')}")
+        for table in old:
+            connection.execute(f"DROP TABLE {table}_{found}")
+        connection.execute(f"PRAGMA user_version = {kind.format}")
+
+
+def _add_functions(connection: sqlite3.Connection, kind: FileKind) -> None:
+    for name, function in kind.functions.items():
+        connection.create_function(name, 1, function, deterministic=True)
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

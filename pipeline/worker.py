@@ -66,18 +66,22 @@ class TranslatorWorker:
             raise FeedMissing(translator=self.translator.name, topic=job.feed.topic)
         partitions = topics[job.feed.topic].partitions
         self._job = job = msgspec.structs.replace(job, curated=Curated.of(self.translator.name, partitions))
-        has_state = self.store.lifecycle() is not None
+        has_state = bool(self.store.lives())
         if has_state != (job.curated.state.name in topics):
             raise StateAndLogApart(translator=self.translator.name, there="state" if has_state else "log")
         for topic in (job.curated.events, job.curated.state, job.curated.dead_letters, CONTROL_TOPIC):
             self._log.create(topic)
-        lifecycle = next_life(self.store.lifecycle(), self.translator.version, job.identity.source_epoch)
-        self.store.begin(lifecycle)
         committed = self._log.committed(job.group)
         for partition in range(partitions):
-            position = committed.get((job.feed.topic, partition), 0)
-            self._partitions[partition] = PartitionWorker(job, job.producer(lifecycle), partition, position)
+            self._take_over(partition, committed.get((job.feed.topic, partition), 0))
         self._marks = Marks(job, topics)
+
+    def _take_over(self, partition: int, position: int) -> None:
+        """Begin this worker's life of one partition; its first output comes after that."""
+        job, kept = self._job, self.store.lifecycle(partition)
+        lifecycle = next_life(kept, self.translator.version, job.identity.source_epoch)
+        self.store.begin(partition, lifecycle)
+        self._partitions[partition] = PartitionWorker(job, job.producer(lifecycle), partition, position)
 
     def turn(self) -> int:
         """Read every partition up to the high watermark that it has now; the number of records read.

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from pipeline.state.codec import decode_stored, decode_waiting, encode_stored, encode_waiting
 from pipeline.state.port import Count, Lifecycle, Pin, Save, Stored, Waiting
 
 _PATH = "memory"
+
+
+class _Partition:
+    """What is kept of one partition."""
+
+    def __init__(self) -> None:
+        self.lifecycle: Lifecycle | None = None
+        self.aggregates: dict[str, bytes] = {}
+        self.loading: set[str] = set()
+        self.waiting: dict[tuple[str, int], tuple[int, bytes]] = {}
+        self.counts: dict[Count, int] = {}
+        self.pins: dict[int, Pin] = {}
+        self.live = False
+        self.logged = 0
+
+    def stored(self, key: str) -> Stored:
+        return decode_stored(key, self.aggregates[key], _PATH)
 
 
 class MemoryState:
@@ -17,89 +35,104 @@ class MemoryState:
     """
 
     def __init__(self) -> None:
-        self._lifecycle: Lifecycle | None = None
-        self._forget()
+        self._partitions: defaultdict[int, _Partition] = defaultdict(_Partition)
 
-    def _forget(self) -> None:
-        self._aggregates: dict[str, bytes] = {}
-        self._loading: dict[str, int] = {}
-        self._waiting: dict[tuple[str, int], tuple[int, bytes]] = {}
-        self._counts: dict[Count, int] = {}
-        self._pins: dict[tuple[int, int], Pin] = {}
-        self._live: set[int] = set()
-
-    def lifecycle(self) -> Lifecycle | None:
+    def lifecycle(self, partition: int) -> Lifecycle | None:
         """See the port."""
-        return self._lifecycle
+        return self._partitions[partition].lifecycle
 
-    def begin(self, lifecycle: Lifecycle) -> None:
-        """See the port. Another state epoch is another life: everything kept of the one before is dropped with it."""
-        if self._lifecycle is not None and self._lifecycle.state_epoch != lifecycle.state_epoch:
-            self._forget()
-        self._lifecycle = lifecycle
-
-    def load(self, keys: Sequence[str]) -> Mapping[str, Stored]:
+    def lives(self) -> Mapping[int, Lifecycle]:
         """See the port."""
-        return {key: self._stored(key) for key in keys if key in self._aggregates}
+        known = sorted(self._partitions.items())
+        return {number: place.lifecycle for number, place in known if place.lifecycle is not None}
+
+    def begin(self, partition: int, lifecycle: Lifecycle) -> None:
+        """See the port."""
+        before = self.lifecycle(partition)
+        if before is not None and before.state_epoch != lifecycle.state_epoch:
+            self.forget(partition)
+        self._partitions[partition].lifecycle = lifecycle
+
+    def forget(self, partition: int) -> None:
+        """See the port."""
+        self._partitions.pop(partition, None)
+
+    def load(self, keys: Sequence[str], partition: int | None = None) -> Mapping[str, Stored]:
+        """See the port."""
+        return {key: place.stored(key) for place in self._of(partition) for key in keys if key in place.aggregates}
 
     def save(self, save: Save) -> None:
         """See the port. A step that is both waiting and settled in one save waits no longer."""
         # Encoded before anything is changed: a value that cannot be kept leaves the state as it was.
         aggregates = {key: encode_stored(key, stored) for key, stored in save.aggregates.items()}
         waiting = {(step.key, step.version): (step.first_seen, encode_waiting(step)) for step in save.waiting}
-        self._aggregates.update(aggregates)
+        place = self._partitions[save.partition]
+        place.aggregates.update(aggregates)
         for key, stored in save.aggregates.items():
-            self._loading.pop(key, None)
-            if stored.loading:
-                self._loading[key] = stored.partition
-        self._waiting.update(waiting)
-        for place in save.settled:
-            self._waiting.pop(place, None)
+            (place.loading.add if stored.loading else place.loading.discard)(key)
+        place.waiting.update(waiting)
+        for step in save.settled:
+            place.waiting.pop(step, None)
         for count, amount in save.counts.items():
-            self._counts[count] = self._counts.get(count, 0) + amount
-        self._pins.update({(pin.command, pin.partition): pin for pin in save.pins})
-        if save.live is not None:
-            self._live = self._live | {save.partition} if save.live else self._live - {save.partition}
+            place.counts[count] = place.counts.get(count, 0) + amount
+        place.pins.update({pin.command: pin for pin in save.pins})
+        place.live = place.live if save.live is None else save.live
+        place.logged = place.logged if save.logged is None else save.logged
 
     def loading(self, partition: int, limit: int) -> list[tuple[str, Stored]]:
         """See the port."""
-        keys = sorted(key for key, of in self._loading.items() if of == partition)
-        return [(key, self._stored(key)) for key in keys[:limit]]
+        place = self._partitions[partition]
+        return [(key, place.stored(key)) for key in sorted(place.loading)[:limit]]
+
+    def keys_loading(self, partition: int) -> Set[str]:
+        """The keys of a partition that are marked `loading`."""
+        return self._partitions[partition].loading
 
     def is_live(self, partition: int) -> bool:
         """See the port."""
-        return partition in self._live
+        return self._partitions[partition].live
 
-    def waiting(self, key: str | None = None) -> list[Waiting]:
+    def logged(self, partition: int) -> int:
         """See the port."""
+        return self._partitions[partition].logged
+
+    def waiting(self, key: str | None = None, partition: int | None = None) -> list[Waiting]:
+        """See the port."""
+        steps = [step for place in self._of(partition) for step in place.waiting.items()]
         if key is None:
-            bodies = [self._waiting[place][1] for place in sorted(self._waiting, key=self._first_seen)]
+            chosen = sorted(steps, key=lambda step: (step[1][0], step[0]))
         else:
-            bodies = [self._waiting[place][1] for place in sorted(self._waiting) if place[0] == key]
-        return [decode_waiting(body, _PATH) for body in bodies]
+            chosen = sorted((step for step in steps if step[0][0] == key), key=lambda step: step[0][1])
+        return [decode_waiting(body, _PATH) for _, (_, body) in chosen]
 
-    def waiting_keys(self) -> frozenset[str]:
+    def waiting_keys(self, partition: int | None = None) -> frozenset[str]:
         """See the port."""
-        return frozenset(key for key, _ in self._waiting)
+        return frozenset(key for place in self._of(partition) for key, _ in place.waiting)
 
-    def counts(self) -> Mapping[Count, int]:
-        """See the port; by table and label."""
-        return {count: self._counts[count] for count in sorted(self._counts)}
-
-    def pins(self) -> list[Pin]:
+    def counts(self, partition: int | None = None) -> Mapping[Count, int]:
         """See the port."""
-        return [self._pins[place] for place in sorted(self._pins)]
+        total: dict[Count, int] = {}
+        for place in self._of(partition):
+            for count, amount in place.counts.items():
+                total[count] = total.get(count, 0) + amount
+        return dict(sorted(total.items()))
 
-    def scan(self) -> Iterator[tuple[str, Stored]]:
+    def pins(self, partition: int | None = None) -> list[Pin]:
         """See the port."""
-        for key in sorted(self._aggregates):
-            yield key, self._stored(key)
+        pins = [pin for place in self._of(partition) for pin in place.pins.values()]
+        return sorted(pins, key=lambda pin: (pin.command, pin.partition))
+
+    def scan(self, partition: int | None = None) -> Iterator[tuple[str, Stored]]:
+        """See the port."""
+        for place in self._of(partition):
+            for key in sorted(place.aggregates):
+                yield key, place.stored(key)
 
     def close(self) -> None:
         """See the port; what is kept stays with the object."""
 
-    def _stored(self, key: str) -> Stored:
-        return decode_stored(key, self._aggregates[key], _PATH)
-
-    def _first_seen(self, place: tuple[str, int]) -> tuple[int, str, int]:
-        return (self._waiting[place][0], *place)
+    def _of(self, partition: int | None) -> Sequence[_Partition]:
+        """This partition, or all in order."""
+        if partition is not None:
+            return [self._partitions[partition]]
+        return [self._partitions[number] for number in sorted(self._partitions)]

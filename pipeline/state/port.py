@@ -51,7 +51,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts of a translator that outlive a run. `generation` rises with each change of `mapping_version`."""
+    """Facts of one partition of a translator that outlive a run. `generation` rises with each change of `mapping_version`."""
 
     mapping_version: str
     generation: int
@@ -72,7 +72,7 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Save(msgspec.Struct, kw_only=True):
-    """Everything that one batch of one feed partition changes, written wholly or not at all."""
+    """Everything that one batch of one feed partition changes, written wholly or not at all. All of it is of `partition`."""
 
     partition: int
     aggregates: dict[str, Stored] = {}
@@ -83,21 +83,31 @@ class Save(msgspec.Struct, kw_only=True):
     pins: list[Pin] = []
     live: bool | None = None
     """True: the partition is loaded, from here on its changes are news."""
+    logged: int | None = None
+    """Where the changelog is a topic: the offset behind the records that say the same."""
 
 
 class StateStore(Protocol):
-    """The state of one translator. One writer; readers may look at any time.
+    """The state of one translator, feed partition by feed partition: each could be in a store of its own.
 
-    `save` is durable and atomic when it returns. Every method may raise a `StateError`.
+    One writer per partition; readers may look at any time. `save` is atomic, and durable when it returns unless the
+    store says that a changelog is. Where `partition` may be `None` that means all of them; a key is in one partition
+    only, as long as the feed is routed by it. Every method may raise a `StateError`.
     """
 
-    def lifecycle(self) -> Lifecycle | None:
-        """What the last worker wrote, `None` for a new store."""
+    def lifecycle(self, partition: int) -> Lifecycle | None:
+        """What the partition's last worker wrote, `None` before the first."""
 
-    def begin(self, lifecycle: Lifecycle) -> None:
-        """Write the facts of this worker's life, before its first output."""
+    def lives(self) -> Mapping[int, Lifecycle]:
+        """The lifecycles of all partitions that were ever worked on, by partition."""
 
-    def load(self, keys: Sequence[str]) -> Mapping[str, Stored]:
+    def begin(self, partition: int, lifecycle: Lifecycle) -> None:
+        """Write the facts of this worker's life, before its first output. Another state epoch forgets the partition."""
+
+    def forget(self, partition: int) -> None:
+        """Drop everything of the partition, its lifecycle too."""
+
+    def load(self, keys: Sequence[str], partition: int | None = None) -> Mapping[str, Stored]:
         """What is kept of these keys; unknown keys are absent."""
 
     def save(self, save: Save) -> None:
@@ -109,20 +119,23 @@ class StateStore(Protocol):
     def is_live(self, partition: int) -> bool:
         """Whether the partition is loaded."""
 
-    def waiting(self, key: str | None = None) -> list[Waiting]:
+    def logged(self, partition: int) -> int:
+        """The offset of the changelog behind what is kept; 0 where none was saved."""
+
+    def waiting(self, key: str | None = None, partition: int | None = None) -> list[Waiting]:
         """The waiting steps of a key in order, or of all keys, in the order of first being seen."""
 
-    def waiting_keys(self) -> frozenset[str]:
+    def waiting_keys(self, partition: int | None = None) -> frozenset[str]:
         """The keys that have waiting steps."""
 
-    def counts(self) -> Mapping[Count, int]:
-        """All counts since the state epoch began."""
+    def counts(self, partition: int | None = None) -> Mapping[Count, int]:
+        """The counts since the state epoch began, by table and label."""
 
-    def pins(self) -> list[Pin]:
-        """All pins by command."""
+    def pins(self, partition: int | None = None) -> list[Pin]:
+        """The pins by command."""
 
-    def scan(self) -> Iterator[tuple[str, Stored]]:
-        """Everything kept, in key order."""
+    def scan(self, partition: int | None = None) -> Iterator[tuple[str, Stored]]:
+        """Everything kept, by partition and in key order."""
 
     def close(self) -> None:
         """Give back what is held. Safe to repeat."""

@@ -27,7 +27,7 @@ from pipeline.state.port import (
     Waiting,
 )
 
-FORMAT = 1
+FORMAT = 2
 """The format of the tables; the bodies in them have their own (`pipeline.state.codec.FORMAT`)."""
 
 KEYS_AT_ONCE = 500
@@ -45,6 +45,8 @@ _KIND = FileKind(
     newer=StateFormat,
     read_only=StateReadOnly,
     busy=StateBusy,
+    older={1: named_queries(_SQL / "format-1.sql")},
+    functions={"partition_of": lambda body: decode_waiting(body, "file").partition},
 )
 
 _Row = tuple[object, ...]
@@ -63,54 +65,62 @@ class SqliteState:
         self.translator = translator
         self._db = open_database(path, _KIND, read_only=read_only)
 
-    def lifecycle(self) -> Lifecycle | None:
+    def lifecycle(self, partition: int) -> Lifecycle | None:
         """See the port."""
-        for mapping_version, generation, source_epoch, state_epoch in self._read("lifecycle"):
-            return Lifecycle(
+        return self.lives().get(partition)
+
+    def lives(self) -> Mapping[int, Lifecycle]:
+        """See the port."""
+        return {
+            partition: Lifecycle(
                 mapping_version=mapping_version,
                 generation=generation,
                 source_epoch=source_epoch,
                 state_epoch=state_epoch,
             )
-        return None
+            for partition, mapping_version, generation, source_epoch, state_epoch in self._read("lives")
+        }
 
-    def begin(self, lifecycle: Lifecycle) -> None:
-        """See the port. Another state epoch is another life: everything kept of the one before is dropped with it."""
+    def begin(self, partition: int, lifecycle: Lifecycle) -> None:
+        """See the port."""
         facts = (lifecycle.mapping_version, lifecycle.generation, lifecycle.source_epoch, lifecycle.state_epoch)
         with translated(self.path, _KIND), transaction(self._db):
-            before = self.lifecycle()
+            before = self.lifecycle(partition)
             if before is not None and before.state_epoch != lifecycle.state_epoch:
-                for kept in ("aggregates", "waiting", "counts", "pins", "live"):
-                    self._write(f"forget_{kept}", [()])
-            self._write("begin", [facts])
+                self._forget(partition)
+            self._write("begin", partition, [facts])
 
-    def load(self, keys: Sequence[str]) -> Mapping[str, Stored]:
+    def forget(self, partition: int) -> None:
+        """See the port."""
+        with translated(self.path, _KIND), transaction(self._db):
+            self._forget(partition)
+
+    def load(self, keys: Sequence[str], partition: int | None = None) -> Mapping[str, Stored]:
         """See the port."""
         found: dict[str, Stored] = {}
-        for start in range(0, len(keys), KEYS_AT_ONCE):
-            some = keys[start : start + KEYS_AT_ONCE]
-            query = _QUERIES["load"].format(keys=", ".join("?" * len(some)))
-            with translated(self.path, _KIND):
-                rows = self._db.execute(query, (self.translator, *some)).fetchall()
-            for key, body in rows:
-                found[key] = decode_stored(key, body, self.path)
+        for number in self._partitions(partition) if keys else ():
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                some = keys[start : start + KEYS_AT_ONCE]
+                query = _QUERIES["load"].format(keys=", ".join("?" * len(some)))
+                with translated(self.path, _KIND):
+                    rows = self._db.execute(query, (self.translator, number, *some)).fetchall()
+                for key, body in rows:
+                    found[key] = decode_stored(key, body, self.path)
         return found
 
     def save(self, save: Save) -> None:
         """See the port. A step that is both waiting and settled in one save waits no longer."""
-        aggregates = [
-            (key, stored.partition, stored.loading, encode_stored(key, stored))
-            for key, stored in save.aggregates.items()
-        ]
+        place = save.partition
+        aggregates = [(key, stored.loading, encode_stored(key, stored)) for key, stored in save.aggregates.items()]
         waiting = [(step.key, step.version, step.first_seen, encode_waiting(step)) for step in save.waiting]
         with translated(self.path, _KIND), transaction(self._db):
-            self._write("keep", aggregates)
-            self._write("wait", waiting)
-            self._write("settle", save.settled)
-            self._write("count", [(*count, amount) for count, amount in save.counts.items()])
-            self._write("pin", [(pin.command, pin.partition, pin.at, pin.result) for pin in save.pins])
-            if save.live is not None:
-                self._write("set_live" if save.live else "unset_live", [(save.partition,)])
+            self._write("keep", place, aggregates)
+            self._write("wait", place, waiting)
+            self._write("settle", place, save.settled)
+            self._write("count", place, [(*count, amount) for count, amount in save.counts.items()])
+            self._write("pin", place, [(pin.command, pin.at, pin.result) for pin in save.pins])
+            self._write("set_live", place, [] if save.live is None else [(save.live,)])
+            self._write("set_logged", place, [] if save.logged is None else [(save.logged,)])
 
     def loading(self, partition: int, limit: int) -> list[tuple[str, Stored]]:
         """See the port."""
@@ -119,45 +129,61 @@ class SqliteState:
 
     def is_live(self, partition: int) -> bool:
         """See the port."""
-        return bool(self._read("is_live", partition))
+        return any(live for live, _ in self._read("progress", partition))
 
-    def waiting(self, key: str | None = None) -> list[Waiting]:
+    def logged(self, partition: int) -> int:
         """See the port."""
-        rows = self._read("waiting") if key is None else self._read("waiting_of_key", key)
+        return sum(logged for _, logged in self._read("progress", partition))
+
+    def waiting(self, key: str | None = None, partition: int | None = None) -> list[Waiting]:
+        """See the port."""
+        if key is None:
+            rows = self._read("waiting", partition)
+        elif partition is None:
+            rows = self._read("waiting_of_key_anywhere", key)
+        else:
+            rows = self._read("waiting_of_key", partition, key)
         return [decode_waiting(body, self.path) for (body,) in rows]
 
-    def waiting_keys(self) -> frozenset[str]:
+    def waiting_keys(self, partition: int | None = None) -> frozenset[str]:
         """See the port."""
-        return frozenset(key for (key,) in self._read("waiting_keys"))
+        return frozenset(key for (key,) in self._read("waiting_keys", partition))
 
-    def counts(self) -> Mapping[Count, int]:
-        """See the port; by table and label."""
-        return {(subject, label): amount for subject, label, amount in self._read("counts")}
-
-    def pins(self) -> list[Pin]:
+    def counts(self, partition: int | None = None) -> Mapping[Count, int]:
         """See the port."""
-        rows = self._read("pins")
-        return [
-            Pin(command=command, partition=partition, at=at, result=result) for command, partition, at, result in rows
-        ]
+        return {(subject, label): amount for subject, label, amount in self._read("counts", partition)}
 
-    def scan(self) -> Iterator[tuple[str, Stored]]:
+    def pins(self, partition: int | None = None) -> list[Pin]:
+        """See the port."""
+        rows = self._read("pins", partition)
+        return [Pin(command=command, partition=place, at=at, result=result) for command, place, at, result in rows]
+
+    def scan(self, partition: int | None = None) -> Iterator[tuple[str, Stored]]:
         """See the port. A page at a time: what is saved meanwhile is seen if it lies ahead, and saves never wait."""
-        rows = self._read("scan_first", KEYS_AT_ONCE)
-        while rows:
-            for key, body in rows:
-                yield key, decode_stored(key, body, self.path)
-            rows = self._read("scan_next", rows[-1][0], KEYS_AT_ONCE)
+        for number in self._partitions(partition):
+            rows = self._read("scan_first", number, KEYS_AT_ONCE)
+            while rows:
+                for key, body in rows:
+                    yield key, decode_stored(key, body, self.path)
+                rows = self._read("scan_next", number, rows[-1][0], KEYS_AT_ONCE)
 
     def close(self) -> None:
         """See the port; a closed store refuses everything else."""
         with translated(self.path, _KIND):
             self._db.close()
 
+    def _forget(self, partition: int) -> None:
+        for kept in ("lifecycle", "aggregates", "waiting", "counts", "pins", "progress"):
+            self._write(f"forget_{kept}", partition, [()])
+
+    def _partitions(self, partition: int | None) -> Sequence[int]:
+        """This one, or all that have rows."""
+        return [number for (number,) in self._read("partitions")] if partition is None else [partition]
+
     def _read(self, query: str, *parameters: object) -> list[sqlite3.Row]:
         with translated(self.path, _KIND):
             return self._db.execute(_QUERIES[query], (self.translator, *parameters)).fetchall()
 
-    def _write(self, query: str, rows: Iterable[_Row]) -> None:
-        """Run a statement for each row, inside a transaction; the translator's name comes before each row's values."""
-        self._db.executemany(_QUERIES[query], [(self.translator, *row) for row in rows])
+    def _write(self, query: str, partition: int, rows: Iterable[_Row]) -> None:
+        """Run a statement for each row, inside a transaction; translator and partition come before its values."""
+        self._db.executemany(_QUERIES[query], [(self.translator, partition, *row) for row in rows])

@@ -48,6 +48,7 @@ VALUES: st.SearchStrategy[Value] = st.one_of(
     st.builds(OutOfRange, ANY_TEXT),
 )
 ROWS: st.SearchStrategy[Row] = st.dictionaries(st.sampled_from(["id", "amt", "ts", "nôte", "x"]), VALUES, max_size=5)
+PARTITIONS = st.integers(0, 2)
 TABLES = st.sampled_from(["polmst", "covdtl"])
 PROBLEMS = st.builds(
     Problem,
@@ -59,11 +60,13 @@ PROBLEMS = st.builds(
 )
 
 
-def stored(text: st.SearchStrategy[str] = ANY_TEXT) -> st.SearchStrategy[Stored]:
+def stored(
+    text: st.SearchStrategy[str] = ANY_TEXT, partitions: st.SearchStrategy[int] = PARTITIONS
+) -> st.SearchStrategy[Stored]:
     """What may be kept of a key; `text` makes the row keys."""
     return st.builds(
         Stored,
-        partition=st.integers(0, 2),
+        partition=partitions,
         rows=st.dictionaries(TABLES, st.dictionaries(text, ROWS, max_size=3), max_size=2),
         positions=st.dictionaries(TABLES, st.dictionaries(text, st.integers(0, 2**80), max_size=3), max_size=2),
         version=st.integers(0, 2**62),
@@ -92,12 +95,14 @@ CHANGES = st.builds(
 )
 
 
-def waiting(keys: st.SearchStrategy[str] = ANY_TEXT) -> st.SearchStrategy[Waiting]:
-    """Steps that may wait, of the given keys."""
+def waiting(
+    keys: st.SearchStrategy[str] = ANY_TEXT, partitions: st.SearchStrategy[int] = PARTITIONS
+) -> st.SearchStrategy[Waiting]:
+    """Steps that may wait, of the given keys and partitions."""
     return st.builds(
         Waiting,
         key=keys,
-        partition=st.integers(0, 2),
+        partition=partitions,
         version=st.integers(0, 11),
         changes=st.lists(CHANGES, max_size=2).map(tuple),
         dead_letter=st.just("dl-1"),
@@ -108,14 +113,19 @@ def waiting(keys: st.SearchStrategy[str] = ANY_TEXT) -> st.SearchStrategy[Waitin
 
 
 def saves() -> st.SearchStrategy[Save]:
-    """Batches over few keys, so that they meet each other."""
+    """Batches of few partitions over few keys, so that they meet each other."""
+    return PARTITIONS.flatmap(lambda partition: saves_of(st.just(partition)))
+
+
+def saves_of(partitions: st.SearchStrategy[int]) -> st.SearchStrategy[Save]:
+    """Batches of one partition."""
     keys = st.sampled_from(KEYS)
     build: Callable[..., Save] = Save
     return st.builds(
         build,
-        partition=st.integers(0, 2),
-        aggregates=st.dictionaries(keys, stored(st.text(max_size=3)), max_size=4),
-        waiting=st.lists(waiting(keys), max_size=3),
+        partition=partitions,
+        aggregates=st.dictionaries(keys, stored(st.text(max_size=3), partitions), max_size=4),
+        waiting=st.lists(waiting(keys, partitions), max_size=3),
         settled=st.lists(st.tuples(keys, st.integers(0, 11)), max_size=3),
         counts=st.dictionaries(
             st.tuples(TABLES, st.sampled_from(["read", "ignored: é"])), st.integers(-5, 10**6), max_size=3
@@ -124,11 +134,12 @@ def saves() -> st.SearchStrategy[Save]:
             st.builds(
                 Pin,
                 command=st.integers(0, 12),
-                partition=st.integers(0, 2),
+                partition=partitions,
                 at=st.integers(0, 9),
                 result=st.text(max_size=3),
             ),
             max_size=2,
         ),
         live=st.sampled_from([None, True, False]),
+        logged=st.one_of(st.none(), st.integers(1, 2**62)),
     )

@@ -49,7 +49,7 @@ def aggregate(partition: int = 0, version: int = 1, **facts: Any) -> Stored:
     return Stored(partition=partition, version=version, rows=rows, positions={"polmst": {"P1": version}}, **facts)
 
 
-def step(key: str, version: int, first_seen: int = 0, problem: Problem | None = None) -> Waiting:
+def step(key: str, version: int, first_seen: int = 0, problem: Problem | None = None, partition: int = 0) -> Waiting:
     """A waiting step of one change."""
     change = Change(
         table="polmst",
@@ -66,7 +66,7 @@ def step(key: str, version: int, first_seen: int = 0, problem: Problem | None = 
     )
     return Waiting(
         key=key,
-        partition=0,
+        partition=partition,
         version=version,
         changes=(change,),
         dead_letter="dl-1",
@@ -82,7 +82,9 @@ def steps(waiting: list[Waiting]) -> list[tuple[str, int]]:
 
 
 def test_a_new_store_knows_nothing(state: State) -> None:
-    assert state().lifecycle() is None
+    assert state().lifecycle(0) is None
+    assert state().logged(0) == 0
+    assert state().lives() == {}
     assert state().load(["P1"]) == {}
     assert state().load([]) == {}
     assert state().loading(0, 10) == []
@@ -95,54 +97,102 @@ def test_a_new_store_knows_nothing(state: State) -> None:
 
 
 def test_the_facts_of_the_last_life_are_kept(state: State) -> None:
-    state().begin(FIRST)
-    assert state().lifecycle() == FIRST
+    state().begin(0, FIRST)
+    assert (state().lifecycle(0), state().lifecycle(1)) == (FIRST, None)
     second = msgspec.structs.replace(FIRST, mapping_version="m2", generation=2)
-    state().begin(second)
-    assert state().lifecycle() == second
+    state().begin(0, second)
+    state().begin(1, FIRST)
+    assert (state().lifecycle(0), state().lifecycle(1)) == (second, FIRST)
+    assert list(state().lives().items()) == [(0, second), (1, FIRST)]
 
 
-def full(state: State) -> None:
-    """Something of everything."""
+def full(state: State, partition: int = 0) -> None:
+    """Something of everything in a partition."""
     state().save(
         Save(
-            partition=0,
-            aggregates={"P1": aggregate()},
-            waiting=[step("P2", 1)],
+            partition=partition,
+            aggregates={"P1": aggregate(partition)},
+            waiting=[step("P2", 1, partition=partition)],
             counts={("polmst", "read"): 1},
-            pins=[Pin(command=1, partition=0, at=2)],
+            pins=[Pin(command=1, partition=partition, at=2)],
             live=True,
+            logged=7,
         )
     )
 
 
-def left(store: StateStore) -> list[bool]:
+def left(store: StateStore, partition: int = 0) -> list[bool]:
     """Whether there is something of each."""
     return [
-        bool(store.load(["P1"])),
-        bool(list(store.scan())),
-        bool(store.waiting()),
-        bool(store.waiting_keys()),
-        bool(store.counts()),
-        bool(store.pins()),
-        store.is_live(0),
+        bool(store.load(["P1"], partition)),
+        bool(list(store.scan(partition))),
+        bool(store.waiting(None, partition)),
+        bool(store.waiting_keys(partition)),
+        bool(store.counts(partition)),
+        bool(store.pins(partition)),
+        store.is_live(partition),
+        bool(store.logged(partition)),
     ]
 
 
 def test_a_worker_of_the_same_epoch_goes_on_with_what_is_kept(state: State) -> None:
     full(state)
-    state().begin(FIRST)
-    state().begin(msgspec.structs.replace(FIRST, generation=2, source_epoch=2))
-    assert left(state()) == [True] * 7
+    state().begin(0, FIRST)
+    state().begin(0, msgspec.structs.replace(FIRST, generation=2, source_epoch=2))
+    assert left(state()) == [True] * 8
 
 
-def test_another_state_epoch_is_a_new_life(state: State) -> None:
-    state().begin(FIRST)
-    full(state)
+def test_another_state_epoch_is_a_new_life_of_its_partition(state: State) -> None:
+    for partition in (0, 1):
+        state().begin(partition, FIRST)
+        full(state, partition)
     state().save(Save(partition=0, aggregates={"P3": aggregate(loading=True)}))
-    state().begin(msgspec.structs.replace(FIRST, state_epoch=2))
-    assert left(state()) == [False] * 7
+    second = msgspec.structs.replace(FIRST, state_epoch=2)
+    state().begin(0, second)
+    assert left(state()) == [False] * 8
     assert state().loading(0, 10) == []
+    assert (state().lifecycle(0), state().lifecycle(1)) == (second, FIRST)
+    assert list(state().lives().items()) == [(0, second), (1, FIRST)]
+    assert left(state(), 1) == [True] * 8
+
+
+def test_a_partition_that_is_forgotten_is_as_new(state: State) -> None:
+    for partition in (0, 1):
+        state().begin(partition, FIRST)
+        full(state, partition)
+    state().forget(0)
+    state().forget(2)
+    assert left(state()) == [False] * 8
+    assert state().lifecycle(0) is None
+    assert left(state(), 1) == [True] * 8
+    assert (state().waiting(), state().counts()) == ([step("P2", 1, partition=1)], {("polmst", "read"): 1})
+    full(state)
+    assert left(state()) == [True] * 8
+
+
+def test_partitions_do_not_see_each_other(state: State) -> None:
+    full(state, 1)
+    assert left(state(), 0) == left(state(), 2) == [False] * 8
+    state().save(
+        Save(
+            partition=2, aggregates={"P0": aggregate(2)}, settled=[("P2", 1)], pins=[Pin(command=0, partition=2, at=1)]
+        )
+    )
+    assert left(state(), 1) == [True] * 8
+    assert state().load(["P0", "P1"]) == {"P0": aggregate(2), "P1": aggregate(1)}
+    assert state().load(["P0", "P1"], 1) == {"P1": aggregate(1)}
+    assert state().scan(2).__next__() == ("P0", aggregate(2))
+    assert [key for key, _ in state().scan()] == ["P1", "P0"]
+    assert [pin.command for pin in state().pins()] == [0, 1]
+    assert state().pins(2) == [Pin(command=0, partition=2, at=1)]
+
+
+def test_how_far_the_changelog_says_the_same_is_kept(state: State) -> None:
+    state().save(Save(partition=1, logged=40))
+    state().save(Save(partition=1, live=True))
+    assert (state().logged(1), state().logged(0)) == (40, 0)
+    state().save(Save(partition=1, logged=41))
+    assert (state().logged(1), state().is_live(1)) == (41, True)
 
 
 def test_what_was_saved_is_loaded(state: State) -> None:
@@ -181,8 +231,8 @@ def test_nothing_is_shared_with_the_caller(state: State) -> None:
 
 def test_loading_keys_come_by_partition_in_key_order(state: State) -> None:
     kept = {key: aggregate(partition=1, loading=True) for key in ("c", "a", "d", "b")}
-    other = {"aa": aggregate(partition=0, loading=True), "ab": aggregate(partition=1)}
-    state().save(Save(partition=1, aggregates={**kept, **other}))
+    state().save(Save(partition=0, aggregates={"aa": aggregate(loading=True)}))
+    state().save(Save(partition=1, aggregates={**kept, "ab": aggregate(partition=1)}))
     assert state().loading(1, 3) == [(key, aggregate(partition=1, loading=True)) for key in ("a", "b", "c")]
     state().save(Save(partition=1, aggregates={"a": aggregate(partition=1), "b": aggregate(partition=1)}))
     assert [key for key, _ in state().loading(1, 9)] == ["c", "d"]
@@ -232,10 +282,14 @@ def test_counts_are_added(state: State) -> None:
     state().save(Save(partition=1, counts={("polmst", "read"): -2, ("covdtl", "read"): 0}))
     expected = {("", "event: PolicyBound.v1"): 1, ("covdtl", "read"): 0, ("polmst", "read"): 3}
     assert list(state().counts().items()) == list(expected.items())
+    assert list(state().counts(1).items()) == [(("covdtl", "read"), 0), (("polmst", "read"), -2)]
+    state().save(Save(partition=1, counts={("polmst", "read"): 1}))
+    assert state().counts(1)["polmst", "read"] == -1
 
 
 def test_pins_come_by_command_with_their_last_result(state: State) -> None:
-    state().save(Save(partition=0, pins=[Pin(command=10, partition=0, at=7), Pin(command=9, partition=1, at=3)]))
+    state().save(Save(partition=0, pins=[Pin(command=10, partition=0, at=7)]))
+    state().save(Save(partition=1, pins=[Pin(command=9, partition=1, at=3)]))
     state().save(Save(partition=0, pins=[Pin(command=10, partition=0, at=7, result="done")]))
     assert state().pins() == [
         Pin(command=9, partition=1, at=3),

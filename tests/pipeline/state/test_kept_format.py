@@ -1,9 +1,10 @@
-"""A file that format 1 wrote stays readable; it was made once from what stands here, and is never made again."""
+"""The files that each format wrote stay readable; they were made once from what stands here, and are never made again."""
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ from translators.change import Change, Coordinate
 from translators.problem import Problem
 from translators.values import Opaque, OutOfRange, Row, Unavailable
 
-KEPT = Path(__file__).parents[2] / "data" / "state-format-1.db.gz"
+DATA = Path(__file__).parents[2] / "data"
 
 LIFE = Lifecycle(mapping_version="5f2c", generation=3, source_epoch=1, state_epoch=2)
 PROBLEM = Problem(
@@ -92,26 +93,50 @@ SAVE = Save(
 )
 
 
-@pytest.fixture
-def kept(tmp_path: Path) -> Iterator[SqliteState]:
-    """The kept file, opened as any other."""
-    (tmp_path / "state.db").write_bytes(gzip.decompress(KEPT.read_bytes()))
-    store = SqliteState(tmp_path / "state.db", "policy")
-    yield store
-    store.close()
+@pytest.fixture(params=[1, 2])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The kept file of each format."""
+    path = tmp_path / "state.db"
+    path.write_bytes(gzip.decompress((DATA / f"state-format-{request.param}.db.gz").read_bytes()))
+    return path
 
 
-def test_it_says_what_was_written(kept: SqliteState) -> None:
-    assert kept.lifecycle() == LIFE
-    assert repr(list(kept.scan())) == repr([("P1", FULL), ("P3", LOADING)])
-    assert repr(kept.waiting()) == repr([STEP])
-    assert kept.loading(1, 9) == [("P3", LOADING)]
-    assert kept.counts() == SAVE.counts
-    assert kept.pins() == SAVE.pins
-    assert kept.is_live(1)
+def check(store: SqliteState) -> None:
+    """What was written."""
+    assert (store.lifecycle(1), store.lifecycle(2)) == (LIFE, None)
+    assert repr(list(store.scan(1))) == repr(list(store.scan())) == repr([("P1", FULL), ("P3", LOADING)])
+    assert repr(store.waiting()) == repr(store.waiting("P2", 1)) == repr([STEP])
+    assert store.loading(1, 9) == [("P3", LOADING)]
+    assert store.counts() == SAVE.counts
+    assert store.pins() == store.pins(1) == SAVE.pins
+    assert store.is_live(1)
+    assert not store.is_live(0)
+
+
+def test_it_says_what_was_written(kept: Path) -> None:
+    for _ in range(2):  # an earlier format was made today's the first time
+        with closing(SqliteState(kept, "policy")) as store:
+            check(store)
+
+
+def test_a_reader_sees_it_and_leaves_it_alone(kept: Path) -> None:
+    before = kept.read_bytes()
+    with closing(SqliteState(kept, "policy", read_only=True)) as store:
+        check(store)
+    assert kept.read_bytes() == before
+
+
+def test_it_can_be_written_on(kept: Path) -> None:
+    with closing(SqliteState(kept, "policy")) as store:
+        store.save(Save(partition=1, settled=[("P2", 4)], counts={("polmst", "read"): 2}, logged=8))
+        assert store.counts()["polmst", "read"] == 7
+        assert (store.waiting(), store.logged(1), store.is_live(1)) == ([], 8, True)
+    with closing(sqlite3.connect(kept)) as other:
+        tables = {name for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        assert tables == {"lifecycle", "aggregate", "waiting", "counted", "pin", "progress"}
 
 
 def test_what_is_written_today_is_the_same_to_the_byte() -> None:
-    data = gzip.decompress(KEPT.read_bytes())
+    data = gzip.decompress((DATA / "state-format-2.db.gz").read_bytes())
     for body in (encode_stored("P1", FULL), encode_stored("P3", LOADING), encode_waiting(STEP)):
         assert body in data

@@ -66,7 +66,7 @@ def refused(reason: str, kind: type[StateError] = StateError) -> Iterator[None]:
 def test_translators_in_one_file_do_not_see_each_other(path: Path) -> None:
     life = Lifecycle(mapping_version="m", generation=1, source_epoch=1, state_epoch=1)
     with closing(SqliteState(path, "policy")) as policy, closing(SqliteState(path, "claim")) as claim:
-        policy.begin(life)
+        policy.begin(0, life)
         policy.save(
             Save(
                 partition=0,
@@ -76,10 +76,10 @@ def test_translators_in_one_file_do_not_see_each_other(path: Path) -> None:
                 live=True,
             )
         )
-        assert (claim.lifecycle(), claim.load(["P1"]), list(claim.scan()), claim.loading(0, 9)) == (None, {}, [], [])
+        assert (claim.lifecycle(0), claim.load(["P1"]), list(claim.scan()), claim.loading(0, 9)) == (None, {}, [], [])
         assert (claim.counts(), claim.pins(), claim.is_live(0)) == ({}, [], False)
-        claim.begin(life)
-        claim.begin(Lifecycle(mapping_version="m", generation=1, source_epoch=1, state_epoch=2))
+        claim.begin(0, life)
+        claim.begin(0, Lifecycle(mapping_version="m", generation=1, source_epoch=1, state_epoch=2))
         assert (len(policy.load(["P1"])), policy.counts(), policy.is_live(0)) == (1, {("t", "read"): 1}, True)
 
 
@@ -151,7 +151,7 @@ def test_a_worker_that_comes_second_takes_the_file_that_the_first_one_made(path:
         time.sleep(0.2)  # it has found an empty file by now and waits for the lock
         first.execute("CREATE TABLE pin (id)")
         first.execute(f"PRAGMA application_id = {0x44525354}")
-        first.execute("PRAGMA user_version = 1")
+        first.execute("PRAGMA user_version = 2")
         first.execute("COMMIT")
     _, errors = second.communicate(timeout=60)
     assert second.returncode == 0, errors
@@ -159,9 +159,9 @@ def test_a_worker_that_comes_second_takes_the_file_that_the_first_one_made(path:
 
 def test_a_newer_file_is_refused(kept: Path) -> None:
     with closing(sqlite3.connect(kept)) as other:
-        other.execute("PRAGMA user_version = 2")
+        other.execute("PRAGMA user_version = 3")
     for read_only in (True, False):
-        with pytest.raises(StateFormat, match=r"has format 2; this version reads up to 1"):
+        with pytest.raises(StateFormat, match=r"has format 3; this version reads up to 2"):
             SqliteState(kept, "policy", read_only=read_only)
 
 
@@ -228,7 +228,7 @@ def test_a_big_file_is_checked_where_it_is_read(kept: Path, monkeypatch: pytest.
             "UPDATE aggregate SET body = (SELECT body FROM aggregate WHERE key = 'P0002') WHERE key = 'P0001'"
         )
         other.execute("UPDATE aggregate SET body = 7 WHERE key = 'P0003'")
-        other.execute("INSERT INTO waiting VALUES ('policy', CAST(x'50ff' AS TEXT), 1, 1, x'01')")
+        other.execute("INSERT INTO waiting VALUES ('policy', 0, CAST(x'50ff' AS TEXT), 1, 1, x'01')")
         other.commit()
     with closing(SqliteState(kept, "policy")) as store:
         for key in ("P0001", "P0003"):
@@ -326,11 +326,11 @@ def test_a_folder_that_may_not_be_entered_is_said(elsewhere: Path) -> None:
 @pytest.mark.parametrize(
     ("query", "parameters", "index"),
     [
-        ("load", ("policy", "P1"), "sqlite_autoindex_aggregate_1"),
+        ("load", ("policy", 0, "P1"), "sqlite_autoindex_aggregate_1"),
         ("loading", ("policy", 0, 9), "aggregate_loading"),
-        ("scan_next", ("policy", "P1", 9), "sqlite_autoindex_aggregate_1"),
-        ("waiting_of_key", ("policy", "P1"), "sqlite_autoindex_waiting_1"),
-        ("waiting_keys", ("policy",), "sqlite_autoindex_waiting_1"),
+        ("scan_next", ("policy", 0, "P1", 9), "sqlite_autoindex_aggregate_1"),
+        ("waiting_of_key", ("policy", 0, "P1"), "sqlite_autoindex_waiting_1"),
+        ("waiting_keys", ("policy", 0), "sqlite_autoindex_waiting_1"),
     ],
 )
 def test_nothing_is_searched_or_sorted_without_an_index(
