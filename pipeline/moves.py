@@ -15,7 +15,7 @@ from connectors.debezium.records import Truncate
 from pipeline.grouping import Placed, Transaction
 from pipeline.state.port import Stored
 from translators.aggregate import Rows
-from translators.change import Change
+from translators.change import Change, Coordinate
 from translators.errors import DragomanError
 from translators.translator import Refused, Translator, keys_of
 from translators.values import Row, Unavailable, key_text
@@ -167,16 +167,25 @@ def _delete(truncate: Truncate, row_key: str, before: Row | None) -> Change:
     )
 
 
-class RowWithoutKey(DragomanError):
+class Stopped(DragomanError):
+    """The partition stopped before a record."""
+
+    code: ClassVar[str] = "feed.stopped"
+    hint: ClassVar[str] = "The partition stopped before it, nothing is lost."
+
+    def __init__(self, *, where: Coordinate, **fields: object) -> None:
+        self.at = where
+        super().__init__(where=where, **fields)
+
+
+class RowWithoutKey(Stopped):
     """A row of {table} has no readable business key: {problem}."""
 
-    code: ClassVar[str] = "feed.row-without-key"
-    hint: ClassVar[str] = (
-        "The partition stopped before it. A key column is null or was not sent: check the mapping's root and parts."
-    )
+    code = "feed.row-without-key"
+    hint = "The partition stopped before it. A key column is null or was not sent: check the mapping's root and parts."
 
 
-class RowMoved(DragomanError):
+class RowMoved(Stopped):
     """Row {row} of {table} moved from {old} to {new}, which may be on another partition."""
 
     code = "feed.row-moved"
@@ -186,7 +195,7 @@ class RowMoved(DragomanError):
     )
 
 
-class TableTruncated(DragomanError):
+class TableTruncated(Stopped):
     """The table {table} was truncated, and the feed has several partitions."""
 
     code = "feed.table-truncated"

@@ -21,10 +21,11 @@ from pipeline.grouping import HELD, Grouping
 from pipeline.job import Job
 from pipeline.loading import REREAD, newest_pass, publish_loaded, publish_reread, settle_partial
 from pipeline.log.port import Page, Record
+from pipeline.moves import Stopped
 from pipeline.publish import flush
 from pipeline.state.port import Pin, Save, Stored
 from pipeline.step import Arrived, Settling, step
-from translators.change import UNREAD, Change
+from translators.change import UNREAD, Change, Coordinate
 
 
 class Proof(NamedTuple):
@@ -214,13 +215,24 @@ class PartitionWorker:
 
     def _take(self, arrived: Sequence[Arrived], next_offset: int) -> None:
         batch = self._batch()
-        step(batch, self._grouping, arrived, self._job.alone)
+        try:
+            step(batch, self._grouping, arrived, self._job.alone)
+        except Stopped as stopped:
+            self._stop_before(stopped.at, batch)
+            raise
         read_at = (d.position for d, _ in arrived if isinstance(d, Change) and d.is_snapshot)
         self.newest = max([self.newest, *read_at])
         failpoint("batch.middle")
         self.position = next_offset
         self._flush(self._settled(batch))
         self._job.progress(self._job.translator.name, len(arrived))
+
+    def _stop_before(self, at: Coordinate, batch: Batch) -> None:
+        """Settle and write what stands before a record that stops the partition, or it would be held up for ever."""
+        self.position = at.offset
+        self._flush(self._settled(batch))
+        while self._grouping.over:
+            self._flush(self._settled(self._batch()))
 
     def _flush(self, batch: Batch) -> None:
         """Write a batch. The offset is that of the first row of an open step, never beyond; open rows are not counted."""

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import ClassVar
 
 from connectors.debezium.records import Decoded, IncrementalRow, Truncate, Unreadable
 from pipeline.aside import Aside, set_aside
 from pipeline.batch import Batch
 from pipeline.grouping import Grouping, Reread, Transaction
 from pipeline.loading import is_repeated, reread
-from pipeline.moves import TableTruncated, Work, emptied, linked, place
+from pipeline.moves import Stopped, TableTruncated, Work, emptied, linked, place
 from pipeline.state.port import Stored
 from translators.change import Change
-from translators.errors import DragomanError
 
 Arrived = tuple[Decoded | Aside, int]
 """What a record was decoded to, or that it is set aside, and the record's timestamp (milliseconds since the epoch)."""
@@ -59,8 +57,9 @@ def _read(
     batch: Batch, grouping: Grouping, change: Change, timestamp: int, alone: bool, *, incremental: bool = False
 ) -> None:
     """One change of the translator's tables: loaded at once, put into its transaction, or to wait for its place."""
+    places = place(batch.translator, change, alone)
     batch.count(change.table, "read")
-    for placed in place(batch.translator, change, alone):
+    for placed in places:
         if change.is_snapshot and not batch.live:
             batch.load(placed.key, change)
         elif change.is_snapshot:
@@ -154,11 +153,11 @@ def unreadable(record: Unreadable) -> RecordUnreadable:
     return RecordUnreadable(where=record.at, problem=record.problem.message, code=record.problem.code)
 
 
-class RecordUnreadable(DragomanError):
+class RecordUnreadable(Stopped):
     """A record cannot be read ({code}): {problem}."""
 
-    code: ClassVar[str] = "feed.record-unreadable"
-    hint: ClassVar[str] = (
+    code = "feed.record-unreadable"
+    hint = (
         "The partition stopped before it and nothing is lost. Compare the connector's converters and handling modes "
         "with schema.yaml, then run again."
     )

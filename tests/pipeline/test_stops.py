@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.feed import group_of
 from pipeline.life import FeedMissing, SourceEpochChanged, next_life
@@ -10,7 +11,7 @@ from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing
 from pipeline.state.memory import MemoryState
 from pipeline.step import RecordUnreadable
-from tests.pipeline.harness import append, create_topics, worker
+from tests.pipeline.harness import append, balance, create_topics, published, worker
 from tests.pipeline.world import FEED, TRANSACTIONS, World, feed
 
 
@@ -23,6 +24,36 @@ def test_a_record_that_cannot_be_read(topic: str) -> None:
         worker(log, store).turn()
     assert caught.value.where == f"{topic} 0:0"
     assert log.committed(group_of("order")).get((topic, 0), 0) == 0
+
+
+def test_what_stands_before_a_bad_record_is_settled_and_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.partition.HELD", 4)
+    world = World(5)
+    world.run(40)
+    log, store = MemoryLog(), MemoryState()
+    create_topics(log, 1)
+    records = [replace(one, partition=0) for one in feed(world.commits)]
+    append(log, records)
+    log.append([Outgoing(topic=FEED, partition=0, timestamp=1, key=b"{}", value=b"{cut")])
+    append(log, records)
+    for _ in range(3):
+        with pytest.raises(RecordUnreadable) as caught:
+            worker(log, store, batch_size=30).turn()
+    whole, good = MemoryLog(), MemoryState()
+    create_topics(whole, 1)
+    append(
+        whole,
+        records[: max(n for n, one in enumerate(records) if one.topic != FEED and b"BEGIN" in (one.value or b""))],
+    )
+    worker(whole, good).turn()
+    assert [(e.id, e.data) for e in published(log, "order.events")] == [
+        (e.id, e.data) for e in published(whole, "order.events")
+    ]
+    bad = sum(one.topic == FEED for one in records)
+    assert caught.value.where == f"{FEED} 0:{bad}"
+    last = len(world.commits[-1].changes)
+    assert log.committed(group_of("order"))[FEED, 0] == bad - last
+    assert len({read - outcomes for read, outcomes in balance(store.counts()).values()} - {0}) == 0
 
 
 def test_rows_that_only_repeat_an_older_transaction_are_not_late() -> None:
