@@ -22,6 +22,7 @@ from dragoman.commands import (
     report,
     run,
     schema,
+    stack,
     status,
     test,
 )
@@ -76,3 +77,4 @@ app.add_typer(parked.app, name="parked")
 app.add_typer(reconcile.app, name="reconcile")
 app.command()(report.report)
 app.command()(doctor.doctor)
+app.add_typer(stack.app, name="stack")

@@ -28,7 +28,7 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True, tag="connect"):
     plugins: str
     bootstrap: str
     exactly_once: bool
-    group: str = "connect"
+    group: str
 
     def initialise(self, home: Path, port: int) -> list[list[str]]:
         """Write the settings; there is nothing to run."""
@@ -40,6 +40,10 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True, tag="connect"):
         properties = str(home / "connect.properties")
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         return java_command(self.java, self.libs, home, main, properties, memory="768m", level="WARN")
+
+    def url(self, at: str) -> str:
+        """How a client reaches it at `host:port`."""
+        return f"http://{at}"
 
     def is_ready(self, port: int) -> bool:
         """Whether the worker has joined its group and read what it knows."""
@@ -60,7 +64,8 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True, tag="connect"):
             "listeners": f"http://{HOST}:{port}",
             "rest.advertised.host.name": HOST,
             "plugin.path": self.plugins,
-            "plugin.discovery": "hybrid_warn",
+            # All of our plugins say what they hold: no class has to be looked at.
+            "plugin.discovery": "service_load",
             "key.converter": "org.apache.kafka.connect.json.JsonConverter",
             "value.converter": "org.apache.kafka.connect.json.JsonConverter",
             **{f"{topic}.storage.topic": f"{self.group}.{topic}s" for topic in topics},

@@ -49,6 +49,13 @@ class ServerMissing(DragomanError):
     hint: ClassVar[str] = "Install it (Debian: `apt-get install {package}`), or leave it out with --only."
 
 
+class PartUnknown(DragomanError):
+    """The stack has no part {part!r}{suggestion}"""
+
+    code: ClassVar[str] = "stack.part-unknown"
+    hint: ClassVar[str] = "Its parts are: {known}."
+
+
 class PortTaken(DragomanError):
     """{part} cannot listen on port {port}: somebody else does."""
 
@@ -60,6 +67,12 @@ class PortTaken(DragomanError):
 
 class StartFailed(DragomanError):
     """{part} did not start: {reason}. The last that it said: {said}"""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The last lines that it said."""
+        lines = self.fields["lines"]
+        return lines if isinstance(lines, tuple) else ()
 
     code: ClassVar[str] = "stack.start-failed"
     hint: ClassVar[str] = "Its log says why: {log}."

@@ -42,6 +42,10 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True, tag="kafka"):
         properties = str(home / "server.properties")
         return java_command(self.java, self.libs, home, "kafka.Kafka", properties, memory="512m", level="WARN")
 
+    def url(self, at: str) -> str:
+        """How a client reaches it at `host:port`."""
+        return at
+
     def is_ready(self, port: int) -> bool:
         """Whether the broker says of itself that it is there: it takes requests earlier."""
         request = struct.pack(">hhihi", _METADATA, _VERSION, 1, -1, 0)

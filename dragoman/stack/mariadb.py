@@ -49,6 +49,10 @@ class MariaDB(msgspec.Struct, frozen=True, kw_only=True, tag="mariadb"):
         named = [f"--{name}={value}" for name, value in options.items()]
         return [self.server, "--no-defaults", "--skip-name-resolve", *named]
 
+    def url(self, at: str) -> str:
+        """How a client reaches it at `host:port`."""
+        return f"mysql://root@{at}"
+
     def is_ready(self, port: int) -> bool:
         """Whether it greets a connection."""
         with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=5) as connection:

@@ -15,14 +15,15 @@ def kafka(jars: Jars) -> Kafka:
     return Kafka(java=need_java(), libs=str(jars.libs))
 
 
-def connect(jars: Jars, bootstrap: str, *, exactly_once: bool) -> Connect:
-    """A worker of Kafka Connect on the broker at `bootstrap`. `JavaMissing`."""
+def connect(jars: Jars, bootstrap: str, *, exactly_once: bool, group: str = "connect") -> Connect:
+    """A worker of Kafka Connect on the broker at `bootstrap`; those of one group are one cluster. `JavaMissing`."""
     return Connect(
         java=need_java(),
         libs=str(jars.libs),
         plugins=str(jars.plugins),
         bootstrap=bootstrap,
         exactly_once=exactly_once,
+        group=group,
     )
 
 

@@ -43,6 +43,10 @@ class Postgres(msgspec.Struct, frozen=True, kw_only=True, tag="postgres"):
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [f"{self.binaries}/postgres", "-D", str(home / "data"), *options]
 
+    def url(self, at: str) -> str:
+        """How a client reaches it at `host:port`."""
+        return f"postgresql://dragoman@{at}/postgres"
+
     def is_ready(self, port: int) -> bool:
         """Whether it takes connections."""
         command = [f"{self.binaries}/pg_isready", "-q", "-h", HOST, "-p", str(port)]

@@ -1,0 +1,16 @@
+"""Kafka Connect over REST: a connector's configuration derived from what a project declares, and the worker asked and told."""
+
+from connectors.connect.client import ConnectClient
+from connectors.connect.config import ConnectorSpec, MariaDBSource, PostgresSource, connector_config
+from connectors.connect.states import ConnectorStatus, SourceOffset, TaskStatus
+
+__all__ = [
+    "ConnectClient",
+    "ConnectorSpec",
+    "ConnectorStatus",
+    "MariaDBSource",
+    "PostgresSource",
+    "SourceOffset",
+    "TaskStatus",
+    "connector_config",
+]

@@ -1,0 +1,67 @@
+"""What can go wrong between us and a worker of Kafka Connect."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from translators.errors import DragomanError
+
+
+class ConnectUnreachable(DragomanError):
+    """Kafka Connect at {url} did not do {request} within {seconds:.0f} s: {reason}"""
+
+    code: ClassVar[str] = "connect.unreachable"
+    hint: ClassVar[str] = (
+        "See whether the worker runs and what its log says. What was asked may still have been done: look before asking again."
+    )
+    transient: ClassVar[bool] = True
+
+
+class ConnectRefused(DragomanError):
+    """Kafka Connect refuses {request} ({status}): {reason}"""
+
+    code: ClassVar[str] = "connect.refused"
+    hint: ClassVar[str] = "Change what it names; nothing was changed at the worker."
+
+
+class ConnectorUnknown(DragomanError):
+    """Kafka Connect has no connector {name}."""
+
+    code: ClassVar[str] = "connect.connector-unknown"
+    hint: ClassVar[str] = "Declare it first; names are case-sensitive."
+
+
+class ConnectorNameUnusable(DragomanError):
+    """{name!r} cannot name a connector: letters, digits, `.`, `_` and `-`, beginning with a letter or a digit."""
+
+    code: ClassVar[str] = "connect.name-unusable"
+    hint: ClassVar[str] = "Choose another name: some of what Connect accepts here it can never address again."
+
+
+class ConnectorFailed(DragomanError):
+    """The connector {name} has failed: {reason}"""
+
+    code: ClassVar[str] = "connect.connector-failed"
+    hint: ClassVar[str] = "Mend the cause, then restart the connector with its tasks: Connect never does so by itself."
+
+
+class ConnectorIdle(DragomanError):
+    """The connector {name} does not work after {seconds:.0f} s: {reason}."""
+
+    code: ClassVar[str] = "connect.connector-idle"
+    hint: ClassVar[str] = "See the worker's log. A long snapshot only needs more time."
+    transient: ClassVar[bool] = True
+
+
+class ConnectHttpxMissing(DragomanError):
+    """Kafka Connect is asked over HTTP, and the package httpx is not installed."""
+
+    code: ClassVar[str] = "connect.httpx-missing"
+    hint: ClassVar[str] = "Install the extra: pip install 'dragoman[connect]'."
+
+
+class FeedsUnroutable(DragomanError):
+    """No connector can serve the feeds of {prefix}: {reason}."""
+
+    code: ClassVar[str] = "connect.feeds-unroutable"
+    hint: ClassVar[str] = "Change the feeds of the source, or give the table a connector of its own."
