@@ -112,8 +112,11 @@ class Keeper:
                 command, user=self._user, cwd=self._home, capture_output=True, text=True, check=False
             )
             if done.returncode != 0:
-                lines = tuple((done.stdout + done.stderr).splitlines()[-12:])
-                raise NotStarted(Failed(reason=f"{Path(command[0]).name} failed to make it ready", lines=lines))
+                log = self._folder / LOG
+                with log.open("a") as file:
+                    file.write(done.stdout + done.stderr)
+                reason = f"`{Path(command[0]).name}`, which makes its data ready, failed"
+                raise NotStarted(Failed(reason=reason, lines=last_lines(log)))
 
     def _start(self, port: int) -> None:
         log = self._folder / LOG

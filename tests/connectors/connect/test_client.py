@@ -238,5 +238,5 @@ def test_validation_names_the_settings_that_are_wrong() -> None:
         {"value": {"name": "slot.name", "errors": []}},
     ]
     worker = Played([says(200, {"configs": values})])
-    assert worker.client.validate(CONFIG) == (("database.hostname", "cannot connect with ***"),)
+    assert worker.client.validate("legacy", CONFIG) == (("database.hostname", "cannot connect with ***"),)
     assert worker.asked == ["PUT /connector-plugins/PostgresConnector/config/validate"]

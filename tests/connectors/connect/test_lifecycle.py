@@ -21,10 +21,10 @@ def test_the_life_of_a_connector(
     feed = f"{unused_name}.order"
     with ConnectClient(f"http://{connect.at}") as client:
         assert {one.rpartition(".")[2] for one in client.plugins()} >= {"PostgresConnector", "MariaDbConnector"}
-        assert client.validate(config) == ()
+        assert client.validate(unused_name, config) == ()
         wrong = {**config, "database.hostname": "127.0.0.1", "database.port": "1"}
-        assert [name for name, _ in client.validate(wrong)] == ["database.hostname"]
-        with pytest.raises(ConnectRefused, match="database"):
+        assert [name for name, _ in client.validate(unused_name, wrong)] == ["database.hostname"]
+        with pytest.raises(ConnectRefused, match=r"Connection to 127\.0\.0\.1:1 refused"):
             client.put(unused_name, wrong)
         assert client.config(unused_name) is None
         with declared(client, unused_name, config, legacy):
