@@ -69,7 +69,9 @@ class Batch:
     def stored(self, key: str) -> Stored:
         """What is kept of a key, with what this batch made of it."""
         self.prefetch([key])
-        return self._stored[key] or Stored(partition=self.save.partition)
+        epoch = self.producer.source_epoch
+        stored = self._stored[key] or Stored(partition=self.save.partition, epoch=epoch)
+        return stored if stored.epoch == epoch else msgspec.structs.replace(stored, positions={}, epoch=epoch)
 
     def keep(self, key: str, stored: Stored) -> None:
         """Set what is kept of a key."""
@@ -262,6 +264,13 @@ class Batch:
         self.count_outcome(step.changes, outcome)
         self.save.settled.append((step.key, step.version))
 
+    def overtake(self, key: str) -> None:
+        """A snapshot read the rows of this key anew: steps of it that still wait are given up, their rows are in it."""
+        if key in self._waiting:
+            for step in self._store.waiting(key):
+                self.settle_waiting(step, Loaded())
+            self.unpark(key)
+
     def unpark(self, key: str) -> None:
         """No step of this key waits any longer."""
         self._waiting.discard(key)
@@ -296,7 +305,7 @@ def facts_of(key: str, version: int, news: Sequence[Change], partition: int, arr
     return StepFacts(
         key=key,
         version=version,
-        transaction=first.transaction or "snapshot",
+        transaction=first.transaction or ("snapshot" if version == 1 else f"snapshot.{version}"),
         lowest=first.position,
         position=news[-1].position,
         first_row=f"{first.table}/{first.row_key}",

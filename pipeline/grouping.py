@@ -10,18 +10,23 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from connectors.debezium.records import Truncate
 from pipeline.spill import Spill
 from translators.change import Change, read_at
+from translators.errors import DragomanError
 
 Proof = Literal["later", "end", "passed"]
 """What showed that a transaction is over: a later one reached the partition, its END was read, the connector passed it."""
 
 HELD = 50_000
 """How many changes of one transaction are held in memory; those behind are spilled into a file."""
+
+_CLOCKS = timedelta(minutes=1)
+"""How far the source's clock may run against the order of its commits."""
 
 Row = tuple[str, str]
 """(table, row key)."""
@@ -156,6 +161,7 @@ class Grouping:
         self._open: dict[str, Transaction] = {}
         self._last_closed = -1
         self._highest = -1
+        self._newest: datetime | None = None
         self._reread: list[Reread] = []
         self._touched: dict[Row, int] = {}
         self.over: deque[Transaction | Reread] = deque()
@@ -265,6 +271,7 @@ class Grouping:
         name = change.transaction or ""
         transaction = self._open.get(name)
         if transaction is None:
+            self._check_lineage(change)
             transaction = self._open[name] = Transaction(name, offset, arrived, Held(self._bound), self._highest)
         after = change.committed_after
         if after is not None:
@@ -272,6 +279,15 @@ class Grouping:
             if transaction.committed_after is None or after > transaction.committed_after:
                 transaction.committed_after = after
         return transaction
+
+    def _check_lineage(self, change: Change | Truncate) -> None:
+        """A commit before one that was read is a repeat, and then no younger than it: else the log is another one."""
+        after, time = change.committed_after, change.time
+        if time is None or after is None:
+            return
+        if after < self._highest and self._newest is not None and time - self._newest > _CLOCKS:
+            raise PositionsWentBack(where=change.at, position=after, known=self._highest)
+        self._newest = time if self._newest is None else max(self._newest, time)
 
     def _close_up_to(self, proven: list[Transaction], proof: Proof) -> None:
         """These are over, and with them all that were committed before."""
@@ -289,3 +305,13 @@ class Grouping:
             self.over.append(transaction)
         if closed and self._reread:
             self.release()
+
+
+class PositionsWentBack(DragomanError):
+    """A new commit of the source stands at {position}, behind {known}, which was read before it."""
+
+    code: ClassVar[str] = "source.positions-went-back"
+    hint: ClassVar[str] = (
+        "A restart repeats what is known, this is younger: the source's log is another one (a restore, a failover). Stop the "
+        "connector, raise `epoch:` in the source's file, run Dragoman, and only then start a connector that takes a snapshot."
+    )

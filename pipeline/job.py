@@ -23,6 +23,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     `progress` is told of each batch: the translator's name and how many records it had. `passed` says how far the
     connector has come: the commit position that its own committed offset has reached, `None` where nobody can tell now.
+    `source` asks for the identity of the source's log (PostgreSQL's system identifier), `None` where nobody can.
     """
 
     log: Log
@@ -35,6 +36,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: int
     progress: Callable[[str, int], None]
     passed: Callable[[], int | None] = lambda: None
+    source: Callable[[], str | None] = lambda: None
 
     @property
     def group(self) -> str:

@@ -10,15 +10,28 @@ from pipeline.state.port import Lifecycle
 from translators.errors import DragomanError
 
 
-def next_life(last: Lifecycle | None, mapping_version: str, source_epoch: int) -> Lifecycle:
-    """The facts of the worker that starts now: the generation rises whenever the mapping is another than last time."""
+def next_life(last: Lifecycle | None, mapping_version: str, source_epoch: int, source: str | None = None) -> Lifecycle:
+    """The facts of the worker that starts now: the generation rises whenever the mapping is another than last time.
+
+    `source` is the identity that the source's log has now, `None` where nobody can ask: then the one kept still holds.
+    Another one needs another source epoch, which only an operator can raise.
+    """
     if last is None:
-        return Lifecycle(mapping_version=mapping_version, generation=1, source_epoch=source_epoch, state_epoch=1)
-    if last.source_epoch != source_epoch:
+        return Lifecycle(
+            mapping_version=mapping_version, generation=1, source_epoch=source_epoch, state_epoch=1, source=source or ""
+        )
+    if source_epoch < last.source_epoch:
         raise SourceEpochChanged(kept=last.source_epoch, wanted=source_epoch)
-    if last.mapping_version == mapping_version:
-        return last
-    return msgspec.structs.replace(last, mapping_version=mapping_version, generation=last.generation + 1)
+    if source_epoch == last.source_epoch and source and last.source and source != last.source:
+        raise SourceIdentityChanged(kept=last.source, found=source, epoch=source_epoch)
+    generation = last.generation + (last.mapping_version != mapping_version)
+    return msgspec.structs.replace(
+        last,
+        mapping_version=mapping_version,
+        generation=generation,
+        source_epoch=source_epoch,
+        source=source or (last.source if source_epoch == last.source_epoch else ""),
+    )
 
 
 class FeedMissing(DragomanError):
@@ -43,5 +56,16 @@ class SourceEpochChanged(DragomanError):
 
     code: ClassVar[str] = "source.epoch-changed"
     hint: ClassVar[str] = (
-        "Positions of two epochs do not compare. Start a new state and log, and load the source again."
+        "An epoch is only ever raised, and only for a feed that then begins with a snapshot (`begins: snapshot`): positions "
+        "of two epochs do not compare."
+    )
+
+
+class SourceIdentityChanged(DragomanError):
+    """The source's log is another one than that of source epoch {epoch}: {found}, where it was {kept}."""
+
+    code: ClassVar[str] = "source.identity-changed"
+    hint: ClassVar[str] = (
+        "After a restore, a migration or a failover to another lineage every new change would look like a repeat. Stop the "
+        "connector, raise `epoch:` in the source's file, run Dragoman, and only then start a connector that takes a snapshot."
     )

@@ -3,43 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import ClassVar
 
 import msgspec
 
 from pipeline.batch import Batch, facts_of
+from pipeline.cloudevents import StepFacts
 from pipeline.grouping import Reread
-from pipeline.state.port import Stored
+from pipeline.job import Job
+from pipeline.state.port import Pin, Save, Stored
 from translators.aggregate import apply, seen
 from translators.change import SNAPSHOT_POSITION, UNREAD, Change, Coordinate, read_at
+from translators.errors import DragomanError
 from translators.outcome import Loaded
 from translators.translator import Refused, Translation
 
-REREAD = -1
-"""In place of a command's id: the pin of a snapshot of a live partition that is complete."""
+REREAD, EPOCH = -1, -2
+"""In place of a command's id: the pin of a snapshot of a live partition that is complete, and that of a raised epoch."""
+
+
+def load_anew(job: Job, partition: int) -> None:
+    """The source epoch was raised: the partition is loading again.
+
+    What stands in the feed now and was not read is of the epoch before; the pin says how far that goes.
+    """
+    if job.feed.begins == "empty":
+        raise EpochWithoutSnapshot(translator=job.translator.name)
+    high = job.log.end(job.feed.topic, partition)
+    job.store.save(Save(partition=partition, live=False, pins=[Pin(command=EPOCH, partition=partition, at=high)]))
+
+
+class EpochWithoutSnapshot(DragomanError):
+    """The source epoch was raised, but the feed of {translator} does not begin with a snapshot."""
+
+    code: ClassVar[str] = "source.epoch-without-snapshot"
+    hint: ClassVar[str] = (
+        "Nothing tells what the source holds now. Say `begins: snapshot` in the source's file, and start a connector that "
+        "takes one."
+    )
 
 
 def publish_loaded(batch: Batch, feed: str, key: str, stored: Stored, newest: int) -> None:
     """Publish the state of one loaded key; rows of which no state can be made wait like a rejected step.
 
-    `newest` is the position of the snapshot's rows. A snapshot may have been cut and begun again: rows that only an
-    earlier pass showed are gone, and nothing else tells of their deletion.
+    `newest` is the position of the snapshot's rows. A snapshot may have been cut and begun again, or be that of another
+    source epoch: rows that it did not show are gone, and nothing else tells of their deletion. Steps that still wait were
+    read before it, and are overtaken by it.
     """
+    batch.overtake(key)
     rows_read = {
-        table: {row_key: row for row_key, row in rows.items() if stored.positions[table][row_key] >= newest}
+        table: {row_key: row for row_key, row in rows.items() if _position(stored, table, row_key) >= newest}
         for table, rows in stored.rows.items()
     }
-    stored = msgspec.structs.replace(stored, rows=rows_read)
+    stored = msgspec.structs.replace(stored, rows=rows_read, partial=False, unmapped=None)
     rows = snapshot_rows(feed, stored)
     if not rows:
-        batch.keep(key, msgspec.structs.replace(stored, loading=False))
+        forget_gone(batch, key, stored)
         return
     facts = facts_of(key, stored.version + 1, rows, stored.partition, 0)
     after = msgspec.structs.replace(stored, loading=False, version=facts.version)
     try:
         state = batch.translator.state(stored.rows)
-        batch.publish(facts, after, Translation(state=state, changed=state is not None), "snapshot")
+        changed = state is not None or stored.published
+        batch.publish(facts, after, Translation(state=state, changed=changed), "snapshot")
     except Refused as refused:
         batch.reject_loaded(facts, stored, rows, refused.problem)
+
+
+def forget_gone(batch: Batch, key: str, stored: Stored) -> None:
+    """A complete snapshot showed no row of this key: nothing of it is left, and a state that was published is taken back."""
+    batch.overtake(key)
+    after = msgspec.structs.replace(stored, rows={}, loading=False, partial=False, unmapped=None)
+    if not stored.published:
+        batch.keep(key, after)
+        return
+    facts = StepFacts(
+        key=key,
+        version=stored.version + 1,
+        transaction=f"snapshot.{stored.version + 1}",
+        lowest=SNAPSHOT_POSITION,
+        position=SNAPSHOT_POSITION,
+        first_row=batch.translator.root,
+        time=None,
+        feed_partition=stored.partition,
+        arrived=0,
+    )
+    after = msgspec.structs.replace(after, version=facts.version)
+    batch.publish(facts, after, Translation(state=None, changed=True), "snapshot")
+
+
+def _position(stored: Stored, table: str, row_key: str) -> int:
+    return stored.positions.get(table, {}).get(row_key, UNREAD)
 
 
 def settle_partial(batch: Batch, key: str, stored: Stored, scanned: Collection[str]) -> None:
@@ -73,7 +127,7 @@ def publish_reread(batch: Batch, key: str, stored: Stored) -> None:
 
 def is_repeated(stored: Stored, change: Change) -> bool:
     """Whether a snapshot row says nothing new: this or a later snapshot showed it, or a change behind its reading did."""
-    kept = stored.positions.get(change.table, {}).get(change.row_key, UNREAD)
+    kept = _position(stored, change.table, change.row_key)
     if kept < SNAPSHOT_POSITION:
         return kept >= change.position
     return 0 < read_at(change.position) < kept

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from connectors.debezium.records import Decoded, Tombstone, Truncate
 from pipeline.aside import aside
 from pipeline.batch import Batch
 from pipeline.cloudevents import Producer
@@ -19,7 +20,15 @@ from pipeline.control import Command
 from pipeline.failpoint import failpoint
 from pipeline.grouping import HELD, Grouping
 from pipeline.job import Job
-from pipeline.loading import REREAD, newest_pass, publish_loaded, publish_reread, settle_partial
+from pipeline.loading import (
+    EPOCH,
+    REREAD,
+    forget_gone,
+    newest_pass,
+    publish_loaded,
+    publish_reread,
+    settle_partial,
+)
 from pipeline.log.port import Page, Record
 from pipeline.moves import Stopped
 from pipeline.publish import flush
@@ -63,7 +72,9 @@ class PartitionWorker:
         self._proofs: list[Proof] = []
         self._ends: Mapping[str, int] = {}
         self._completed: list[frozenset[str]] = []
-        self._pinned = self._pin_of_reread()
+        self._pinned = self._open_pin(REREAD)
+        self._old_until = self._open_pin(EPOCH)
+        self._old: Counter[str] = Counter()
         self.newest = UNREAD if self.live else self._newest_kept()
         self._waiting = set(job.store.waiting_keys(partition))
 
@@ -127,8 +138,21 @@ class PartitionWorker:
                 publish_loaded(batch, self._job.feed.topic, key, stored, newest)
             flush(self._job.log, store, self._job.group, batch, None)
             failpoint("loading.after-publish")
-        store.save(Save(partition=self.partition, live=True))
-        self.live = True
+        pins = [] if self._old_until is None else [self._forget_gone(self._old_until)]
+        store.save(Save(partition=self.partition, live=True, pins=pins))
+        self.live, self._old_until = True, None
+
+    def _forget_gone(self, pin: Pin) -> Pin:
+        """What is kept of the epoch before and was not shown in this one is gone; the pin, done."""
+        batch = self._batch()
+        for key, stored in self._scan():
+            if stored.epoch != self._producer.source_epoch and (stored.rows or stored.published or batch.waits(key)):
+                forget_gone(batch, key, batch.stored(key))
+                if len(batch.save.aggregates) >= self._job.batch_size:
+                    flush(self._job.log, self._job.store, self._job.group, batch, None)
+                    batch = self._batch()
+        flush(self._job.log, self._job.store, self._job.group, batch, None)
+        return msgspec.structs.replace(pin, result="loaded")
 
     def pin(self, command: Command) -> None:
         """Give a new command its place in the feed."""
@@ -174,9 +198,9 @@ class PartitionWorker:
         self._completed = []
         self._publish_reread(batch.save.pins[0])
 
-    def _pin_of_reread(self) -> Pin | None:
-        of_rereads = (pin for pin in self._job.store.pins() if (pin.command, pin.partition) == (REREAD, self.partition))
-        return next((pin for pin in of_rereads if not pin.result), None)
+    def _open_pin(self, of: int) -> Pin | None:
+        pins = (pin for pin in self._job.store.pins(self.partition) if pin.command == of)
+        return next((pin for pin in pins if not pin.result), None)
 
     def _publish_reread(self, pin: Pin) -> None:
         """What a complete snapshot changed is published before anything else is read, also after a crash in its midst."""
@@ -199,9 +223,28 @@ class PartitionWorker:
 
     def _decode(self, records: Sequence[Record]) -> list[Arrived]:
         decoded = [(self._job.decode(record), record) for record in records]
+        if self._old_until is not None:
+            decoded = self._of_this_epoch(decoded, self._old_until.at)
         if self._job.feed.unreadable == "stop":
             return [(one, record.timestamp) for one, record in decoded]
         return [(aside(one, record, self._job.translator), record.timestamp) for one, record in decoded]
+
+    def _of_this_epoch(self, decoded: list[tuple[Decoded, Record]], until: int) -> list[tuple[Decoded, Record]]:
+        """Changes that stood in the feed before the epoch was raised, and before the first row of its snapshot, are nothing.
+
+        The snapshot has what became of them.
+        """
+        kept: list[tuple[Decoded, Record]] = []
+        for one, record in decoded:
+            match one:
+                case Change() if one.is_snapshot:
+                    until = 0
+                case Change() | Truncate() if record.offset < until and self.newest == UNREAD:
+                    self._old[one.table] += one.table in self._job.translator.tables
+                    kept.append((Tombstone(one.at), record))
+                    continue
+            kept.append((one, record))
+        return kept
 
     def _take_batch(self, records: Sequence[Record], following: int, newest: int) -> None:
         """Decode and take one batch; cut before the first streamed row of a partition that is still loading."""
@@ -239,6 +282,10 @@ class PartitionWorker:
         first_open = self._grouping.first_offset
         offset = self.position if first_open is None else first_open
         self._uncount_open(batch)
+        for table, number in (+self._old).items():
+            batch.count(table, "read", number)
+            batch.count(table, f"ignored: before source epoch {self._producer.source_epoch}", number)
+        self._old.clear()
         moved = ((self._job.feed.topic, self.partition), offset) if offset != self._committed else None
         flush(self._job.log, self._job.store, self._job.group, batch, moved)
         self._committed = offset

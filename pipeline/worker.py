@@ -16,6 +16,7 @@ from pipeline.control import CONTROL_TOPIC
 from pipeline.feed import Curated, Feed, Identity
 from pipeline.job import BATCH, Job
 from pipeline.life import FeedMissing, StateAndLogApart, next_life
+from pipeline.loading import load_anew
 from pipeline.log.port import Log
 from pipeline.marks import Marks
 from pipeline.partition import PartitionWorker, Proof
@@ -39,6 +40,7 @@ class TranslatorWorker:
         batch_size: int = BATCH,
         progress: Callable[[str, int], None] = lambda name, records: None,
         passed: Callable[[], int | None] = lambda: None,
+        source: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.translator = translator
         self.store = store
@@ -54,9 +56,11 @@ class TranslatorWorker:
             batch_size=batch_size,
             progress=progress,
             passed=passed,
+            source=source,
         )
         self._partitions: dict[int, PartitionWorker] = {}
         self._marks: Marks | None = None
+        self._source: str | None = None
         self._failed = False
 
     def begin(self) -> None:
@@ -71,6 +75,7 @@ class TranslatorWorker:
             raise StateAndLogApart(translator=self.translator.name, there="state" if has_state else "log")
         for topic in (job.curated.events, job.curated.state, job.curated.dead_letters, CONTROL_TOPIC):
             self._log.create(topic)
+        self._source = job.source()
         committed = self._log.committed(job.group)
         for partition in range(partitions):
             self._take_over(partition, committed.get((job.feed.topic, partition), 0))
@@ -79,7 +84,9 @@ class TranslatorWorker:
     def _take_over(self, partition: int, position: int) -> None:
         """Begin this worker's life of one partition; its first output comes after that."""
         job, kept = self._job, self.store.lifecycle(partition)
-        lifecycle = next_life(kept, self.translator.version, job.identity.source_epoch)
+        lifecycle = next_life(kept, self.translator.version, job.identity.source_epoch, self._source)
+        if kept is not None and kept.source_epoch != lifecycle.source_epoch:
+            load_anew(job, partition)
         self.store.begin(partition, lifecycle)
         self._partitions[partition] = PartitionWorker(job, job.producer(lifecycle), partition, position)
 

@@ -87,12 +87,13 @@ def encode_stored(key: str, stored: Stored) -> bytes:
     """The bytes of what is kept of `key`. `TypeError` if a row holds anything that is no `Value`."""
     rows = {table: {row_key: _to_row(row) for row_key, row in rows.items()} for table, rows in stored.rows.items()}
     flags = (stored.loading, stored.partial, stored.published)
-    return _seal([stored.partition, stored.version, flags, rows, stored.positions, _to_problem(stored.unmapped)], key)
+    parts = [stored.partition, stored.version, flags, rows, stored.positions, _to_problem(stored.unmapped)]
+    return _seal(parts if stored.epoch == 1 else [*parts, stored.epoch], key)
 
 
 def decode_stored(key: str, data: bytes, path: object) -> Stored:
     """What `encode_stored` was given with this key. `path` names the store in `StateFormat` and `StateCorrupt`."""
-    partition, version, (loading, partial, published), rows, positions, unmapped = _unseal(data, path, key)
+    partition, version, (loading, partial, published), rows, positions, unmapped, *epoch = _unseal(data, path, key)
     return Stored(
         partition=partition,
         rows=rows,
@@ -102,6 +103,7 @@ def decode_stored(key: str, data: bytes, path: object) -> Stored:
         partial=partial,
         published=published,
         unmapped=_from_problem(unmapped),
+        epoch=epoch[0] if epoch else 1,
     )
 
 

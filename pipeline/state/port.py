@@ -22,6 +22,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     `version` counts the key's steps and is kept when the key is deleted. `loading` marks rows of a snapshot whose state
     is not published yet. `partial`: rows of this key were never seen. `unmapped`: its rows are known but no mapping of
     them can be published (after a discard). `published` says whether the state stream holds a state (not a tombstone).
+    `epoch` is the source epoch that the positions are of: those of another one say nothing.
     """
 
     partition: int
@@ -32,6 +33,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     partial: bool = False
     published: bool = False
     unmapped: Problem | None = None
+    epoch: int = 1
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +59,8 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     source_epoch: int
     state_epoch: int
+    source: str = ""
+    """The identity of the source's log in this epoch, empty where nobody could tell it."""
 
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True):

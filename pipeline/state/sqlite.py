@@ -77,13 +77,20 @@ class SqliteState:
                 generation=generation,
                 source_epoch=source_epoch,
                 state_epoch=state_epoch,
+                source=source,
             )
-            for partition, mapping_version, generation, source_epoch, state_epoch in self._read("lives")
+            for partition, mapping_version, generation, source_epoch, state_epoch, source in self._read("lives")
         }
 
     def begin(self, partition: int, lifecycle: Lifecycle) -> None:
         """See the port."""
-        facts = (lifecycle.mapping_version, lifecycle.generation, lifecycle.source_epoch, lifecycle.state_epoch)
+        facts = (
+            lifecycle.mapping_version,
+            lifecycle.generation,
+            lifecycle.source_epoch,
+            lifecycle.state_epoch,
+            lifecycle.source,
+        )
         with translated(self.path, _KIND), transaction(self._db):
             before = self.lifecycle(partition)
             if before is not None and before.state_epoch != lifecycle.state_epoch:

@@ -119,6 +119,8 @@ def worker(
     batch_size: int = 1_000,
     translator: Any = None,
     passed: Callable[[], int | None] = lambda: None,
+    source: Callable[[], str | None] = lambda: None,
+    epoch: int = 1,
     **feed: Any,
 ) -> TranslatorWorker:
     made = TranslatorWorker(
@@ -127,9 +129,10 @@ def worker(
         translator=translator or Orders(),
         decoder=Decoder(SCHEMA, NOTIFICATIONS),
         feed=msgspec.structs.replace(ORDER_FEED, begins=begins, **feed),
-        identity=Identity(namespace="com.example", source="legacy", source_epoch=1, version="test"),
+        identity=Identity(namespace="com.example", source="legacy", source_epoch=epoch, version="test"),
         batch_size=batch_size,
         passed=passed,
+        source=source,
     )
     made.begin()
     return made

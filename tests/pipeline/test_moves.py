@@ -43,7 +43,9 @@ class Story:
         self.lsn, self.txid, self.last = 1000, 700, 990
         create_topics(self.log, partitions)
 
-    def commit(self, *changes: tuple[str, str, Row | None, Row | None], ends: bool = True) -> list[Outgoing]:
+    def commit(
+        self, *changes: tuple[str, str, Row | None, Row | None], ends: bool = True, time: int = BASE_TIME
+    ) -> list[Outgoing]:
         """Changes (table, op, before, after) of one transaction; `u` of a key is told as the source tells it."""
         rows, headers = [], []
         for table, op, before, after in changes:
@@ -55,7 +57,7 @@ class Story:
                 rows.append(self._row(table, op, before, after))
                 headers.append({})
         self.lsn += 5
-        done = Commit(self.txid, self.last, rows, self.lsn, BASE_TIME)
+        done = Commit(self.txid, self.last, rows, self.lsn, time)
         self.txid, self.last = self.txid + 1, self.lsn
         told = [
             msgspec.structs.replace(

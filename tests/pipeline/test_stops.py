@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.feed import group_of
-from pipeline.life import FeedMissing, SourceEpochChanged, next_life
+from pipeline.life import FeedMissing, SourceEpochChanged, SourceIdentityChanged, next_life
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing
 from pipeline.state.memory import MemoryState
@@ -75,9 +75,19 @@ def test_a_feed_that_is_not_there() -> None:
         worker(MemoryLog(), MemoryState())
 
 
-def test_another_source_epoch_is_refused() -> None:
-    life = next_life(None, "m1", 1)
-    assert next_life(life, "m1", 1) == life
-    assert next_life(life, "m2", 1).generation == 2
+def test_a_lower_source_epoch_is_refused() -> None:
+    life = next_life(None, "m1", 2)
+    assert next_life(life, "m1", 2) == life
+    assert next_life(life, "m2", 2).generation == 2
     with pytest.raises(SourceEpochChanged):
-        next_life(life, "m1", 2)
+        next_life(life, "m1", 1)
+
+
+def test_another_lineage_of_the_source_stops_the_translator_until_the_epoch_is_raised() -> None:
+    life = next_life(None, "m1", 1, "7301")
+    assert next_life(life, "m1", 1, None) == life
+    with pytest.raises(SourceIdentityChanged) as caught:
+        next_life(life, "m1", 1, "7302")
+    assert "7302" in str(caught.value)
+    raised = next_life(life, "m1", 2, "7302")
+    assert (raised.source, raised.source_epoch, raised.generation) == ("7302", 2, 1)

@@ -2,7 +2,7 @@
 
 -- :name lifecycle
 -- It was one for all partitions; those that left a trace have it.
-SELECT translator, partition, mapping_version, generation, source_epoch, state_epoch FROM main.lifecycle{of}
+SELECT translator, partition, mapping_version, generation, source_epoch, state_epoch, '' AS source FROM main.lifecycle{of}
 JOIN (
     SELECT translator, partition FROM main.aggregate{of}
     UNION SELECT translator, partition_of(body) FROM main.waiting{of}

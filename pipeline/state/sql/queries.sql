@@ -1,14 +1,15 @@
 -- :name lives
 -- The facts that the last worker of each partition wrote.
-SELECT partition, mapping_version, generation, source_epoch, state_epoch FROM lifecycle WHERE translator = ?
+SELECT partition, mapping_version, generation, source_epoch, state_epoch, source FROM lifecycle WHERE translator = ?
 ORDER BY partition;
 
 -- :name begin
 -- Write the facts of this worker's life.
-INSERT INTO lifecycle (translator, partition, mapping_version, generation, source_epoch, state_epoch)
-VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO lifecycle (translator, partition, mapping_version, generation, source_epoch, state_epoch, source)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (translator, partition) DO UPDATE SET mapping_version = excluded.mapping_version,
-    generation = excluded.generation, source_epoch = excluded.source_epoch, state_epoch = excluded.state_epoch;
+    generation = excluded.generation, source_epoch = excluded.source_epoch, state_epoch = excluded.state_epoch,
+    source = excluded.source;
 
 -- :name forget_lifecycle
 -- A partition that nobody has worked on.

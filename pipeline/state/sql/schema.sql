@@ -10,6 +10,7 @@ CREATE TABLE lifecycle (
     generation INTEGER NOT NULL,
     source_epoch INTEGER NOT NULL,
     state_epoch INTEGER NOT NULL,
+    source TEXT NOT NULL,
     PRIMARY KEY (translator, partition)
 ) WITHOUT ROWID;
 

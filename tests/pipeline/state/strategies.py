@@ -74,6 +74,7 @@ def stored(
         partial=st.booleans(),
         published=st.booleans(),
         unmapped=st.one_of(st.none(), PROBLEMS),
+        epoch=st.integers(1, 3),
     )
 
 
