@@ -127,9 +127,9 @@ class Settling:
     def _begin(self, batch: Batch, waiting: Transaction | Reread) -> Iterator[Work]:
         if isinstance(waiting, Transaction):
             if waiting.truncates:
-                return emptied(batch.translator, waiting, batch.stored, self._scan())
+                return emptied(batch.translator, waiting, batch.standing, self._scan())
             if waiting.renumbers:
-                return iter(linked(batch.translator, dict(waiting.held.by_key()), batch.stored, self._alone))
+                return iter(linked(batch.translator, dict(waiting.held.by_key()), batch.standing, self._alone))
         return ((key, changes, None) for key, changes in waiting.held.by_key())
 
 
