@@ -43,7 +43,6 @@ def _step(chapter: Chapter, step: Step) -> dict[str, Any]:
         "time": step.time,
         "standing": step.standing,
         "changes": [_change(change, masks) for change in step.changes],
-        "read_again": step.is_reread,
         "perhaps_cut": step.is_cut,
         "fields": [_deed(deed, masks) for deed in chapter.of(step)],
         "events": [_published(event, masks) for event in step.events],

@@ -82,18 +82,13 @@ class Timeline:
     def _say_step(self, step: Step) -> None:
         sign, style, what = _outcome(step)
         parts = [
-            "snapshot"
-            if step.is_reread and step.version is None
-            else "version -"
-            if step.version is None
-            else f"version {step.version}",
+            "version -" if step.version is None else f"version {step.version}",
             moment(step.time, self._now) if step.time is not None else "",
             f"tx {step.transaction}" if step.transaction else "",
         ]
         say()
         say((f"  {sign} ", style), ("   ".join(part for part in parts if part), "bold"), f"   {what}" if what else "")
-        if step.changes or step.state is None or step.state.event_class == "live":
-            self._say_changes(step.changes)
+        self._say_changes(step.changes)
         if step.link is not None and step.link.renumbered_from is not None:
             rail(f"what it was before: dragoman history {step.link.renumbered_from}", style="dim")
         if step.is_cut:
@@ -180,12 +175,15 @@ class Timeline:
             return
         if step.waiting.problem is None:
             rail(f"waits behind {step.waiting.dead_letter}")
-        elif isinstance(step.today, Rejected):
-            rail(step.today.problem.hint or "", f"{RAIL}next    ")
+        if isinstance(step.today, Rejected):
+            if step.waiting.problem is not None and step.today.problem.hint:
+                rail(step.today.problem.hint, f"{RAIL}next    ")
         elif step.today is not None:
             says = ", ".join(event.type for event in step.says) or "no event"
-            said = f"today's mapping can translate it ({says}): dragoman parked release {self._life.key}"
-            rail(said, f"{RAIL}next    ")
+            rail(
+                f"today's mapping can translate it ({says}): dragoman parked release {self._life.key}",
+                f"{RAIL}next    ",
+            )
 
     def _say_unlike(self, step: Step) -> None:
         if not step.unlike:
@@ -245,8 +243,6 @@ def _outcome(step: Step) -> tuple[str, str, str]:
 
 
 def _settled(step: Step) -> tuple[str, str, str]:
-    if step.is_reread:
-        return "○", "bold", "rows were read again and differ"
     if step.events or (step.state is not None and step.state.event_class == "live"):
         return "●", "bold green", ""
     if step.state is not None and not step.is_loaded:

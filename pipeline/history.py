@@ -22,11 +22,10 @@ from pipeline.feed import Feed
 from pipeline.kept import Reach, reaches
 from pipeline.log.port import Log
 from pipeline.moves import Link
-from pipeline.numbering import numbered, places_of
 from pipeline.replay import Traced, Untold, ended, trace, with_rows
 from pipeline.state.port import StateStore, Stored, Waiting
 from translators.aggregate import Rows, fresh, touches_unseen
-from translators.change import SNAPSHOT_POSITION, Change
+from translators.change import Change
 from translators.facts import facts_of
 from translators.outcome import Ignored, Loaded, Outcome, Rejected, Translated
 from translators.problem import Problem
@@ -76,9 +75,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One step of the aggregate's life.
 
     `changes` is empty where the feed no longer tells it and only what was published is known; `is_cut`: the feed may have
-    lost its first ones; `link`: it gave the thing another key; `is_reread`: a snapshot corrected rows of a live partition,
-    which is no step of its own. `before`, `after`, `today` and `says` are what the mapping in force makes of its rows,
-    `events` and `state` what was published; `not_kept` says that more may have been published than the streams still hold.
+    lost its first ones; `link`: it gave the thing another key. `before`, `after`, `today`
+    and `says` are what the mapping in force makes of its rows, `events` and `state` what was published; `not_kept` says
+    that more may have been published than the streams still hold.
     """
 
     version: int | None
@@ -88,7 +87,6 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     is_cut: bool = False
     link: Link | None = None
-    is_reread: bool = False
     before: Picture = UNKNOWN
     after: Picture = UNKNOWN
     today: Outcome | None = None
@@ -186,28 +184,14 @@ class _Telling:
         applied = sum(1 for standing in standings if standing == "done")
         stored = self._stored
         kept = None if stored is None or stored.partial else stored.rows
-        versions = numbered(traced, applied, self._found, 0 if stored is None else stored.version)
+        versions = self._versions(traced, applied)
         known = [self._cut(*one) for one in zip(traced, versions, strict=True)]
-        rows = self._whole(with_rows(known, self._translator, self._is_whole, kept, applied), versions)
+        rows = with_rows(known, self._translator, self._is_whole, kept, applied)
         steps = [self._step(*one) for one in zip(rows, standings, versions, strict=True)]
-        places = dict(zip(map(id, steps), places_of(versions, rows), strict=True))
         told = {step.version for step in steps}
-        again = [self._published(version) for version in self._found.by_version if version not in told]
-        places.update((id(step), (step.version or 0, 0)) for step in again)
-        return sorted([*steps, *again], key=lambda step: places[id(step)])
-
-    def _whole(self, traced: list[Traced], versions: Sequence[int | None]) -> list[Traced]:
-        """A key that a snapshot of the live partition showed first is known in part, until it is published as a whole."""
-        first = next((at for at, step in enumerate(traced) if step.is_reread and not step.old), len(traced))
-        loaded = [v for v, said in self._found.by_version.items() if said.state is not None and said.position == 0]
-        before = max((version for version in versions[:first] if version is not None), default=0)
-        until = min((version for version in loaded if version > before), default=None)
-        return [
-            msgspec.structs.replace(step, old=None, new=None)
-            if at >= first and (until is None or version is None or version < until)
-            else step
-            for at, (step, version) in enumerate(zip(traced, versions, strict=True))
-        ]
+        steps += [self._published(v) for v in self._found.by_version if v not in told]
+        last = max((step.version for step in steps if step.version is not None), default=0) + 1
+        return sorted(steps, key=lambda step: last if step.version is None else step.version)
 
     def _with_waiting(self, traced: Sequence[Traced]) -> list[Traced]:
         """The steps of the feed; those that wait are whole in the state, whatever of them has expired in the feed."""
@@ -217,16 +201,7 @@ class _Telling:
         for position, step in waiting.items():
             if position not in told:
                 one = step.changes[0].transaction
-                again = step.changes[0].is_snapshot and position != SNAPSHOT_POSITION
-                steps.append(
-                    Traced(
-                        transaction=one,
-                        changes=step.changes,
-                        partition=step.partition,
-                        is_over=True,
-                        is_reread=again,
-                    )
-                )
+                steps.append(Traced(transaction=one, changes=step.changes, partition=step.partition, is_over=True))
         positions = {} if self._stored is None else self._stored.positions
         versions = {position: step.version for position, step in waiting.items()}
         return sorted(steps, key=lambda step: (bool(fresh(positions, step.changes)), versions.get(step.position, 0)))
@@ -249,6 +224,25 @@ class _Telling:
             for step in traced
         ]
 
+    def _versions(self, traced: Sequence[Traced], applied: int) -> list[int | None]:
+        """The version of each step that was read: as its records say, the others counted on from those, and back."""
+        found: dict[int, list[int]] = {}
+        for version, one in self._found.by_version.items():
+            if not one.is_again:
+                found.setdefault(one.position, []).append(version)
+        versions = [found[step.position].pop(0) if found.get(step.position) else None for step in traced]
+        settled = max((at + 1 for at, version in enumerate(versions) if version is not None), default=0)
+        settled = max(settled, applied)
+        if settled and versions[settled - 1] is None and not any(versions) and self._stored is not None:
+            versions[settled - 1] = self._stored.version
+        taken = set(self._found.by_version)
+        for order, by in ((range(1, settled), 1), (range(settled - 2, -1, -1), -1)):
+            for at in order:
+                near = versions[at - by]
+                if versions[at] is None and near is not None:
+                    versions[at] = _free(near + by, by, taken)
+        return versions
+
     def _cut(self, step: Traced, version: int | None) -> Traced:
         """What was published of a step knows where it began."""
         found = None if version is None else self._found.by_version.get(version)
@@ -265,7 +259,6 @@ class _Telling:
             changes=traced.changes,
             is_cut=traced.is_cut,
             link=traced.link,
-            is_reread=traced.is_reread,
             before=reading.before,
             after=reading.after,
             today=reading.outcome,
@@ -304,6 +297,12 @@ class _Telling:
             state=found.state,
             letters=tuple(found.letters),
         )
+
+
+def _free(version: int, by: int, taken: set[int]) -> int:
+    while version in taken:
+        version += by
+    return version
 
 
 class _Reading(msgspec.Struct, frozen=True, kw_only=True):

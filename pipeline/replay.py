@@ -29,8 +29,7 @@ class Traced(msgspec.Struct, frozen=True, kw_only=True):
     """One step of the key as the feed tells it: its changes that were no repeats, in the source's order.
 
     `is_over`: something proves that its transaction is over. `is_cut`: its first changes may have expired. `link`: the
-    key was renumbered, or another was renumbered to it. `is_reread`: rows that a snapshot read on the live partition and that
-    differed; it is no step of the source. `old` and `new`
+    key was renumbered, or another was renumbered to it. `old` and `new`
     are the rows of the key before and after, `None` where they are not known.
     """
 
@@ -40,7 +39,6 @@ class Traced(msgspec.Struct, frozen=True, kw_only=True):
     is_over: bool
     is_cut: bool = False
     link: Link | None = None
-    is_reread: bool = False
     old: Rows | None = None
     new: Rows | None = None
 
@@ -51,18 +49,18 @@ class Traced(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def position(self) -> int:
-        """The highest position of its rows, by which all that was made of it names it. A loaded key has one of its own."""
-        return max(self._positions)
+        """The highest position of its rows, by which all that was made of it names it."""
+        return position_of(self.changes)
 
     @property
     def lowest(self) -> int:
         """The lowest position of its rows."""
-        return min(self._positions)
+        return SNAPSHOT_POSITION if self.is_loaded else min(change.position for change in self.changes)
 
-    @property
-    def _positions(self) -> Sequence[int]:
-        is_loading = self.is_loaded and not self.is_reread
-        return (SNAPSHOT_POSITION,) if is_loading else [change.position for change in self.changes]
+
+def position_of(changes: Sequence[Change]) -> int:
+    """What a step is known by: the highest position of its rows; what a snapshot brought is published at one of its own."""
+    return SNAPSHOT_POSITION if changes[0].is_snapshot else max(change.position for change in changes)
 
 
 class Untold(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +129,6 @@ class _Tracer:
         self._kept = kept
         self._first: str | None = None
         self._is_live = is_live
-        self._open: set[str] = set()
         self._grouping = Grouping()
         self._positions: Positions = {}
         self._rows: Rows = {}
@@ -169,12 +166,9 @@ class _Tracer:
             self._grouping.add_truncate(truncate, truncate.at.offset, arrived)
 
     def finish(self) -> None:
-        """What is open is told as such; rows that a snapshot read behind it have their place none the less."""
         self._load()
-        self._open = {transaction.id for transaction in self._grouping.open}
-        self._grouping.close_ended(self._open)
-        self._grouping.release()
-        self._settle()
+        for transaction in self._grouping.open:
+            self._step(transaction, False)
 
     def _mine(self, change: Change) -> list[Change]:
         """What a change means for this key: a row that moved away is gone, one that moved here is new.
@@ -198,7 +192,7 @@ class _Tracer:
         while self._grouping.over:
             first = self._grouping.over[0]
             if isinstance(first, Transaction):
-                self._step(first, first.id not in self._open)
+                self._step(first, True)
             else:
                 self._correct(first)
             self._grouping.settled()
@@ -209,15 +203,10 @@ class _Tracer:
             for change in changes:
                 if not waiting.is_old(change) and self._rows.get(change.table, {}).get(change.row_key) != change.after:
                     self._rows = apply(self._rows, [change])
-                    joined = self.steps.pop().changes if self.steps and self.steps[-1].is_reread else ()
+                    joined = self.steps.pop().changes if self.steps and self.steps[-1].is_loaded else ()
+                    partition = self._kept.partition
                     self.steps.append(
-                        Traced(
-                            transaction=None,
-                            changes=(*joined, change),
-                            partition=self._kept.partition,
-                            is_over=True,
-                            is_reread=True,
-                        )
+                        Traced(transaction=None, changes=(*joined, change), partition=partition, is_over=True)
                     )
 
     def _step(self, transaction: Transaction, is_over: bool) -> None:

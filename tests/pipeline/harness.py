@@ -121,6 +121,7 @@ def worker(
     passed: Callable[[], int | None] = lambda: None,
     source: Callable[[], str | None] = lambda: None,
     epoch: int = 1,
+    begin: bool = True,
     **feed: Any,
 ) -> TranslatorWorker:
     made = TranslatorWorker(
@@ -134,7 +135,8 @@ def worker(
         passed=passed,
         source=source,
     )
-    made.begin()
+    if begin:
+        made.begin()
     return made
 
 

@@ -16,7 +16,6 @@ from tests.pipeline.harness import ORDER_FEED, Orders, append
 from tests.pipeline.scene import DECODER, Scene, mine, pictures, states
 from tests.pipeline.test_moves import Owned, Renumbered, Story, line, placed
 from tests.pipeline.test_moves import order as row_of
-from tests.pipeline.test_rereads import known
 from tests.pipeline.world import (
     MEANINGS,
     World,
@@ -133,62 +132,6 @@ class TestWhatHappensToKeys:
             life = told_by(story, key, Renumbered())
             assert [[(c.table, c.op) for c in step.changes] for step in life.steps][1:] == [[("order_line", "d")]]
             assert pictures(list(life.steps))[-1] == story.states()[key]
-            assert not any(step.unlike for step in life.steps)
-
-
-class TestReadAgain:
-    """Snapshots of a live partition: what they correct is told in its place, and no event is made up for it."""
-
-    def test_a_row_that_differs_is_told_and_then_published(self) -> None:
-        story = known()
-        story.incremental("order_line", line(1, 1, 8))
-        story.complete()
-        story.run()
-        first, again, published_ = told_by(story, "1", Renumbered()).steps
-        assert [step.version for step in (first, again, published_)] == [1, None, 2]
-        assert (again.is_reread, again.after.state) == (True, story.states()["1"])
-        assert published_.state is not None
-        assert published_.state.event_class == "snapshot"
-        assert not any(step.unlike for step in (first, again, published_))
-
-    def test_rows_that_are_as_they_were_are_no_step(self) -> None:
-        story = known()
-        story.incremental("orders", row_of(1))
-        story.complete()
-        story.run()
-        assert [step.version for step in told_by(story, "1", Renumbered()).steps] == [1]
-
-    def test_what_was_read_again_of_a_parked_key_waits_in_its_place(self) -> None:
-        story = known()
-        story.commit(("orders", "u", row_of(1), row_of(1, "X")))
-        story.run()
-        story.incremental("order_line", line(1, 1, 8))
-        story.complete()
-        story.run()
-        steps = told_by(story, "1", Renumbered()).steps
-        assert [step.standing for step in steps] == ["done", "waiting", "waiting"]
-        assert [step.version for step in steps] == [1, 2, 3]
-        assert [step.is_reread for step in steps] == [False, False, True]
-        assert not any(step.is_cut for step in steps)
-
-    def test_a_key_that_was_not_known_is_told_in_part_until_all_is_read(self) -> None:
-        story = known()
-        story.incremental("orders", row_of(2))
-        story.commit(("orders", "u", row_of(2), row_of(2, "S")))
-        story.incremental("order_line", line(2, 1, 5))
-        story.run()
-        partial = told_by(story, "2", Renumbered())
-        assert not any(step.after.is_known or step.says or step.unlike for step in partial.steps)
-        assert as_of(partial, None).teller == "nothing"
-        story.complete()
-        story.run()
-        for more in (False, True):
-            if more:
-                story.commit(("orders", "u", row_of(2, "S"), row_of(2, "N")))
-                story.run()
-            life = told_by(story, "2", Renumbered())
-            assert [step.version for step in life.steps if step.version] == [1, 2, 3][: 2 + more]
-            assert as_of(life, None).picture.state == story.states()["2"]
             assert not any(step.unlike for step in life.steps)
 
 
