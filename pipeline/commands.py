@@ -12,14 +12,16 @@ from pipeline.control import Command
 from pipeline.failpoint import failpoint
 from pipeline.job import Job
 from pipeline.parking import release
+from pipeline.publish import Publisher
 from pipeline.state.port import Pin, Save
 
 
 class Commands:
     """The pins of one feed partition. A pin without a result is still to be executed."""
 
-    def __init__(self, job: Job, partition: int) -> None:
+    def __init__(self, job: Job, out: Publisher, partition: int) -> None:
         self._job = job
+        self._out = out
         self._partition = partition
         self._pins = [pin for pin in job.store.pins(partition) if pin.command >= 0]
         self._commands: dict[int, Command] = {}
@@ -34,7 +36,7 @@ class Commands:
         if any(pin.command == command.id for pin in self._pins):
             return
         pin = Pin(command=command.id, partition=self._partition, at=max([position, *self.ahead()]))
-        self._job.store.save(Save(partition=self._partition, pins=[pin]))
+        self._out.save(Save(partition=self._partition, pins=[pin]))
         failpoint("control.after-pin")
         self._pins.append(pin)
         self._commands[command.id] = command

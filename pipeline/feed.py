@@ -31,6 +31,7 @@ class Curated(msgspec.Struct, frozen=True, kw_only=True):
     events: TopicSpec
     state: TopicSpec
     dead_letters: TopicSpec
+    changelog: TopicSpec
 
     @classmethod
     def of(cls, translator: str, partitions: int) -> Curated:
@@ -38,6 +39,9 @@ class Curated(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             events=TopicSpec(name=f"{translator}.events", kind="events", partitions=partitions),
             state=TopicSpec(name=f"{translator}.state", kind="state", partitions=partitions, compacted=True),
+            changelog=TopicSpec(
+                name=f"{translator}.changelog", kind="changelog", partitions=partitions, compacted=True
+            ),
             dead_letters=TopicSpec(name=f"{translator}.dead-letters", kind="dead-letters", partitions=1),
         )
 

@@ -21,9 +21,10 @@ BATCH = 1_000
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One translator over one feed, with its log, its store and the topics that it writes.
 
-    `progress` is told of each batch: the translator's name and how many records it had. `passed` says how far the
-    connector has come: the commit position that its own committed offset has reached, `None` where nobody can tell now.
-    `source` asks for the identity of the source's log (PostgreSQL's system identifier), `None` where nobody can.
+    `changelog`: what is kept is told to a topic, too, so that a worker elsewhere can go on with it. `progress` is told of
+    each batch: the translator's name and how many records it had. `passed` says how far the connector has come: the commit
+    position that its own committed offset has reached, `None` where nobody can tell now. `source` asks for the identity of
+    the source's log (PostgreSQL's system identifier), `None` where nobody can.
     """
 
     log: Log
@@ -35,6 +36,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     curated: Curated
     batch_size: int
     progress: Callable[[str, int], None]
+    changelog: bool = False
     passed: Callable[[], int | None] = lambda: None
     source: Callable[[], str | None] = lambda: None
 

@@ -22,15 +22,15 @@ REREAD, EPOCH = -1, -2
 """In place of a command's id: the pin of a snapshot of a live partition that is complete, and that of a raised epoch."""
 
 
-def load_anew(job: Job, partition: int) -> None:
-    """The source epoch was raised: the partition is loading again.
+def load_anew(job: Job, partition: int) -> Save:
+    """The source epoch was raised: the partition is loading again, once this is saved.
 
     What stands in the feed now and was not read is of the epoch before; the pin says how far that goes.
     """
     if job.feed.begins == "empty":
         raise EpochWithoutSnapshot(translator=job.translator.name)
     high = job.log.end(job.feed.topic, partition)
-    job.store.save(Save(partition=partition, live=False, pins=[Pin(command=EPOCH, partition=partition, at=high)]))
+    return Save(partition=partition, live=False, pins=[Pin(command=EPOCH, partition=partition, at=high)])
 
 
 class EpochWithoutSnapshot(DragomanError):
@@ -126,14 +126,11 @@ def publish_reread(batch: Batch, key: str, stored: Stored) -> None:
 
 
 def is_repeated(stored: Stored, change: Change) -> bool:
-    """Whether a snapshot row says nothing new: this or a later snapshot showed it, or a change behind its reading did.
-
-    One that does not say where it was read cannot stand against a change.
-    """
+    """Whether a snapshot row says nothing new: this or a later snapshot showed it, or a change behind its reading did."""
     kept = _position(stored, change.table, change.row_key)
     if kept < SNAPSHOT_POSITION:
         return kept >= change.position
-    return read_at(change.position) < kept
+    return 0 < read_at(change.position) < kept
 
 
 def reread(batch: Batch, key: str, rows: Sequence[Change], waiting: Reread) -> None:

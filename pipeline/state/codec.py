@@ -11,7 +11,7 @@ and `fold` are not: at a fixed offset they say nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -38,11 +38,13 @@ _unpack: Callable[[bytes], Any] = Decoder(ext_hook=lambda code, body: _FROM_EXTE
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def _to_text(text: str) -> bytes:
+def to_text(text: str) -> bytes:
+    """A text as bytes in the same order, lone surrogates too."""
     return text.encode("utf-8", "surrogatepass")
 
 
-def _from_text(body: bytes) -> str:
+def from_text(body: bytes) -> str:
+    """What `to_text` was given."""
     return body.decode("utf-8", "surrogatepass")
 
 
@@ -61,9 +63,9 @@ _TO_EXTENSION: dict[type, Callable[[Any], Ext]] = {
     datetime: lambda value: Ext(_DATETIME, value.isoformat().encode()),
     time: lambda value: Ext(_TIME, value.isoformat().encode()),
     timedelta: lambda value: Ext(_TIMEDELTA, str(value // _MICROSECOND).encode()),
-    Opaque: lambda value: Ext(_OPAQUE, _to_text(value.text)),
-    Unavailable: lambda value: Ext(_UNAVAILABLE, _to_text(value.reason)),
-    OutOfRange: lambda value: Ext(_OUT_OF_RANGE, _to_text(value.text)),
+    Opaque: lambda value: Ext(_OPAQUE, to_text(value.text)),
+    Unavailable: lambda value: Ext(_UNAVAILABLE, to_text(value.reason)),
+    OutOfRange: lambda value: Ext(_OUT_OF_RANGE, to_text(value.text)),
 }
 
 _FROM_EXTENSION: dict[int, Callable[[bytes], object]] = {
@@ -72,11 +74,11 @@ _FROM_EXTENSION: dict[int, Callable[[bytes], object]] = {
     _DATETIME: lambda body: _from_iso(datetime, body.decode()),
     _TIME: lambda body: _from_iso(time, body.decode()),
     _TIMEDELTA: lambda body: timedelta(microseconds=int(body)),
-    _OPAQUE: lambda body: Opaque(_from_text(body)),
-    _UNAVAILABLE: lambda body: Unavailable(_from_text(body)),
-    _OUT_OF_RANGE: lambda body: OutOfRange(_from_text(body)),
+    _OPAQUE: lambda body: Opaque(from_text(body)),
+    _UNAVAILABLE: lambda body: Unavailable(from_text(body)),
+    _OUT_OF_RANGE: lambda body: OutOfRange(from_text(body)),
     _INT: lambda body: int.from_bytes(body, "big", signed=True),
-    _TEXT: _from_text,
+    _TEXT: from_text,
     _PAIRS: lambda body: dict(_unpack(body)),
 }
 
@@ -88,12 +90,12 @@ def encode_stored(key: str, stored: Stored) -> bytes:
     rows = {table: {row_key: _to_row(row) for row_key, row in rows.items()} for table, rows in stored.rows.items()}
     flags = (stored.loading, stored.partial, stored.published)
     parts = [stored.partition, stored.version, flags, rows, stored.positions, _to_problem(stored.unmapped)]
-    return _seal(parts if stored.epoch == 1 else [*parts, stored.epoch], key)
+    return seal(parts if stored.epoch == 1 else [*parts, stored.epoch], key)
 
 
 def decode_stored(key: str, data: bytes, path: object) -> Stored:
     """What `encode_stored` was given with this key. `path` names the store in `StateFormat` and `StateCorrupt`."""
-    partition, version, (loading, partial, published), rows, positions, unmapped, *epoch = _unseal(data, path, key)
+    partition, version, (loading, partial, published), rows, positions, unmapped, *epoch = unseal(data, path, key)
     return Stored(
         partition=partition,
         rows=rows,
@@ -109,7 +111,7 @@ def decode_stored(key: str, data: bytes, path: object) -> Stored:
 
 def encode_waiting(waiting: Waiting) -> bytes:
     """The bytes of a waiting step. `TypeError` if a row holds anything that is no `Value`."""
-    return _seal(
+    return seal(
         [
             waiting.key,
             waiting.partition,
@@ -126,7 +128,7 @@ def encode_waiting(waiting: Waiting) -> bytes:
 
 def decode_waiting(data: bytes, path: object) -> Waiting:
     """What `encode_waiting` was given. `path` names the store in `StateFormat` and `StateCorrupt`."""
-    key, partition, version, changes, dead_letter, problem, first_seen, mapping_version = _unseal(data, path, "")
+    key, partition, version, changes, dead_letter, problem, first_seen, mapping_version = unseal(data, path, "")
     return Waiting(
         key=key,
         partition=partition,
@@ -141,29 +143,31 @@ def decode_waiting(data: bytes, path: object) -> Waiting:
 
 def encode_change(change: Change) -> bytes:
     """The bytes of one change. `TypeError` if its rows hold anything that is no `Value`."""
-    return _seal(_to_change(change), "")
+    return seal(_to_change(change), "")
 
 
 def decode_change(data: bytes) -> Change:
     """What `encode_change` was given."""
-    return _from_change(_unseal(data, "spill", ""))
+    return _from_change(unseal(data, "spill", ""))
 
 
-def _seal(body: list[Any], key: str) -> bytes:
+def seal(body: Sequence[Any], key: str = "") -> bytes:
+    """The bytes of something else that is kept (numbers and texts); `key` is what it is found under."""
     try:
         packed = _pack(body)
     except (OverflowError, UnicodeEncodeError):
         packed = _pack(_beyond(body))
-    return b"%c%b%b" % (FORMAT, crc32(packed, crc32(_to_text(key))).to_bytes(4, "big"), packed)
+    return b"%c%b%b" % (FORMAT, crc32(packed, crc32(to_text(key))).to_bytes(4, "big"), packed)
 
 
-def _unseal(data: bytes, path: object, key: str) -> Any:
+def unseal(data: bytes, path: object, key: str = "") -> Any:
+    """What `seal` was given. `path` names the store in `StateFormat` and `StateCorrupt`."""
     if type(data) is not bytes or len(data) < _HEADER or data[0] == 0:  # a damaged file may give a number
         raise StateCorrupt(path=path, reason="a record has no header")
     if data[0] > FORMAT:
         raise StateFormat(path=path, found=data[0], known=FORMAT)
     packed = data[_HEADER:]
-    if crc32(packed, crc32(_to_text(key))) != int.from_bytes(data[1:_HEADER], "big"):
+    if crc32(packed, crc32(to_text(key))) != int.from_bytes(data[1:_HEADER], "big"):
         raise StateCorrupt(path=path, reason="a record is not what was written (its checksum is wrong)")
     return _unpack(packed)
 
@@ -195,7 +199,7 @@ def _beyond(part: Any) -> Any:
     if type(part) is int and not -(2**63) <= part < 2**64:
         return Ext(_INT, part.to_bytes(part.bit_length() // 8 + 1, "big", signed=True))
     if type(part) is str and not _is_utf8(part):
-        return Ext(_TEXT, _to_text(part))
+        return Ext(_TEXT, to_text(part))
     return part
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
-from pipeline.state.codec import decode_stored, decode_waiting, encode_stored, encode_waiting
-from pipeline.state.port import Count, Lifecycle, Pin, Save, Stored, Waiting
+from pipeline.state import entries
+from pipeline.state.codec import decode_stored, decode_waiting, encode_stored, encode_waiting, from_text
+from pipeline.state.port import Count, Entry, Lifecycle, Pin, Save, Stored, Waiting
 
 _PATH = "memory"
 
@@ -23,6 +24,27 @@ class _Partition:
         self.pins: dict[int, Pin] = {}
         self.live = False
         self.logged = 0
+
+    def apply(self, key: bytes, value: bytes) -> None:
+        match key[:1]:
+            case entries.AGGREGATE:
+                name = from_text(key[1:])
+                self.aggregates[name] = value[1:]
+                (self.loading.add if value[0] else self.loading.discard)(name)
+            case entries.WAITING:
+                step = entries.step_of(key)
+                self.waiting.pop(step, None)
+                if value:
+                    self.waiting[step] = (decode_waiting(value, _PATH).first_seen, value)
+            case entries.COUNTS:
+                self.counts = entries.counts_of(value, _PATH)
+            case entries.PIN:
+                pin = entries.pin_of(key, value, _PATH)
+                self.pins[pin.command] = pin
+            case entries.LIFECYCLE:
+                self.lifecycle = entries.lifecycle_of(value, _PATH)
+            case entries.LIVE:
+                self.live = value == b"\1"
 
     def stored(self, key: str) -> Stored:
         return decode_stored(key, self.aggregates[key], _PATH)
@@ -78,6 +100,13 @@ class MemoryState:
         place.pins.update({pin.command: pin for pin in save.pins})
         place.live = place.live if save.live is None else save.live
         place.logged = place.logged if save.logged is None else save.logged
+
+    def restore(self, partition: int, entries: Iterable[Entry], logged: int) -> None:
+        """See the port."""
+        place = self._partitions[partition]
+        for key, value in entries:
+            place.apply(key, value)
+        place.logged = logged
 
     def loading(self, partition: int, limit: int) -> list[tuple[str, Stored]]:
         """See the port."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -11,6 +11,9 @@ from translators.aggregate import Positions, Rows
 from translators.change import Change
 from translators.errors import DragomanError
 from translators.problem import Problem
+
+Entry = tuple[bytes, bytes]
+"""Something kept, as `pipeline.state.entries` spells it: a key and a value; an empty value says that it is over."""
 
 Count = tuple[str, str]
 """(table, label); labels: read, repeat, late, translated, loaded, rejected, parked, `ignored: <reason>`, `event: <type>`."""
@@ -116,6 +119,9 @@ class StateStore(Protocol):
 
     def save(self, save: Save) -> None:
         """Apply one batch; counts are added to those kept."""
+
+    def restore(self, partition: int, entries: Iterable[Entry], logged: int) -> None:
+        """Apply what a changelog says up to the offset `logged`, in order, as atomically as `save`. Safe to repeat."""
 
     def loading(self, partition: int, limit: int) -> list[tuple[str, Stored]]:
         """Up to `limit` keys of a partition that are marked `loading`, in key order."""

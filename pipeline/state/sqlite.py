@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.sqlite import FileKind, named_queries, open_database, transaction, translated
-from pipeline.state.codec import decode_stored, decode_waiting, encode_stored, encode_waiting
+from pipeline.state import entries as kinds
+from pipeline.state.codec import decode_stored, decode_waiting, encode_stored, encode_waiting, from_text
 from pipeline.state.port import (
     Count,
+    Entry,
     Lifecycle,
     Pin,
     Save,
@@ -84,18 +86,11 @@ class SqliteState:
 
     def begin(self, partition: int, lifecycle: Lifecycle) -> None:
         """See the port."""
-        facts = (
-            lifecycle.mapping_version,
-            lifecycle.generation,
-            lifecycle.source_epoch,
-            lifecycle.state_epoch,
-            lifecycle.source,
-        )
         with translated(self.path, _KIND), transaction(self._db):
             before = self.lifecycle(partition)
             if before is not None and before.state_epoch != lifecycle.state_epoch:
                 self._forget(partition)
-            self._write("begin", partition, [facts])
+            self._write("begin", partition, [_facts(lifecycle)])
 
     def forget(self, partition: int) -> None:
         """See the port."""
@@ -128,6 +123,13 @@ class SqliteState:
             self._write("pin", place, [(pin.command, pin.at, pin.result) for pin in save.pins])
             self._write("set_live", place, [] if save.live is None else [(save.live,)])
             self._write("set_logged", place, [] if save.logged is None else [(save.logged,)])
+
+    def restore(self, partition: int, entries: Iterable[Entry], logged: int) -> None:
+        """See the port."""
+        with translated(self.path, _KIND), transaction(self._db):
+            for key, value in entries:
+                self._apply(partition, key, value)
+            self._write("set_logged", partition, [(logged,)])
 
     def loading(self, partition: int, limit: int) -> list[tuple[str, Stored]]:
         """See the port."""
@@ -179,6 +181,27 @@ class SqliteState:
         with translated(self.path, _KIND):
             self._db.close()
 
+    def _apply(self, place: int, key: bytes, value: bytes) -> None:
+        match key[:1]:
+            case kinds.AGGREGATE:
+                self._write("keep", place, [(from_text(key[1:]), value[0], value[1:])])
+            case kinds.WAITING if value:
+                step = decode_waiting(value, self.path)
+                self._write("wait", place, [(step.key, step.version, step.first_seen, value)])
+            case kinds.WAITING:
+                self._write("settle", place, [kinds.step_of(key)])
+            case kinds.COUNTS:
+                self._write("forget_counts", place, [()])
+                counts = kinds.counts_of(value, self.path)
+                self._write("count", place, [(*count, amount) for count, amount in counts.items()])
+            case kinds.PIN:
+                pin = kinds.pin_of(key, value, self.path)
+                self._write("pin", place, [(pin.command, pin.at, pin.result)])
+            case kinds.LIFECYCLE:
+                self._write("begin", place, [_facts(kinds.lifecycle_of(value, self.path))])
+            case kinds.LIVE:
+                self._write("set_live", place, [(value == b"\1",)])
+
     def _forget(self, partition: int) -> None:
         for kept in ("lifecycle", "aggregates", "waiting", "counts", "pins", "progress"):
             self._write(f"forget_{kept}", partition, [()])
@@ -194,3 +217,13 @@ class SqliteState:
     def _write(self, query: str, partition: int, rows: Iterable[_Row]) -> None:
         """Run a statement for each row, inside a transaction; translator and partition come before its values."""
         self._db.executemany(_QUERIES[query], [(self.translator, partition, *row) for row in rows])
+
+
+def _facts(lifecycle: Lifecycle) -> _Row:
+    return (
+        lifecycle.mapping_version,
+        lifecycle.generation,
+        lifecycle.source_epoch,
+        lifecycle.state_epoch,
+        lifecycle.source,
+    )

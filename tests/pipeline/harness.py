@@ -121,7 +121,7 @@ def worker(
     passed: Callable[[], int | None] = lambda: None,
     source: Callable[[], str | None] = lambda: None,
     epoch: int = 1,
-    begin: bool = True,
+    changelog: bool = False,
     **feed: Any,
 ) -> TranslatorWorker:
     made = TranslatorWorker(
@@ -134,9 +134,9 @@ def worker(
         batch_size=batch_size,
         passed=passed,
         source=source,
+        changelog=changelog,
     )
-    if begin:
-        made.begin()
+    made.begin()
     return made
 
 

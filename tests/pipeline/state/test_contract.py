@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.state.entries import entries_of, lifecycle_entry
 from pipeline.state.memory import MemoryState
 from pipeline.state.port import Lifecycle, Pin, Save, StateStore, Stored, Waiting
+from pipeline.state.rocks import RocksState
 from pipeline.state.sqlite import SqliteState
 from tests.pipeline.state.strategies import KEYS
 from translators.change import Change, Coordinate
@@ -23,19 +25,20 @@ FIRST = Lifecycle(mapping_version="m1", generation=1, source_epoch=1, state_epoc
 PROBLEM = Problem(code="code.unmapped", cause="semantic", message="code 'X' has no meaning")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "rocks"])
 def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
     """The store under test, asked for anew each time: what it says then is what it really kept."""
     if request.param == "memory":
         memory = MemoryState()
         yield lambda: memory
         return
-    opened: list[SqliteState] = []
+    opened: list[SqliteState | RocksState] = []
 
     def reopen() -> StateStore:
         for store in opened:
             store.close()
-        opened[:] = [SqliteState(tmp_path / "state.db", "policy")]
+        in_file = request.param == "sqlite"
+        opened[:] = [SqliteState(tmp_path / "state.db", "policy") if in_file else RocksState(tmp_path / "state")]
         return opened[0]
 
     yield reopen
@@ -327,6 +330,58 @@ def test_a_save_that_cannot_be_written_changes_nothing(state: State) -> None:
             )
         )
     assert (list(state().scan()), state().counts(), state().waiting()) == before
+
+
+def test_what_another_store_wrote_is_restored_from_its_entries(state: State) -> None:
+    before = {("polmst", "read"): 4, ("covdtl", "read"): 1}
+    said = Save(
+        partition=1,
+        aggregates={"P1": aggregate(1, loading=True), "P2": aggregate(1, 7, unmapped=PROBLEM)},
+        waiting=[step("P3", 2, 9, partition=1), step("P3", 10, 3, PROBLEM, partition=1)],
+        counts={("polmst", "read"): 2},
+        pins=[Pin(command=-3, partition=1, at=2), Pin(command=4, partition=1, at=2, result="done")],
+        live=True,
+    )
+    entries = [lifecycle_entry(FIRST), *entries_of(said, before)]
+    for _ in range(2):  # read again after a crash, it says the same
+        state().restore(1, entries, 55)
+        assert state().lives() == {1: FIRST}
+        assert list(state().scan(1)) == list(said.aggregates.items())
+        assert state().loading(1, 9) == [("P1", aggregate(1, loading=True))]
+        assert state().waiting("P3", 1) == said.waiting
+        assert steps(state().waiting()) == [("P3", 10), ("P3", 2)]
+        assert state().counts(1) == {("polmst", "read"): 6, ("covdtl", "read"): 1}
+        assert state().pins(1) == said.pins
+        assert (state().is_live(1), state().logged(1)) == (True, 55)
+    later = Save(partition=1, aggregates={"P1": aggregate(1, 2)}, settled=[("P3", 2)], live=False)
+    state().restore(1, entries_of(later, {}), 60)
+    assert state().load(["P1", "P2"], 1) == {"P1": aggregate(1, 2), "P2": said.aggregates["P2"]}
+    assert (state().loading(1, 9), steps(state().waiting()), state().is_live(1)) == ([], [("P3", 10)], False)
+    assert state().counts() == {("polmst", "read"): 6, ("covdtl", "read"): 1}
+    assert state().logged(1) == 60
+
+
+def test_entries_of_no_partition_but_their_own_are_touched(state: State) -> None:
+    full(state)
+    state().restore(1, entries_of(Save(partition=1, aggregates={"P1": aggregate(1, 3)}, live=False), {}), 1)
+    assert left(state()) == [True] * 8
+    assert state().load(["P1"], 0) == {"P1": aggregate()}
+
+
+def test_keys_that_are_loading_are_found_again_behind_those_that_are_done(state: State) -> None:
+    same = state()
+    keys = [f"P{number:02}" for number in range(20)]
+    same.save(Save(partition=0, aggregates={key: aggregate(loading=True) for key in keys}))
+    done = []
+    while loaded := same.loading(0, 3):
+        done += [key for key, _ in loaded]
+        same.save(Save(partition=0, aggregates={key: aggregate() for key, _ in loaded}))
+    assert done == keys
+    same.save(Save(partition=0, aggregates={"P05": aggregate(loading=True), "P03": aggregate(loading=True)}))
+    assert [key for key, _ in same.loading(0, 9)] == ["P03", "P05"]
+    same.save(Save(partition=0, aggregates={"P03": aggregate()}))
+    same.save(Save(partition=0, aggregates={"P01": aggregate(loading=True)}))
+    assert [key for key, _ in same.loading(0, 9)] == ["P01", "P05"]
 
 
 def test_closing_may_be_repeated(state: State) -> None:

@@ -8,8 +8,10 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.state.entries import entries_of
 from pipeline.state.memory import MemoryState
 from pipeline.state.port import Count, Pin, Save, StateStore, Stored, Waiting
+from pipeline.state.rocks import RocksState
 from pipeline.state.sqlite import SqliteState
 from tests.pipeline.state.strategies import KEYS, PARTITIONS, saves
 
@@ -104,18 +106,33 @@ BATCHES = st.lists(st.tuples(st.one_of(saves(), saves(), saves(), PARTITIONS), s
 """Saves, and partitions that are forgotten; and whether the store is opened anew afterwards."""
 
 
+def told_of(store: StateStore, what: Save | int) -> None:
+    """The same, by the entries that a changelog would have."""
+    if isinstance(what, int):
+        store.forget(what)
+    else:
+        logged = store.logged(what.partition) if what.logged is None else what.logged
+        store.restore(what.partition, entries_of(what, store.counts(what.partition)), logged)
+
+
 @given(BATCHES)
 def test_any_batches_leave_what_the_model_says(batches: list[tuple[Save | int, bool]]) -> None:
     model, memory = Model(), MemoryState()
     with TemporaryDirectory() as folder:
-        file = SqliteState(Path(folder) / "state.db", "policy")
+        file, rocks = SqliteState(Path(folder) / "state.db", "policy"), RocksState(Path(folder) / "state")
+        told = MemoryState()
         for what, reopened in batches:
-            for store in (model, memory, file):
+            told_of(told, what)
+            for store in (model, memory, file, rocks):
                 store.forget(what) if isinstance(what, int) else store.save(what)
             if reopened:
                 file.close()
-                file = SqliteState(Path(folder) / "state.db", "policy")
+                rocks.close()
+                file, rocks = SqliteState(Path(folder) / "state.db", "policy"), RocksState(Path(folder) / "state")
             for partition in (None, 0, 1, 2):
                 assert shown(memory, partition) == expected(model, partition)
                 assert shown(file, partition) == expected(model, partition)
+                assert shown(rocks, partition) == expected(model, partition)
+                assert shown(told, partition) == expected(model, partition)
         file.close()
+        rocks.close()
