@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 import msgspec
@@ -10,6 +11,7 @@ from dragoman.project import Project
 from dragoman.waiting import parked_keys
 from dragoman.wiring import action_of, projection_of, state_of
 from pipeline.feed import Feed, group_of
+from pipeline.grouping import CLOSED
 from pipeline.log.port import Log
 from pipeline.state.port import StateStore
 from translators.compiled import CompiledTranslator
@@ -45,7 +47,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
 class TranslatorStanding(msgspec.Struct, frozen=True, kw_only=True):
     """One translator. `mapping_version` is what its last worker ran with, `None` before the first; `pending` whether
-    the files say another one now. With a `trouble` nobody knows its feed, and so not how far it has come."""
+    the files say another one now. With a `trouble` nobody knows its feed, and so not how far it has come. `proofs` counts the
+    transactions by what closed them, `late` the changes that came after theirs was closed."""
 
     translator: str
     feed: str
@@ -56,6 +59,8 @@ class TranslatorStanding(msgspec.Struct, frozen=True, kw_only=True):
     mapping_version: str | None
     pending: bool
     trouble: Trouble | None = None
+    proofs: Mapping[str, int] = {}
+    late: int = 0
 
 
 class ReaderStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +88,7 @@ def _translator(project: Project, log: Log, name: str) -> TranslatorStanding:
     with state_of(project, name) as store:
         lives = [] if store is None else list(store.lives().values())
         partitions = () if feed is None else _partitions(log, feed, group_of(name), store)
+        counts = {} if store is None else store.counts()
     newest = max(lives, key=lambda life: life.generation, default=None)
     return TranslatorStanding(
         translator=name,
@@ -94,6 +100,8 @@ def _translator(project: Project, log: Log, name: str) -> TranslatorStanding:
         mapping_version=None if newest is None else newest.mapping_version,
         pending=translator is not None and any(life.mapping_version != translator.version for life in lives),
         trouble=trouble,
+        proofs={label.removeprefix(CLOSED): n for (_, label), n in counts.items() if label.startswith(CLOSED)},
+        late=sum(n for (_, label), n in counts.items() if label == "late"),
     )
 
 

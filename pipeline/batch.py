@@ -73,6 +73,17 @@ class Batch:
         stored = self._stored[key] or Stored(partition=self.save.partition, epoch=epoch)
         return stored if stored.epoch == epoch else msgspec.structs.replace(stored, positions={}, epoch=epoch)
 
+    def standing(self, key: str) -> Stored:
+        """What is kept of a key, with its rows as they will be once every step of it that waits is applied."""
+        stored = self.stored(key)
+        if not self.waits(key):
+            return stored
+        waiting = [*self._store.waiting(key), *(step for step in self.save.waiting if step.key == key)]
+        rows = stored.rows
+        for step in waiting:
+            rows = apply(rows, step.changes)
+        return msgspec.structs.replace(stored, rows=rows)
+
     def keep(self, key: str, stored: Stored) -> None:
         """Set what is kept of a key."""
         self._stored[key] = stored

@@ -22,6 +22,9 @@ from translators.errors import DragomanError
 Proof = Literal["later", "end", "passed"]
 """What showed that a transaction is over: a later one reached the partition, its END was read, the connector passed it."""
 
+CLOSED = "closed: "
+"""Begins the label under which each proof is counted."""
+
 HELD = 50_000
 """How many changes of one transaction are held in memory; those behind are spilled into a file."""
 

@@ -126,11 +126,14 @@ def publish_reread(batch: Batch, key: str, stored: Stored) -> None:
 
 
 def is_repeated(stored: Stored, change: Change) -> bool:
-    """Whether a snapshot row says nothing new: this or a later snapshot showed it, or a change behind its reading did."""
+    """Whether a snapshot row says nothing new: this or a later snapshot showed it, or a change behind its reading did.
+
+    One that does not say where it was read cannot stand against a change.
+    """
     kept = _position(stored, change.table, change.row_key)
     if kept < SNAPSHOT_POSITION:
         return kept >= change.position
-    return 0 < read_at(change.position) < kept
+    return read_at(change.position) < kept
 
 
 def reread(batch: Batch, key: str, rows: Sequence[Change], waiting: Reread) -> None:

@@ -14,14 +14,14 @@ import msgspec
 from connectors.debezium.records import Truncate
 from pipeline.grouping import Placed, Transaction
 from pipeline.state.port import Stored
-from translators.aggregate import Rows
+from translators.aggregate import Rows, apply
 from translators.change import Change, Coordinate
 from translators.errors import DragomanError
 from translators.translator import Refused, Translator, keys_of
 from translators.values import Row, Unavailable, key_text
 
 Kept = Callable[[str], Stored]
-"""What is kept of a key now."""
+"""What is kept of a key, as it will be once all that waits of it is applied."""
 
 
 class Link(NamedTuple):
@@ -75,8 +75,10 @@ def linked(translator: Translator, steps: Mapping[str, list[Change]], kept: Kept
 
     Those that belong together come first, so that they are written together.
     """
-    steps = {key: [_repaired(translator, change, kept) for change in changes] for key, changes in steps.items()}
+    steps = _repaired(translator, steps, kept)
     origins = _origins(translator, steps) if alone else {}
+    # What was made in this transaction and given another key at once is new under that key.
+    origins = {new: old for new, old in origins.items() if kept(old).rows.get(translator.root)}
     became = {old: new for new, old in origins.items()}
     works: list[Work] = []
     for key, changes in steps.items():
@@ -111,17 +113,30 @@ def _origins(translator: Translator, steps: Mapping[str, list[Change]]) -> dict[
     return {new: old for new, old in where.items() if new != old}
 
 
-def _repaired(translator: Translator, change: Change, kept: Kept) -> Change:
+def _repaired(translator: Translator, steps: Mapping[str, list[Change]], kept: Kept) -> dict[str, list[Change]]:
     """Values that the source did not send again with a changed key are those of the row under its old key."""
-    if change.moved is None or change.op != "c" or not change.flagged or change.after is None:
-        return change
+    repaired = {key: list(changes) for key, changes in steps.items()}
+    lacking = [
+        (change.position, key, at)
+        for key, changes in steps.items()
+        for at, change in enumerate(changes)
+        if change.moved is not None and change.op == "c" and change.flagged
+    ]
+    for _, key, at in sorted(lacking):
+        repaired[key][at] = _completed(translator, repaired[key][at], repaired, kept)
+    return repaired
+
+
+def _completed(translator: Translator, change: Change, steps: Mapping[str, list[Change]], kept: Kept) -> Change:
+    """One changed key, with what this transaction made of the row under its old key before."""
+    row, moved = change.after or {}, change.moved or {}
     try:
-        old = kept(translator.key_of(change.table, change.moved)).rows.get(change.table, {})
-        before: Row = old.get(key_text(tuple(change.moved.values())), {})
+        old = translator.key_of(change.table, moved)
+        before = sorted((c for c in steps.get(old, ()) if c.position < change.position), key=lambda c: c.position)
+        known = apply(kept(old).rows, before).get(change.table, {}).get(key_text(tuple(moved.values())), {})
     except (Refused, ValueError):
         return change
-    row = change.after
-    known = {c: before[c] for c in change.flagged if isinstance(row[c], Unavailable) and c in before}
+    known = {c: known[c] for c in change.flagged if isinstance(row[c], Unavailable) and c in known}
     left = tuple(c for c in change.flagged if c not in known)
     return msgspec.structs.replace(change, after={**row, **known}, flagged=left)
 
@@ -136,8 +151,8 @@ def emptied(
         own.add(key)
         link = link_of(translator, key, changes) if transaction.renumbers else None
         yield key, [*changes, *_lost(truncates, kept(key), changes)], link
-    for key, stored in scan:
-        if key not in own and (changes := _lost(truncates, stored, ())):
+    for key, _ in scan:
+        if key not in own and (changes := _lost(truncates, kept(key), ())):
             yield key, changes, None
 
 

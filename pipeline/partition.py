@@ -76,6 +76,7 @@ class PartitionWorker:
         self._pinned = self._open_pin(REREAD)
         self._old_until = self._open_pin(EPOCH)
         self._old: Counter[str] = Counter()
+        self._going_live: int | None = None
         self.newest = UNREAD if self.live else self._newest_kept()
         self._waiting = set(job.store.waiting_keys(partition))
 
@@ -90,16 +91,16 @@ class PartitionWorker:
         return self._job.log.end(self._job.feed.topic, self.partition)
 
     def load(self) -> int:
-        """Read the snapshot rows that are there, up to the first streamed one; the number of records read."""
-        records = 0
-        while batch := self._read(self._job.batch_size).records:
-            arrived = self._decode(batch)
-            cut = self._first_streamed(arrived)
-            if cut == 0:
-                return records
-            self._take(arrived[:cut], batch[cut].offset if cut else batch[-1].offset + 1)
-            records += len(batch) if cut is None else cut
-        return records
+        """Read a batch of the snapshot rows that are there, up to the first streamed one; the number of records read."""
+        if self._going_live is not None:
+            return 0
+        batch = self._read(self._job.batch_size).records
+        arrived = self._decode(batch)
+        cut = self._first_streamed(arrived)
+        if cut == 0 or not batch:
+            return 0
+        self._take(arrived[:cut], batch[cut].offset if cut else batch[-1].offset + 1)
+        return len(batch) if cut is None else cut
 
     def expect(self, proof: Proof, ends: Mapping[str, int]) -> None:
         """What holds once the proof's watermark is reached, in this turn or a later one; `ends` are positions of ENDs."""
@@ -114,34 +115,43 @@ class PartitionWorker:
         """
         if self._pinned is not None:
             self._publish_reread(self._pinned)
-        if not self._grouping.over:
+        elif self._going_live is not None:
+            self._publish_loaded(self._going_live)
+        elif self._grouping.over:
+            self._flush(self._settled(self._batch()))
+        else:
             self._execute_commands()
             if not self._read_page(newest):
                 self._act_on_proofs(newest)
                 if self._completed and not self._grouping.rereads and not self._grouping.over:
                     self._finish_snapshots()
-                return bool(self._grouping.over)
-        else:
-            self._flush(self._settled(self._batch()))
+                return self._has_work
         return True
+
+    @property
+    def _has_work(self) -> bool:
+        """Whether there is more to do before anything else is read."""
+        return self._pinned is not None or self._going_live is not None or bool(self._grouping.over)
 
     @property
     def waits(self) -> bool:
         """Whether a proof was given whose watermark is not reached yet, or a snapshot's rows wait for their place."""
         return bool(self._proofs or self._completed)
 
-    def go_live(self, newest: int) -> None:
+    def _publish_loaded(self, newest: int) -> None:
         """The partition is loaded: publish the state of each loaded key once, then take its changes as news."""
         store = self._job.store
-        while loaded := store.loading(self.partition, self._job.batch_size):
-            batch = self._batch()
-            for key, stored in loaded:
-                publish_loaded(batch, self._job.feed.topic, key, stored, newest)
-            self._out.flush(batch, None)
-            failpoint("loading.after-publish")
-        pins = [] if self._old_until is None else [self._forget_gone(self._old_until)]
-        self._out.save(Save(partition=self.partition, live=True, pins=pins))
-        self.live, self._old_until = True, None
+        loaded = store.loading(self.partition, self._job.batch_size)
+        if not loaded:
+            pins = [] if self._old_until is None else [self._forget_gone(self._old_until)]
+            self._out.save(Save(partition=self.partition, live=True, pins=pins))
+            self.live, self._old_until, self._going_live = True, None, None
+            return
+        batch = self._batch()
+        for key, stored in loaded:
+            publish_loaded(batch, self._job.feed.topic, key, stored, newest)
+        self._out.flush(batch, None)
+        failpoint("loading.after-publish")
 
     def _forget_gone(self, pin: Pin) -> Pin:
         """What is kept of the epoch before and was not shown in this one is gone; the pin, done."""
@@ -154,6 +164,10 @@ class PartitionWorker:
                     batch = self._batch()
         self._out.flush(batch, None)
         return msgspec.structs.replace(pin, result="loaded")
+
+    def close(self) -> None:
+        """The partition is let go as it stands."""
+        self._out.close()
 
     def pin(self, command: Command) -> None:
         """Give a new command its place in the feed."""
@@ -169,15 +183,14 @@ class PartitionWorker:
         if page.next <= self.position:
             return False
         batch = [record for record in page.records if record.offset < limit]
-        self._take_batch(batch, min(page.next, limit), newest)
-        self.records += len(batch)
+        self.records += self._take_batch(batch, min(page.next, limit), newest)
         return True
 
     def _act_on_proofs(self, newest: int) -> None:
         reached = [proof for proof in self._proofs if proof.high <= self.position]
         self._proofs = [proof for proof in self._proofs if proof.high > self.position]
         if not self.live and any(proof.loaded for proof in reached):
-            self.go_live(max(newest, self.newest))
+            self._going_live = max(newest, self.newest)
         elif self.live:
             self._completed += [tables for proof in reached for tables in proof.completed]
         self._grouping.close_ended(frozenset().union(*(proof.ended for proof in reached)))
@@ -197,7 +210,7 @@ class PartitionWorker:
         self._out.flush(batch, None)
         failpoint("reread.after-pin")
         self._completed = []
-        self._publish_reread(batch.save.pins[0])
+        self._pinned = batch.save.pins[0]
 
     def _open_pin(self, of: int) -> Pin | None:
         pins = (pin for pin in self._job.store.pins(self.partition) if pin.command == of)
@@ -206,14 +219,16 @@ class PartitionWorker:
     def _publish_reread(self, pin: Pin) -> None:
         """What a complete snapshot changed is published before anything else is read, also after a crash in its midst."""
         store = self._job.store
-        while loaded := store.loading(self.partition, self._job.batch_size):
-            batch = self._batch()
-            for key, stored in loaded:
-                publish_reread(batch, key, stored)
-            self._out.flush(batch, None)
-            failpoint("reread.after-publish")
-        self._out.save(Save(partition=self.partition, pins=[msgspec.structs.replace(pin, result="published")]))
-        self._pinned = None
+        loaded = store.loading(self.partition, self._job.batch_size)
+        if not loaded:
+            self._out.save(Save(partition=self.partition, pins=[msgspec.structs.replace(pin, result="published")]))
+            self._pinned = None
+            return
+        batch = self._batch()
+        for key, stored in loaded:
+            publish_reread(batch, key, stored)
+        self._out.flush(batch, None)
+        failpoint("reread.after-publish")
 
     def _settled(self, batch: Batch) -> Batch:
         self._settling.fill(batch, self._job.batch_size)
@@ -247,15 +262,14 @@ class PartitionWorker:
             kept.append((one, record))
         return kept
 
-    def _take_batch(self, records: Sequence[Record], following: int, newest: int) -> None:
-        """Decode and take one batch; cut before the first streamed row of a partition that is still loading."""
+    def _take_batch(self, records: Sequence[Record], following: int, newest: int) -> int:
+        """Decode and take one batch, up to the first streamed row of a partition that is still loading; how many it took."""
         arrived = self._decode(records)
         cut = self._first_streamed(arrived)
+        self._take(arrived[:cut], following if cut is None else records[cut].offset)
         if cut is not None:
-            self._take(arrived[:cut], records[cut].offset)
-            self.go_live(max(newest, self.newest))
-            arrived, records = arrived[cut:], records[cut:]
-        self._take(arrived, following)
+            self._going_live = max(newest, self.newest)
+        return len(records) if cut is None else cut
 
     def _take(self, arrived: Sequence[Arrived], next_offset: int) -> None:
         batch = self._batch()

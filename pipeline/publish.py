@@ -56,6 +56,10 @@ class Publisher:
         """Write what is of the state alone."""
         self._write([], save)
 
+    def close(self) -> None:
+        """Write nothing more. The next owner fences this one all the same."""
+        self._writer.close()
+
     def _write(self, states: Sequence[Outgoing], save: Save) -> None:
         """State stream and changelog in one transaction, then the store; where there is no changelog, the store is it."""
         store, log = self._job.store, self._job.log

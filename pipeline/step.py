@@ -14,7 +14,7 @@ from itertools import islice
 from connectors.debezium.records import Decoded, IncrementalRow, Truncate, Unreadable
 from pipeline.aside import Aside, set_aside
 from pipeline.batch import Batch
-from pipeline.grouping import Grouping, Reread, Transaction
+from pipeline.grouping import CLOSED, Grouping, Reread, Transaction
 from pipeline.loading import is_repeated, reread
 from pipeline.moves import Stopped, TableTruncated, Work, emptied, linked, place
 from pipeline.state.port import Stored
@@ -119,7 +119,7 @@ class Settling:
         if isinstance(waiting, Transaction):
             for truncate in waiting.truncates.values():
                 batch.count(truncate.table, "translated")
-            batch.count("", f"closed: {waiting.proof}")
+            batch.count("", CLOSED + waiting.proof)
         self._grouping.settled()
         self._works = None
         return max(size, 1)
@@ -127,9 +127,9 @@ class Settling:
     def _begin(self, batch: Batch, waiting: Transaction | Reread) -> Iterator[Work]:
         if isinstance(waiting, Transaction):
             if waiting.truncates:
-                return emptied(batch.translator, waiting, batch.stored, self._scan())
+                return emptied(batch.translator, waiting, batch.standing, self._scan())
             if waiting.renumbers:
-                return iter(linked(batch.translator, dict(waiting.held.by_key()), batch.stored, self._alone))
+                return iter(linked(batch.translator, dict(waiting.held.by_key()), batch.standing, self._alone))
         return ((key, changes, None) for key, changes in waiting.held.by_key())
 
 

@@ -6,7 +6,7 @@ Knows a log and a store, no engine: `turn` does what there is to do now and come
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -17,7 +17,7 @@ from pipeline.feed import Curated, Feed, Identity
 from pipeline.job import BATCH, Job
 from pipeline.life import FeedMissing, StateAndLogApart, next_life
 from pipeline.loading import load_anew
-from pipeline.log.port import Log, TopicSpec
+from pipeline.log.port import Log
 from pipeline.marks import Marks
 from pipeline.partition import PartitionWorker, Proof
 from pipeline.publish import Publisher
@@ -27,7 +27,10 @@ from translators.translator import Translator
 
 
 class TranslatorWorker:
-    """The worker of one translator. `begin` once, then `turn` as often as wanted; both may raise any coded error."""
+    """The worker of one translator: takes partitions over, turns as often as wanted, gives them back.
+
+    Any of it may raise any coded error.
+    """
 
     def __init__(
         self,
@@ -64,32 +67,54 @@ class TranslatorWorker:
         self._partitions: dict[int, PartitionWorker] = {}
         self._marks: Marks | None = None
         self._source: str | None = None
+        self._commands_from = 0
         self._failed = False
 
     def begin(self) -> None:
-        """Take over: make the topics, find the positions, raise the mapping generation if the mapping is another."""
+        """Take over all partitions: for a worker that is alone, with a store that outlives it."""
+        has_state = bool(self.store.lives())
+        if not self._job.changelog and has_state != (self._job.curated.state.name in self._log.topics()):
+            raise StateAndLogApart(translator=self.translator.name, there="state" if has_state else "log")
+        self.prepare()
+        self.take(range(self._job.curated.events.partitions))
+
+    def prepare(self) -> None:
+        """Make the topics. Once, before anything is taken over."""
         job, topics = self._job, self._log.topics()
         if job.feed.topic not in topics:
             raise FeedMissing(translator=self.translator.name, topic=job.feed.topic)
         partitions = topics[job.feed.topic].partitions
         self._job = job = msgspec.structs.replace(job, curated=Curated.of(self.translator.name, partitions))
-        self._check_together(topics)
         if job.changelog:
+            if job.curated.state.name in topics and job.curated.changelog.name not in topics:
+                raise StateAndLogApart(translator=self.translator.name, there="log")
             self._log.create(job.curated.changelog)
         for topic in (job.curated.events, job.curated.state, job.curated.dead_letters, CONTROL_TOPIC):
             self._log.create(topic)
         self._source = job.source()
-        committed = self._log.committed(job.group)
-        for partition in range(partitions):
-            self._take_over(partition, committed.get((job.feed.topic, partition), 0))
-        self._marks = Marks(job, topics)
 
-    def _check_together(self, topics: Mapping[str, TopicSpec]) -> None:
-        """State and log belong to one life; where there is a changelog, that is the state, and the store may be new."""
-        job, has_log = self._job, self._job.curated.state.name in topics
-        has_state = job.curated.changelog.name in topics if job.changelog else bool(self.store.lives())
-        if (has_log and not has_state) or (has_state and not has_log and not job.changelog):
-            raise StateAndLogApart(translator=self.translator.name, there="state" if has_state else "log")
+    def take(self, partitions: Iterable[int]) -> None:
+        """Take partitions over as they stand in store and log, and raise the generation if the mapping is another.
+
+        Marks and commands are read again from where the last of them stood: what they say twice changes nothing.
+        """
+        job = self._job
+        committed = self._log.committed(job.group)
+        for partition in partitions:
+            self._take_over(partition, committed.get((job.feed.topic, partition), 0))
+        self._marks = Marks(job, self._log.topics())
+        self._commands_from = min((p.commands.newest + 1 for p in self._partitions.values()), default=0)
+
+    def give_back(self, partitions: Iterable[int]) -> None:
+        """Let partitions go as they stand: their next owner goes on from what is in store and log. Safe after a failed turn."""
+        for partition in partitions:
+            self._partitions.pop(partition).close()
+        self._failed = self._failed and bool(self._partitions)
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """The partitions that were taken over."""
+        return frozenset(self._partitions)
 
     def _take_over(self, partition: int, position: int) -> None:
         """Begin this worker's life of one partition; its first output comes after that."""
@@ -101,37 +126,53 @@ class TranslatorWorker:
         out.begin(lifecycle)
         self._partitions[partition] = PartitionWorker(job, out, job.producer(lifecycle), partition, position)
 
-    def turn(self) -> int:
+    def turn(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Read every partition up to the high watermark that it has now; the number of records read.
 
-        A turn that raised is the last one: what it took out of its hands is read again by the next worker.
+        `stop` is asked between batches: when it says so the turn ends there, and the next one goes on. After a turn that
+        raised all partitions have to be given back: what it had in its hands is read again by their next owner.
         ENDs are read, and the connector is asked how far it came, before the watermarks are asked: a transaction that is
         known to be over by either is over on every partition that was read up to its watermark.
         """
         if self._failed:
-            raise RuntimeError("a worker whose turn failed does not know where it stands: make a new one")
-        if self._marks is None:
-            raise RuntimeError("begin was not called")
+            raise RuntimeError("a worker whose turn failed does not know where it stands: give all partitions back")
+        if not self._partitions:
+            return 0
         self._failed = True
         self._pin_commands()
-        passed = self._job.passed()
-        ended = self._marks.read_ends()
-        completed = tuple(self._marks.read_notifications())
-        loaded = self._marks.snapshot_completed
+        marks, passed = self._marks_of(), self._job.passed()
+        ended = marks.read_ends()
+        completed = tuple(marks.read_notifications())
+        loaded = marks.snapshot_completed
         # All snapshot rows that are there, before any partition goes live: another may hold a newer snapshot's.
-        records = sum(self._partitions[partition].load() for partition in self.loading)
-        newest = max((p.newest for p in self._partitions.values()), default=UNREAD)
+        records = self._load(stop)
         taken = sum(partition.records for partition in self._partitions.values())
         for partition in self._partitions.values():
-            partition.expect(Proof(partition.high, ended, loaded, passed, completed), self._marks.ends)
-        busy = list(self._partitions.values())
-        while busy:
-            busy = [partition for partition in busy if partition.work(newest)]
+            partition.expect(Proof(partition.high, ended, loaded, passed, completed), marks.ends)
+        self._work(stop)
         records += sum(partition.records for partition in self._partitions.values()) - taken
         if not any(partition.waits for partition in self._partitions.values()):
-            self._marks.commit(passed)
+            marks.commit(passed)
         self._failed = False
         return records
+
+    def _load(self, stop: Callable[[], bool]) -> int:
+        records = 0
+        for partition in self.loading:
+            while not stop() and (read := self._partitions[partition].load()):
+                records += read
+        return records
+
+    def _work(self, stop: Callable[[], bool]) -> None:
+        newest = max((p.newest for p in self._partitions.values()), default=UNREAD)
+        busy = list(self._partitions.values())
+        while busy and not stop():
+            busy = [partition for partition in busy if partition.work(newest)]
+
+    def _marks_of(self) -> Marks:
+        if self._marks is None:
+            raise RuntimeError("nothing was taken over")
+        return self._marks
 
     @property
     def in_flight(self) -> Counter[str]:
@@ -144,10 +185,12 @@ class TranslatorWorker:
         return [number for number, partition in self._partitions.items() if not partition.live]
 
     def _pin_commands(self) -> None:
-        """Give each new command of this translator its place in the feed partition that it concerns."""
-        after = max((p.commands.newest for p in self._partitions.values()), default=-1) + 1
-        while commands := control.read(self._log, after):
-            after = commands[-1].id + 1
+        """Give each new command of this translator its place in the feed partition that it concerns, if that is here."""
+        while commands := control.read(self._log, self._commands_from):
             for command in commands:
                 if command.translator == self.translator.name:
-                    self._partitions.get(command.partition, self._partitions[0]).pin(command)
+                    known = command.partition < self._job.curated.events.partitions
+                    home = self._partitions.get(command.partition if known else 0)
+                    if home is not None:
+                        home.pin(command)
+            self._commands_from = commands[-1].id + 1

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from dragoman.standing import PartitionStanding, ReaderStanding, TranslatorStanding, Trouble
 
 
+_PROOFS = {"later": "a later one", "end": "their END", "passed": "the connector's offset"}
+
+
 def status(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
     """Show how far everything has come, and what waits."""
     from dragoman.proven import connectors_of, unproven
@@ -52,6 +55,11 @@ def _say_translator(one: TranslatorStanding) -> None:
         say_table([("partition", "offset", "end", "behind", ""), *map(_row, one.partitions)], ">>>><")
     elif one.trouble is None:
         say("  its feed does not exist yet")
+    if one.proofs:
+        said = (f"{number:,} by {_PROOFS[proof]}" for proof, number in sorted(one.proofs.items()))
+        say((f"  transactions closed: {', '.join(said)}", "dim"))
+    if one.late:
+        say(("  ! ", "yellow"), f"{count(one.late, 'change')} came late, after their transaction was closed")
     if one.parked_keys:
         say(("  ! ", "yellow"), f"{count(one.parked_keys, 'key')} parked: `dragoman parked list`")
     if one.unmapped_keys:

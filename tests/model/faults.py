@@ -117,18 +117,20 @@ class WatchedState(MemoryState):
         self.codes: Mapping[str, str] = {}
         self.commands: dict[int, tuple[str, str]] = {}
         self._versions: dict[str, int] = {}
+        self._batch = 0
 
     def save(self, save: Save) -> None:
         """See the port."""
         super().save(save)
+        self._batch += 1
         for pin in save.pins:
             if pin.result and pin.command >= 0:
                 action, key = self.commands[pin.command]
-                self.moments.append(Moment(key, action, self.codes))  # type: ignore[arg-type]
+                self.moments.append(Moment(key, action, self.codes, self._batch))  # type: ignore[arg-type]
         for key, stored in save.aggregates.items():
             before = self._versions.get(key, 0)
             assert stored.version >= before, f"{key}: version {stored.version} after {before}"
-            self.moments += [Moment(key, "read", self.codes)] * (stored.version - before)
+            self.moments += [Moment(key, "read", self.codes, self._batch)] * (stored.version - before)
             self._versions[key] = stored.version
         self.assert_balanced()
 

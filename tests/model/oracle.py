@@ -8,51 +8,29 @@ their versions, the rejected steps, the keys that wait, and what became of every
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Literal
 
-from tests.model.journal import Row, RowChange, Transaction
-from tests.model.meaning import IGNORED, State, Unmapped, events_of, key_of, state_of
+from tests.model.journal import Row, Transaction
+from tests.model.meaning import IGNORED, State, Unmapped, events_of, state_of
+from tests.model.steps import Keys, Plan, RowKey, Step
 
-Keys = Mapping[str, Sequence[str]]
-"""table -> the columns of its primary key; the root is `orders`."""
-
-ROOT = "orders"
-RowKey = tuple[object, ...]
 Rows = dict[str, dict[RowKey, Row]]
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """What one row change did to the rows of one order."""
-
-    table: str
-    row_key: RowKey
-    after: Row | None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one transaction did to one order, or its rows as a snapshot showed them."""
-
-    effects: tuple[Effect, ...]
-    transaction: str | None
-    time: int | None
-
-    @property
-    def is_snapshot(self) -> bool:
-        """Whether this is no news."""
-        return self.transaction is None
-
-
-@dataclass(frozen=True, slots=True)
 class Moment:
-    """The next step of a key was read, or a command for it was executed, under a mapping that knows `codes`."""
+    """The next step of a key was read, or a command for it was executed, under a mapping that knows `codes`.
+
+    Moments of one `batch` were told together: their order is that of the transactions.
+    """
 
     key: str
     what: Literal["read", "release", "discard"]
     codes: Mapping[str, str]
+    batch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +43,8 @@ class Said:
     data: dict[str, Any] | None
     event_class: str
     time: int | None
+    came_from: str | None = None
+    went_to: str | None = None
 
 
 @dataclass(slots=True)
@@ -79,6 +59,11 @@ class Order:
     events: list[Said] = field(default_factory=list)
     states: list[Said] = field(default_factory=list)
 
+    @property
+    def published(self) -> bool:
+        """Whether the state stream holds a state."""
+        return bool(self.states) and self.states[-1].data is not None
+
 
 Label = tuple[str, str]
 
@@ -86,64 +71,52 @@ Label = tuple[str, str]
 class Oracle:
     """Replays moments over the steps of a journal."""
 
-    def __init__(self, transactions: Iterable[Transaction], keys: Keys, loaded: Iterable[tuple[str, Row]] = ()) -> None:
-        self._keys = keys
-        self.orders: dict[str, Order] = {}
-        self.counts: Counter[Label] = Counter()
-        self.letters: set[tuple[str, int]] = set()
-        self.steps: dict[str, list[Step]] = {}
-        self._plan(transactions, list(loaded))
-        self._next = {key: iter(steps) for key, steps in self.steps.items()}
-
-    # --- which steps there are ---
-
-    def _plan(self, transactions: Iterable[Transaction], loaded: Sequence[tuple[str, Row]]) -> None:
-        shown: dict[str, list[Effect]] = {}
-        for table, row in loaded:
-            shown.setdefault(key_of(table, row), []).append(Effect(table, self._row_key(table, row), row))
-        for key, effects in shown.items():
-            self.steps[key] = [Step(tuple(effects), None, None)]
+    def __init__(
+        self,
+        transactions: Iterable[Transaction],
+        keys: Keys,
+        loaded: Iterable[tuple[str, Row]] = (),
+        *,
+        alone: bool = False,
+    ) -> None:
+        """`alone`: the feed has one partition."""
+        plan = Plan(keys, loaded, alone=alone)
         for transaction in transactions:
-            touched: dict[str, list[Effect]] = {}
-            for change in transaction.changes:
-                for key, effect in self._effects(change):
-                    touched.setdefault(key, []).append(effect)
-            for key, effects in touched.items():
-                self.steps.setdefault(key, []).append(Step(tuple(effects), transaction.name, transaction.time))
-
-    def _effects(self, change: RowChange) -> Iterator[tuple[str, Effect]]:
-        """A row that changed its primary key, or its order, is gone from one place and new in the other."""
-        table, before, after = change.table, change.before, change.after
-        old = None if before is None else (key_of(table, before), self._row_key(table, before))
-        new = None if after is None else (key_of(table, after), self._row_key(table, after))
-        if old is not None and old != new:
-            yield old[0], Effect(table, old[1], None)
-        if new is not None:
-            yield new[0], Effect(table, new[1], after)
-
-    def _row_key(self, table: str, row: Row) -> RowKey:
-        return tuple(row[column] for column in self._keys[table])
-
-    # --- what becomes of them ---
+            plan.add(transaction)
+        self.orders: dict[str, Order] = {}
+        self.counts = Counter(plan.counts)
+        self.truncated = {table for table, _ in plan.counts}
+        self.letters: set[tuple[str, int]] = set()
+        self._next = {key: iter(steps) for key, steps in plan.steps.items()}
+        self._before: dict[tuple[str, str | None], tuple[Rows, bool]] = {}
 
     def replay(self, moments: Iterable[Moment]) -> None:
         """Everything that follows from these moments, in order."""
-        for moment in moments:
-            order = self.orders.setdefault(moment.key, Order())
-            if moment.what == "read":
-                step = next(self._next.get(moment.key, iter(())), None)
-                assert step is not None, f"{moment.key}: a step more than the source made"
-                self._read(moment, order, step)
-            elif order.waiting:
-                self._released(moment, order)
+        for (_, what), together in groupby(moments, lambda moment: (moment.batch, moment.what)):
+            if what == "read":
+                steps = [(self._step(moment.key), moment) for moment in together]
+                for step, moment in sorted(steps, key=lambda one: one[0].number):
+                    self._read(moment, self._order(moment.key), step)
+            else:
+                for moment in together:
+                    self._released(moment, self._order(moment.key))
+
+    def _order(self, key: str) -> Order:
+        return self.orders.setdefault(key, Order())
+
+    def _step(self, key: str) -> Step:
+        step = next(self._next.get(key, iter(())), None)
+        assert step is not None, f"{key}: a step more than the source made"
+        return step
 
     @property
     def unread(self) -> dict[str, list[Step]]:
-        """The steps that no moment has read."""
+        """The steps that no moment has read; to be asked once."""
         return {key: rest for key, steps in self._next.items() if (rest := list(steps))}
 
     def _read(self, moment: Moment, order: Order, step: Step) -> None:
         order.version += 1
+        self._before[moment.key, step.transaction] = order.rows, bool(order.waiting)
         if order.waiting:
             order.waiting.append((order.version, step))
             self._count(step, "parked")
@@ -159,21 +132,32 @@ class Oracle:
         """A step that nothing waits before. Nothing has changed if it raises `Unmapped`."""
         rows = _applied(order.rows, step)
         new = state_of(rows, moment.codes)
-        if step.is_snapshot or order.unmapped:
+        if step.is_snapshot or (order.unmapped and (step.renumbering is None or moment.what != "read")):
             if new is not None or order.unmapped:
                 order.states.append(_state(version, step, new, "snapshot"))
-            order.rows, order.unmapped = rows, False
-            self._count(step, "loaded")
-            return
-        old = state_of(order.rows, moment.codes)
-        said = list(events_of(old, new))
-        order.rows = rows
-        for ordinal, (kind, data) in enumerate(said, 1):
-            order.events.append(Said(version, ordinal, kind, data, "live", step.time))
-        if old != new:
+            label = "loaded"
+        elif step.renumbering is not None:
+            self._renumbered(moment, order, version, step, new)
+            label = "translated"
+        else:
+            label = _told(order, version, step, state_of(order.rows, moment.codes), new)
+        order.rows, order.unmapped = rows, False
+        self._count(step, label)
+
+    def _renumbered(self, moment: Moment, order: Order, version: int, step: Step, new: State | None) -> None:
+        """Events are evaluated where OLD is known under the other key: seen whole, and when it is read."""
+        how = step.renumbering
+        assert how is not None
+        old: State | None = None
+        if how.came_from is not None and how.whole and moment.what == "read":
+            origin = self.orders.get(how.came_from, Order())
+            now = origin.rows, bool(origin.waiting)
+            rows, waits = self._before.get((how.came_from, step.transaction), now)
+            old = None if waits else state_of(rows, moment.codes)
+        if old is not None:
+            _told(order, version, step, old, new, anyway=True)
+        elif new is not None or order.published:
             order.states.append(_state(version, step, new, "live"))
-        reason = "no root row yet" if old is None and new is None else IGNORED
-        self._count(step, "translated" if said or old != new else f"ignored: {reason}")
 
     def _refuse(self, key: str, order: Order, version: int) -> None:
         order.refused.add(version)
@@ -210,7 +194,7 @@ class Oracle:
 
     def _count(self, step: Step, label: str, by: int = 1) -> None:
         for effect in step.effects:
-            self.counts[effect.table, label] += by
+            self.counts[effect.table, label] += by * effect.counted
 
 
 def _applied(rows: Rows, step: Step) -> Rows:
@@ -224,5 +208,22 @@ def _applied(rows: Rows, step: Step) -> Rows:
     return after
 
 
+def _told(order: Order, version: int, step: Step, old: State | None, new: State | None, *, anyway: bool = False) -> str:
+    """Events and state of a step whose OLD is known; what its changes are counted as. `anyway`: a state is published."""
+    said = list(events_of(old, new))
+    for ordinal, (kind, data) in enumerate(said, 1):
+        order.events.append(_said(version, step, ordinal, kind, data, "live"))
+    if old != new or anyway:
+        order.states.append(_state(version, step, new, "live"))
+    reason = "no root row yet" if old is None and new is None else IGNORED
+    return "translated" if said or old != new else f"ignored: {reason}"
+
+
 def _state(version: int, step: Step, state: State | None, event_class: str) -> Said:
-    return Said(version, 0, "Order.v1", state, event_class, step.time)
+    return _said(version, step, 0, "Order.v1", state, event_class)
+
+
+def _said(version: int, step: Step, ordinal: int, kind: str, data: dict[str, Any] | None, event_class: str) -> Said:
+    how = step.renumbering
+    came, went = (None, None) if how is None else (how.came_from, how.went_to)
+    return Said(version, ordinal, kind, data, event_class, step.time, came, went)

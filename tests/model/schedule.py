@@ -158,7 +158,7 @@ def play(source: Dice, connector: Dice, worker: Dice) -> Schedule:
 
 def verdict(schedule: Schedule, lived: Life) -> None:
     """Ask the oracle."""
-    oracle = Oracle(lived.journal, TABLES, lived.loaded or ())
+    oracle = Oracle(lived.journal, TABLES, lived.loaded or (), alone=schedule.wire.partitions == 1)
     oracle.replay(schedule.store.moments)
     for table, _ in lived.cut:
         oracle.counts[table, "loaded"] += 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pipeline.log.port import Outgoing, TopicPartition
 from tests.model.dice import Dice
 from tests.model.journal import Row, RowChange, Transaction
-from tests.model.legacy import TABLES, Commit, Database
+from tests.model.legacy import EVERYWHERE, TABLES, WHOLE, Commit, Database
 from tests.model.wire import Sent, Wire
 
 CLOSER = "Z  "
@@ -43,7 +43,7 @@ class Life:
 
 def life(dice: Dice, wire: Wire, *, exactly_once: bool) -> Life:
     """A life drawn from dice: perhaps with a past of which a snapshot tells, perhaps one that was cut and begun again."""
-    database = Database(dice)
+    database = Database(dice, WHOLE if wire.partitions == 1 else EVERYWHERE)
     cut: Shown = []
     loaded = None
     if dice.chance(40):

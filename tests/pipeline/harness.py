@@ -121,6 +121,7 @@ def worker(
     passed: Callable[[], int | None] = lambda: None,
     source: Callable[[], str | None] = lambda: None,
     epoch: int = 1,
+    begin: bool = True,
     changelog: bool = False,
     **feed: Any,
 ) -> TranslatorWorker:
@@ -136,7 +137,8 @@ def worker(
         source=source,
         changelog=changelog,
     )
-    made.begin()
+    if begin:
+        made.begin()
     return made
 
 

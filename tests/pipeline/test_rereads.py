@@ -152,6 +152,15 @@ def test_a_row_older_than_a_change_that_was_seen_is_dropped() -> None:
     assert story.store.counts()["orders", "repeat"] == 1
 
 
+def test_a_row_that_does_not_say_where_it_was_read_cannot_stand_against_a_change() -> None:
+    story = known()
+    story.commit(("orders", "u", order(1), order(1, "S")))
+    story.blocking("orders", order(1), 0)
+    story.complete("Initial Snapshot")
+    story.run()
+    assert (story.states()["1"] or {})["status"] == "shipped"
+
+
 def test_rows_of_a_blocking_snapshot_speak_of_a_position_that_the_stream_has_to_pass() -> None:
     story = known()
     at = story.lsn + 100

@@ -29,6 +29,14 @@ class GroupInUse(LogError):
     hint = "End the workers of this group (or wait until the broker has given them up), then run the command again."
 
 
+class MembershipLost(LogError):
+    """This process is no member of group {group} of the log {path} any more: offsets of its partitions were not committed."""
+
+    code = "log.membership-lost"
+    hint = "It joins again by itself and goes on. If it happens often, look for a machine that stalls for seconds."
+    transient = True
+
+
 class AccessDenied(LogError):
     """The brokers of the log {path} refuse this user: {reason}."""
 

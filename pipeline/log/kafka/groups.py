@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 from aiokafka.protocol.admin import ListGroupsRequest
 from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 
@@ -15,15 +16,41 @@ from pipeline.log.port import TopicPartition
 _NO_GENERATION, _NO_MEMBER, _BROKER_RETENTION = -1, "", -1
 
 
-async def committed(connection: Connection, group: str) -> dict[TopicPartition, int]:
-    """The offsets of all partitions that the group has committed."""
+class Standing(NamedTuple):
+    """The committed offset of one partition, and offsets of topics beside that hold for this partition alone.
 
-    async def ask() -> dict[TopicPartition, int]:
+    A worker reads marks for all of its partitions. How far they have been acted upon stands in the note of each
+    partition's own offset, so that whoever takes the partition over reads them from there.
+    """
+
+    offset: int
+    beside: Mapping[TopicPartition, int] = {}
+
+
+async def standing(connection: Connection, group: str) -> dict[TopicPartition, Standing]:
+    """Where the group stands in all partitions that it has committed."""
+
+    async def ask() -> dict[TopicPartition, Standing]:
         response = await connection.to_coordinator(group, OffsetFetchRequest(group, None))
         check(response.error_code)
-        return _offsets(response)
+        return _standings(response)
 
     return await connection.patiently(ask, group=group)
+
+
+async def committed(connection: Connection, group: str) -> dict[TopicPartition, int]:
+    """The offsets of all partitions that the group has committed; of those beside, how far all partitions have come."""
+    found = await standing(connection, group)
+    beside: dict[TopicPartition, int] = {}
+    for one in found.values():
+        for place, offset in one.beside.items():
+            beside[place] = min(offset, beside.get(place, offset))
+    return {place: one.offset for place, one in found.items()} | beside
+
+
+def note_of(beside: Mapping[TopicPartition, int]) -> str:
+    """The note of an offset that says where topics beside stand."""
+    return msgspec.json.encode([(topic, partition, offset) for (topic, partition), offset in beside.items()]).decode()
 
 
 async def commit(connection: Connection, group: str, offsets: Mapping[TopicPartition, int]) -> None:
@@ -55,11 +82,20 @@ async def names(connection: Connection) -> list[str]:
     return [group for group in await connection.patiently(ask) if await committed(connection, group)]
 
 
-def _offsets(response: Any) -> dict[TopicPartition, int]:
+def _standings(response: Any) -> dict[TopicPartition, Standing]:
     found = {}
     for topic, partitions in response.topics:
-        for partition, offset, _, code in partitions:
+        for partition, offset, note, code in partitions:
             check(code)
             if offset >= 0:
-                found[topic, partition] = offset
+                found[topic, partition] = Standing(offset, _beside(note or ""))
     return found
+
+
+def _beside(note: str) -> dict[TopicPartition, int]:
+    """What a note says; other programs that commit for the group may write there what they like."""
+    try:
+        told = msgspec.json.decode(note, type=list[tuple[str, int, int]])
+    except msgspec.DecodeError:
+        return {}
+    return {(topic, partition): offset for topic, partition, offset in told}

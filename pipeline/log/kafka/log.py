@@ -7,11 +7,12 @@ idempotent producer, read committed. A log object belongs to one thread; aiokafk
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.log.kafka import groups, topics
 from pipeline.log.kafka.connection import Connection
 from pipeline.log.kafka.loop import LoopThread
+from pipeline.log.kafka.member import GroupMember
 from pipeline.log.kafka.placing import partition_of
 from pipeline.log.kafka.produce import Appender
 from pipeline.log.kafka.reader import Reader
@@ -83,6 +84,16 @@ class KafkaLog:
         """See the port."""
         self._check_open()
         return self._loop.call(groups.committed(self._connection, group))
+
+    def standing(self, group: str) -> Mapping[TopicPartition, groups.Standing]:
+        """Where a group stands in each partition, and of topics beside what holds for that partition alone."""
+        self._check_open()
+        return self._loop.call(groups.standing(self._connection, group))
+
+    def join(self, group: str, topic: str, changed: Callable[[], None]) -> GroupMember:
+        """Become a member of a group over the partitions of a topic. It has to be closed before the log is."""
+        self._spec(topic)
+        return GroupMember(self._connection, group, topic, changed)
 
     def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """See the port; `log.group-in-use` if the group has members, `ValueError` for a negative offset."""
