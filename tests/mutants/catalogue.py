@@ -21,6 +21,8 @@ class Mutant:
 
 
 FOLD, CRASH, PARKING = "tests/pipeline/test_fold.py", "tests/pipeline/test_crash.py", "tests/pipeline/test_parking.py"
+KAFKA = "tests/pipeline/log/kafka/test_kafka_transactions.py"
+PROOFS, REREADS = "tests/pipeline/test_proofs.py", "tests/pipeline/test_rereads.py"
 EXPRESSIONS = "tests/translators/expression"
 VALUES, DUCKDB = f"{EXPRESSIONS}/test_values.py", f"{EXPRESSIONS}/test_duckdb.py"
 
@@ -131,6 +133,63 @@ MUTANTS = (
         "    for index, step in enumerate(waiting):\n",
         "    for index, step in enumerate(waiting[:1]):\n",
         (f"{PARKING}::test_released_under_a_fixed_mapping_it_is_as_if_nothing_had_happened",),
+    ),
+    Mutant(
+        "no version guard",
+        "pipeline/projection/fold.py",
+        "        if slot.version is not None and event.sequence <= slot.version:\n",
+        "        if False:\n",
+        ("tests/pipeline/projection/test_versions.py",),
+    ),
+    Mutant(
+        "stable end instead of high watermark",
+        "pipeline/log/kafka/fetch.py",
+        "    request = OffsetRequest(-1, _READ_UNCOMMITTED,",
+        "    request = OffsetRequest(-1, _READ_COMMITTED,",
+        (f"{KAFKA}::test_the_end_is_the_high_watermark_and_what_is_open_is_neither_shown_nor_passed",),
+        "Kafka's jars, or Maven and a Maven Central to fetch them from",
+    ),
+    Mutant(
+        "the connector's offset reached a transaction, not passed it",
+        "pipeline/grouping.py",
+        "            if passed > after if after is not None",
+        "            if passed >= after if after is not None",
+        (f"{PROOFS}::test_the_offset_has_to_pass_the_last_commit_before_not_only_reach_it",),
+    ),
+    Mutant(
+        "an END closes without exactly-once",
+        "pipeline/marks.py",
+        "        return frozenset(ended) if self._job.feed.exactly_once else frozenset()\n",
+        "        return frozenset(ended)\n",
+        (f"{PROOFS}::test_an_end_that_is_readable_before_the_last_rows_closes_nothing_without_exactly_once",),
+    ),
+    Mutant(
+        "a snapshot row does not wait for what was open before it",
+        "pipeline/grouping.py",
+        "            if first.until is None and first.behind & self._open.keys():\n",
+        "            if False:\n",
+        (f"{REREADS}::test_a_row_waits_for_the_transactions_that_were_open_before_it",),
+    ),
+    Mutant(
+        "a snapshot is published before that is pinned",
+        "pipeline/partition.py",
+        "        batch.save.pins.append(Pin(command=REREAD, partition=self.partition, at=self.position))\n",
+        "        batch.save.pins.append(Pin(command=REREAD, partition=self.partition, at=self.position, result='no'))\n",
+        (f"{REREADS}::test_killed_while_it_is_published_it_goes_on_before_anything_else",),
+    ),
+    Mutant(
+        "positions of another epoch count",
+        "pipeline/batch.py",
+        "        return stored if stored.epoch == epoch else",
+        "        return stored if stored.epoch else",
+        ("tests/pipeline/test_epochs.py::test_positions_of_the_epoch_before_make_no_repeats",),
+    ),
+    Mutant(
+        "a renumbered thing is a deletion and a creation",
+        "pipeline/step.py",
+        "            if waiting.renumbers:\n",
+        "            if False:\n",
+        ("tests/pipeline/test_moves.py::test_a_renumbered_root_is_one_thing_with_another_number",),
     ),
     Mutant(
         "a negation is dropped",
