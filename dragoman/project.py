@@ -87,12 +87,15 @@ class Project:
         """The schemas of the source's Avro records, if it declares where they are."""
         return None if self.source.registry is None else self.source.registry.open()
 
-    def decoder(self, schema: LegacySchema | None = None) -> Decoder:
-        """What reads the source's records, by the project's legacy schema or by another one."""
+    def decoder(self, translator: CompiledTranslator | None = None, schema: LegacySchema | None = None) -> Decoder:
+        """What reads the source's records, by the project's legacy schema or by another one.
+
+        For a translator the columns have to be there that it needs, else all that are declared.
+        """
         from connectors.debezium.decode import Decoder
 
-        source = self.source
-        return Decoder(schema or self.schema, source.notifications, self.registry, source.signals)
+        source, needs = self.source, None if translator is None else translator.columns
+        return Decoder(schema or self.schema, source.notifications, self.registry, source.signals, needs)
 
     @cached_property
     def contracts(self) -> Contracts:

@@ -122,7 +122,7 @@ def _is_news(translator: CompiledTranslator, old: Rows, new: Rows, facts: Facts)
 
 def _transactions_of(project: Project, translator: CompiledTranslator, key: str) -> Iterator[tuple[Change, ...]]:
     """The changes of a key that the log holds, each transaction together, repeats left out."""
-    decoder = project.decoder()
+    decoder = project.decoder(translator)
     by_transaction: dict[str | None, list[Change]] = {}
     with reading(project) as log:
         for _, records in LogFeed(log, project.source.feed_of(translator)).changes():

@@ -72,8 +72,8 @@ def rehearsed(new: Project, old: Project, name: str, recording: Path | None, lim
     was = new.source.feed_of(before)
     if was.topic != feed.topic:
         raise FeedDiffers(translator=name, old=was.topic, new=feed.topic, where=new.source.file)
-    decoder = new.decoder()
-    other = decoder if old.schema == new.schema else new.decoder(old.schema)
+    decoder, same = new.decoder(after), (old.schema, before.columns) == (new.schema, after.columns)
+    other = decoder if same else new.decoder(before, old.schema)
     sides = side_of(old, before, contracts, other), side_of(new, after, new.contracts, decoder)
     if recording is not None:
         encoding = new.source.origin.encoding if isinstance(new.source.origin, Recording) else "text"

@@ -8,11 +8,13 @@ from contextlib import ExitStack
 import msgspec
 
 from dragoman.project import Project
+from dragoman.schema_news import SchemaNews, told
 from dragoman.waiting import parked_keys
 from dragoman.wiring import action_of, projection_of, state_of
 from pipeline.feed import Feed, group_of
 from pipeline.grouping import CLOSED
 from pipeline.log.port import Log
+from pipeline.news import news_of
 from pipeline.state.port import StateStore
 from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
@@ -61,6 +63,7 @@ class TranslatorStanding(msgspec.Struct, frozen=True, kw_only=True):
     trouble: Trouble | None = None
     proofs: Mapping[str, int] = {}
     late: int = 0
+    news: tuple[SchemaNews, ...] = ()
 
 
 class ReaderStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +105,7 @@ def _translator(project: Project, log: Log, name: str) -> TranslatorStanding:
         trouble=trouble,
         proofs={label.removeprefix(CLOSED): n for (_, label), n in counts.items() if label.startswith(CLOSED)},
         late=sum(n for (_, label), n in counts.items() if label == "late"),
+        news=tuple(told(project, one) for one in news_of(counts)),
     )
 
 

@@ -136,7 +136,7 @@ def works(
                     log=log,
                     store=store,
                     translator=translator,
-                    decoder=project.decoder(),
+                    decoder=project.decoder(translator),
                     feed=feed,
                     identity=identity_of(project),
                     progress=progress,

@@ -37,7 +37,7 @@ class Aside(msgspec.Struct, frozen=True):
 def aside(decoded: Decoded, record: Record, translator: Translator) -> Decoded | Aside:
     """What a record was decoded to, unless it has to be set aside."""
     match decoded:
-        case Unreadable(problem=problem, table=table):
+        case Unreadable(problem=problem, table=table) if not is_schema_changed(decoded):
             return Aside(record, problem, table)
         case Change(table=table) as change if table in translator.tables:
             try:
@@ -45,6 +45,11 @@ def aside(decoded: Decoded, record: Record, translator: Translator) -> Decoded |
             except Refused as refused:
                 return Aside(record, refused.problem, table)
     return decoded
+
+
+def is_schema_changed(record: Unreadable) -> bool:
+    """Whether a record cannot be read for a column that is gone or has another type, and so will those behind it."""
+    return record.problem.code in ("record.column-missing", "record.type-mismatch") and bool(record.problem.columns)
 
 
 def set_aside(batch: Batch, one: Aside) -> None:

@@ -16,7 +16,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from connectors.debezium.records import Truncate
 from pipeline.spill import Spill
-from translators.change import Change, read_at
+from translators.change import Change, Drift, read_at
 from translators.errors import DragomanError
 
 Proof = Literal["later", "end", "passed"]
@@ -167,6 +167,8 @@ class Grouping:
         self._newest: datetime | None = None
         self._reread: list[Reread] = []
         self._touched: dict[Row, int] = {}
+        self.told: set[tuple[str, Drift]] = set()
+        """How the columns of tables were seen to differ from what is declared, and told."""
         self.over: deque[Transaction | Reread] = deque()
         """In commit order; `settled` takes the first one out."""
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from connectors.debezium.records import Decoded, IncrementalRow, Truncate, Unreadable
-from pipeline.aside import Aside, set_aside
+from connectors.debezium.records import Decoded, IncrementalRow, SchemaChanged, Truncate, Unreadable
+from pipeline.aside import Aside, is_schema_changed, set_aside
 from pipeline.batch import Batch
 from pipeline.grouping import CLOSED, Grouping, Reread, Transaction
 from pipeline.loading import is_repeated, reread
 from pipeline.moves import Stopped, TableTruncated, Work, emptied, linked, place
+from pipeline.news import note, notice
 from pipeline.state.port import Stored
 from translators.change import Change
 
@@ -48,6 +49,10 @@ def step(batch: Batch, grouping: Grouping, arrived: Sequence[Arrived], alone: bo
                 grouping.close_before(decoded)
                 if decoded.table in tables:
                     _truncate(batch, grouping, decoded, timestamp, alone)
+            case SchemaChanged(tables=changed, at=at):
+                for table, _ in changed:
+                    if table in tables:
+                        note(batch, "altered", table, "", at, None)
             case _:
                 pass  # tombstones, heartbeats, markers and messages are no changes of a row
     grouping.release()
@@ -59,6 +64,8 @@ def _read(
     """One change of the translator's tables: loaded at once, put into its transaction, or to wait for its place."""
     places = place(batch.translator, change, alone)
     batch.count(change.table, "read")
+    if change.drift is not None:
+        notice(batch, grouping.told, change)
     for placed in places:
         if change.is_snapshot and not batch.live:
             batch.load(placed.key, change)
@@ -148,9 +155,34 @@ def _some(works: Iterator[Work], limit: int) -> tuple[list[Work], int, bool]:
     return found, size, False
 
 
-def unreadable(record: Unreadable) -> RecordUnreadable:
+def unreadable(record: Unreadable) -> Stopped:
     """The error for a record that cannot be read: nothing may be taken for granted behind it."""
-    return RecordUnreadable(where=record.at, problem=record.problem.message, code=record.problem.code)
+    problem = record.problem
+    if is_schema_changed(record):
+        kind = ColumnGone if problem.code == "record.column-missing" else ColumnRetyped
+        return kind(where=record.at, problem=problem.message, column=problem.columns[0])
+    return RecordUnreadable(where=record.at, problem=problem.message, code=problem.code)
+
+
+class ColumnGone(Stopped):
+    """{column} is needed and does not come any more: {problem}."""
+
+    code = "feed.column-gone"
+    hint = (
+        "The partition stopped before it, and no null was published. Was the column dropped or renamed? Correct "
+        "schema.yaml and the mappings that use {column} (`dragoman lineage {column}` names them), then run again. A "
+        "generated column is sent by snapshots only: leave it out, and compute it in the mapping."
+    )
+
+
+class ColumnRetyped(Stopped):
+    """{column} is needed and has another type now: {problem}."""
+
+    code = "feed.column-retyped"
+    hint = (
+        "The partition stopped before it. Say the new type in schema.yaml, look at the mappings that use {column} "
+        "(`dragoman lineage {column}` names them), then run again."
+    )
 
 
 class RecordUnreadable(Stopped):

@@ -69,7 +69,7 @@ def _hops(translator: str, topic: str, name: str, view: ProjectionView, pipeline
             group_of(translator),
             lambda partition: feed.begins == "empty" or pipeline.store.is_live(partition),
             pipeline.stopped,
-            lambda partition, offset: open_step(log, Decoder(pipeline.schema), feed.topic, partition, offset),
+            lambda partition, offset: open_step(log, Decoder(pipeline.schema, needs={}), feed.topic, partition, offset),
         ),
         view_hop(log, topic, name, view.checkpoint, pipeline.stopped),
     )

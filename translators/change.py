@@ -39,6 +39,17 @@ class Coordinate(msgspec.Struct, frozen=True):
         return f"{self.topic} {self.partition}:{self.offset:,}"
 
 
+class Drift(msgspec.Struct, frozen=True):
+    """How the columns of a row differ from those that `schema.yaml` declares, where nothing needs them.
+
+    `added` are not declared, `missing` were not sent, `retyped` have another type; the row has none of them.
+    """
+
+    added: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    retyped: tuple[str, ...] = ()
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One Debezium row change.
 
@@ -66,6 +77,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     the other side."""
     counted: bool = True
     """False: it follows from another change, with which it is counted (the place that a moved row left, a truncate)."""
+    drift: Drift | None = None
+    """How its rows differ from what is declared; the same object for all rows of one shape."""
     origin: str | None = None
     """Who wrote it first, where it came to the source by replication and the source says so."""
 

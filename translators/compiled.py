@@ -51,6 +51,13 @@ class CompiledTranslator:
         self._keys = key_columns(mapping, bound.schema.tables)
         self._given = generated.namespace
 
+    @cached_property
+    def columns(self) -> MappingType[str, frozenset[str]]:
+        """The columns of each table that it needs: those behind its key, fields, events and rules, and what orders parts."""
+        from translators.lineage import columns_of
+
+        return columns_of(self.bound)
+
     # Python compiles the text at its first use: most commands read all mappings, and run none or one.
     @cached_property
     def _functions(self) -> dict[str, Any]:

@@ -66,6 +66,20 @@ def of_column(lines: Iterable[Line], column: str) -> tuple[Line, ...]:
     return tuple(line for line in lines if column in line.columns)
 
 
+def columns_of(bound: BoundMapping) -> MappingType[str, frozenset[str]]:
+    """All columns that a mapping needs, by table: those of every line, the tables' keys, and what orders its parts."""
+    tables = bound.schema.tables
+    found = {table: set(tables[table].key) for table in (bound.mapping.root, *bound.mapping.parts)}
+    for name, part in bound.mapping.parts.items():
+        found[name].update(part.parent, part.order)
+    for line in lineage(bound):
+        for name in line.columns:
+            table, _, column = name.rpartition(".")
+            if column != "*":
+                found[table].add(column)
+    return {table: frozenset(columns) for table, columns in found.items()}
+
+
 class _Tracer:
     def __init__(self, bound: BoundMapping) -> None:
         self._bound = bound

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -50,7 +52,8 @@ class Decoder:
     `schema` is the legacy's; without it only records that carry their own schema can be read. `notification_topic` is
     where the connector says what it does; without it notifications are known by their shape. `registry` has the schemas
     of Avro records; without it they are refused. `signal_table` is the connector's `signal.data.collection`, as
-    `schema.yaml` names it.
+    `schema.yaml` names it. `needs` are the columns that rows must have, by table (none told: all that are declared); what
+    other columns do is told in `Change.drift`.
     """
 
     def __init__(
@@ -59,7 +62,9 @@ class Decoder:
         notification_topic: str | None = None,
         registry: SchemaRegistry | None = None,
         signal_table: str | None = None,
+        needs: Mapping[str, Collection[str]] | None = None,
     ) -> None:
+        self._needs = needs
         self._schema = schema
         self._encoding = Encoding() if schema is None else schema.encoding
         self._notification_topic = notification_topic
@@ -180,13 +185,14 @@ class Decoder:
 
     def _new_reader(self, table: str, sent: Sent | None, form: SourceForm) -> TableReader:
         declared = None if self._schema is None else self._schema.tables.get(table)
+        needed = None if self._needs is None else self._needs.get(table, ())
         if sent is not None and sent.columns is not None:
-            plan = sent_plan(table, sent.columns, declared, self._encoding, form.connector)
-        elif declared is not None:
-            plan = declared_plan(table, declared, self._encoding, form.connector)
-        else:
+            plan = sent_plan(table, sent.columns, declared, self._encoding, form.connector, needed)
+            return TableReader(table, plan, "avro" if isinstance(sent, AvroSchema) else "json", form)
+        if declared is None:
             raise Refusal("record.unknown-table")
-        return TableReader(table, plan, "avro" if isinstance(sent, AvroSchema) else "json", form)
+        reshape = partial(declared_plan, table, declared, self._encoding, form.connector, needed=needed)
+        return TableReader(table, reshape(), "json", form, reshape)
 
     def _change(
         self, at: Coordinate, key: bytes | None, found: Envelope | AvroEnvelope, reader: TableReader, headers: Headers
@@ -211,6 +217,7 @@ class Decoder:
             time=None if snapshot else moment(source),
             at=at,
             flagged=flagged,
+            drift=reader.plan.drift,
             origin=None if snapshot else origin(source),
         )
         if source.snapshot == "incremental":

@@ -42,6 +42,7 @@ def everyday(
             committed_after=committed,
             time=None if snapshot else moment(source),
             at=at,
+            drift=reader.plan.drift,
             origin=None if snapshot else origin(source),
         )
     except (*EXPECTED, Refusal):

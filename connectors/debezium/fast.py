@@ -143,7 +143,7 @@ def fast_rows(plan: RowPlan, form: Form) -> FastRows | None:
     key_columns = [plan.columns[name] for name in plan.key]
     make = _json_source if form == "json" else _avro_source
     try:
-        source = make(list(plan.columns.values()), key_columns, ways, scope)
+        source = make(list(plan.columns.values()), key_columns, ways, scope, plan.skipped)
     except ValueError:
         # A column's name that JSON escapes is no name of a struct's field.
         return None
@@ -152,8 +152,10 @@ def fast_rows(plan: RowPlan, form: Form) -> FastRows | None:
     return FastRows(scope["row"], scope["key"], source)
 
 
-def _json_source(columns: list[Column], keys: list[Column], ways: dict[str, _Way], scope: dict[str, Any]) -> str:
-    scope["decode"], scope["decode_key"] = _decoder(columns, ways), _decoder(keys, ways, certain=True)
+def _json_source(
+    columns: list[Column], keys: list[Column], ways: dict[str, _Way], scope: dict[str, Any], skipped: Sequence[str]
+) -> str:
+    scope["decode"], scope["decode_key"] = _decoder(columns, ways, skipped), _decoder(keys, ways, certain=True)
     items = [f"{c.name!r}: {_json_value(c, f's.f{i}', ways[c.name])}" for i, c in enumerate(columns)]
     parts = [_part(ways[c.name], ways[c.name].json.format(v=f"s.f{i}")) for i, c in enumerate(keys)]
     return "\n".join(
@@ -170,7 +172,9 @@ def _json_source(columns: list[Column], keys: list[Column], ways: dict[str, _Way
     )
 
 
-def _avro_source(columns: list[Column], keys: list[Column], ways: dict[str, _Way], scope: dict[str, Any]) -> str:
+def _avro_source(
+    columns: list[Column], keys: list[Column], ways: dict[str, _Way], scope: dict[str, Any], skipped: Sequence[str]
+) -> str:
     items = [f"{c.name!r}: {_value(c, f'r[{c.field!r}]', ways[c.name].avro)}" for c in columns]
     parts = [_part(ways[c.name], ways[c.name].avro.format(v=f"r[{c.field!r}]")) for c in keys]
     # Text is the one thing that is taken as it is and may yet be a placeholder.
@@ -187,13 +191,16 @@ def _avro_source(columns: list[Column], keys: list[Column], ways: dict[str, _Way
     )
 
 
-def _decoder(columns: Sequence[Column], ways: dict[str, _Way], *, certain: bool = False) -> Callable[[bytes], Any]:
+def _decoder(
+    columns: Sequence[Column], ways: dict[str, _Way], skipped: Sequence[str] = (), *, certain: bool = False
+) -> Callable[[bytes], Any]:
     fields: list[tuple[str, Any, Any]] = []
     for at, column in enumerate(columns):
         kind = ways[column.name].type
         optional = column.nullable and not certain and kind is not Any
         fields.append((f"f{at}", kind | None if optional else kind, msgspec.field(name=column.field)))
-    # A field that is passed over is not looked at either, and the careful way might refuse it.
+    # A field that is passed over would not be looked at either, and the careful way might refuse it.
+    fields += [(f"x{at}", Any, msgspec.field(name=field)) for at, field in enumerate(skipped)]
     struct = msgspec.defstruct("Everyday", fields, gc=False, forbid_unknown_fields=True)
     return msgspec.json.Decoder(struct, float_hook=Decimal).decode
 

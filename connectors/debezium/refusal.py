@@ -38,8 +38,8 @@ CODES: dict[str, tuple[str, str]] = {
         "Set `replica_identity` in schema.yaml to what the database has, or ALTER TABLE ... REPLICA IDENTITY FULL.",
     ),
     "record.column-missing": (
-        "the record does not have column {column}, which schema.yaml says the table has",
-        "A dropped or generated column is not sent: take it out of schema.yaml.",
+        "the record does not have column {column}, which schema.yaml says the table has{what}",
+        "A dropped or renamed column is not sent, nor is a generated one with changes: correct schema.yaml and what uses it.",
     ),
     "record.connector-unknown": (
         "the record was written by a connector that is not known",

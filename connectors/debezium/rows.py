@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,6 +27,7 @@ from connectors.debezium.wire import (
     Wire,
     native_wire,
 )
+from translators.change import Drift
 from translators.schema import Encoding, Kind, Table, Type
 from translators.values import OutOfRange, Row, Unavailable, key_text
 
@@ -50,11 +51,22 @@ class RowPlan:
     """Reads rows and keys of one table, given as JSON held them.
 
     `key` holds the primary key's columns as `schema.yaml` names them (none: the record's key is taken as it is), `full`
-    says whether old rows are whole.
+    says whether old rows are whole. `skipped` are fields of the record that enter no row, `drift` says why.
     """
 
-    def __init__(self, name: str, columns: Sequence[Column], table: Table | None, hidden: Placeholder) -> None:
+    def __init__(
+        self,
+        name: str,
+        columns: Sequence[Column],
+        table: Table | None,
+        hidden: Placeholder,
+        skipped: Sequence[str] = (),
+        drift: Drift | None = None,
+    ) -> None:
         self.name = name
+        self.skipped = tuple(skipped)
+        self.drift = drift
+        self.fields = frozenset([*(column.field for column in columns), *skipped])
         self.hidden = hidden
         self.columns = {column.name: column for column in columns}
         self.key: tuple[str, ...] = () if table is None else table.key
@@ -132,23 +144,41 @@ def _in_key(value: Any) -> bool:
     return True
 
 
-def declared_plan(name: str, table: Table, encoding: Encoding, connector: str = "postgresql") -> RowPlan:
-    """The plan for records without schema: `schema.yaml` tells the types; columns it does not have are skipped."""
-    wires = {column: native_wire(native, encoding) for column, native in table.native.items()}
-    return _plan(name, wires, dict.fromkeys(wires), table, encoding, connector)
+def declared_plan(
+    name: str,
+    table: Table,
+    encoding: Encoding,
+    connector: str = "postgresql",
+    sent: Iterable[str] | None = None,
+    needed: Collection[str] | None = None,
+) -> RowPlan:
+    """The plan for records without schema: `schema.yaml` tells the types; columns it does not have are skipped.
+
+    `sent` are the fields that a row has, if not those that are declared; those that are `needed` (none told: all) must be
+    among them.
+    """
+    sent = table.columns if sent is None else list(sent)
+    _check_needed(table, sent, sent, needed)
+    wires = {column: native_wire(native, encoding) for column, native in table.native.items() if column in sent}
+    return _plan(name, wires, dict(zip(wires, wires, strict=True)), table, encoding, connector, sent, needed)
 
 
 def sent_plan(
-    name: str, sent: Mapping[str, Wire], table: Table | None, encoding: Encoding, connector: str = "postgresql"
+    name: str,
+    sent: Mapping[str, Wire],
+    table: Table | None,
+    encoding: Encoding,
+    connector: str = "postgresql",
+    needed: Collection[str] | None = None,
 ) -> RowPlan:
-    """The plan for records with their schema: it must have each column that `schema.yaml` has, and may have more."""
-    fields = {field: field for field in sent} if table is None else _fields(sent, table)
+    """The plan for records with their schema: it must have each column of `schema.yaml` that is needed, and may have more."""
+    fields = {field: field for field in sent} if table is None else _fields(sent, table, needed)
     wires = {column: sent[field] for column, field in fields.items()}
-    return _plan(name, wires, fields, table, encoding, connector)
+    return _plan(name, wires, fields, table, encoding, connector, sent, needed)
 
 
-def _fields(sent: Mapping[str, Wire], table: Table) -> dict[str, str]:
-    """Each column with the field that holds it, in the order of the record.
+def _fields(sent: Mapping[str, Wire], table: Table, needed: Collection[str] | None) -> dict[str, str]:
+    """Each declared column with the field that holds it, in the order of the record.
 
     A connector with `field.name.adjustment.mode` renames columns; an adjusted name that two columns share is none.
     """
@@ -160,10 +190,18 @@ def _fields(sent: Mapping[str, Wire], table: Table) -> dict[str, str]:
             found[column] = column
         elif other in sent and other not in table.columns and adjusted[other] == 1:
             found[column] = other
-        else:
-            raise Refusal("record.column-missing", column=column)
+    _check_needed(table, found, [field for field in sent if field not in found.values()], needed)
     columns = {field: column for column, field in found.items()}
-    return {columns.get(field, field): field for field in sent}
+    return {columns[field]: field for field in sent if field in columns}
+
+
+def _check_needed(table: Table, found: Container[str], sent: Iterable[str], needed: Collection[str] | None) -> None:
+    """`Refusal` for a column that is needed and was not sent; a column that is not declared may be its new name."""
+    for column in table.columns:
+        if column not in found and (needed is None or column in needed or column in table.key):
+            others = [field for field in sent if field not in table.columns]
+            news = f"; it has {', '.join(others)}, which schema.yaml does not know" if others else ""
+            raise Refusal("record.column-missing", news, column=column)
 
 
 def adjusted_name(name: str) -> str:
@@ -175,20 +213,37 @@ def adjusted_name(name: str) -> str:
 def _plan(
     name: str,
     wires: Mapping[str, Wire],
-    fields: Mapping[str, str | None],
+    fields: Mapping[str, str],
     table: Table | None,
     encoding: Encoding,
     connector: str,
+    sent: Collection[str],
+    needed: Collection[str] | None,
 ) -> RowPlan:
     hidden = Placeholder(encoding.unavailable)
     form = SOURCES.get(connector)
     columns = []
+    retyped = []
     for column, wire in wires.items():
         # A comma in a member is escaped by some connectors only, and one of them does so on one of two ways in.
         if wire.name == ENUM and form is not None and form.escapes_enums:
             wire = msgspec.structs.replace(wire, name=ESCAPED)
-        columns.append(_column(column, fields[column] or column, wire, table, encoding, hidden))
-    return RowPlan(name, columns, table, hidden)
+        try:
+            columns.append(_column(column, fields[column], wire, table, encoding, hidden))
+        except Refusal:
+            if table is None or needed is None or column in needed or column in table.key:
+                raise
+            retyped.append(column)
+    if table is None:
+        return RowPlan(name, columns, None, hidden)
+    used = {column.field for column in columns}
+    skipped = [field for field in sent if field not in used]
+    drift = Drift(
+        added=tuple([field for field in skipped if field not in {fields[column] for column in retyped}]),
+        missing=tuple([column for column in table.columns if column not in fields]),
+        retyped=tuple(retyped),
+    )
+    return RowPlan(name, columns, table, hidden, skipped, None if drift == Drift() else drift)
 
 
 def _column(name: str, field: str, wire: Wire, table: Table | None, encoding: Encoding, hidden: Placeholder) -> Column:

@@ -9,6 +9,7 @@ from dragoman.commands.options import JsonOption, ProjectOption, project_of
 from dragoman.console import count, paragraph, say, say_json, say_table
 
 if TYPE_CHECKING:
+    from dragoman.schema_news import SchemaNews
     from dragoman.standing import PartitionStanding, ReaderStanding, TranslatorStanding, Trouble
 
 
@@ -66,6 +67,15 @@ def _say_translator(one: TranslatorStanding) -> None:
         say(
             ("  ! ", "yellow"), f"{count(one.unmapped_keys, 'key')} without a publishable state: `dragoman parked list`"
         )
+    for news in one.news:
+        _say_news(news)
+
+
+def _say_news(one: SchemaNews) -> None:
+    say(("  ! ", "yellow"), f"{one.message}, since {one.since or 'the snapshot'} ({one.at})")
+    paragraph(one.fix, "    ")
+    if one.command:
+        say(("    " + one.command, "dim"))
 
 
 def _say_trouble(trouble: Trouble) -> None:
