@@ -19,6 +19,7 @@ from dragoman.commands import (
     parked,
     reconcile,
     rehearse,
+    repair,
     report,
     run,
     schema,
@@ -74,6 +75,7 @@ app.command()(events.events)
 app.command()(history.history)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(parked.app, name="parked")
+app.command()(repair.republish)
 app.add_typer(reconcile.app, name="reconcile")
 app.command()(report.report)
 app.command()(doctor.doctor)

@@ -13,6 +13,7 @@ from translators.yaml_text import YamlNode, did_you_mean, load
 
 MAX_NUMBER = 10_000
 
+_SHARE = re.compile(r"[01](\.[0-9]{1,6})?")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -192,13 +193,21 @@ class Section:
         """`true` or `false`."""
         return self.one_of(key, ("true", "false")) == "true" if key in self else default
 
-    def number(self, key: str) -> int:
+    def number(self, key: str, most: int = MAX_NUMBER) -> int:
         """A whole number from 1 on."""
         text = self.text(key)
-        if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_NUMBER):
-            problem = f"{key} is {text!r}, which is no whole number from 1 to {MAX_NUMBER}"
+        if not (text.isascii() and text.isdigit() and 0 < int(text) <= most):
+            problem = f"{key} is {text!r}, which is no whole number from 1 to {most}"
             raise self._form.wrong(problem, self.node(key).mark, "Correct the number.")
         return int(text)
+
+    def share(self, key: str) -> float:
+        """A decimal number above 0, up to 1."""
+        text = self.text(key)
+        if not (_SHARE.fullmatch(text) and 0 < float(text) <= 1):
+            problem = f"{key} is {text!r}, which is no share above 0, up to 1"
+            raise self._form.wrong(problem, self.node(key).mark, "Write a fifth as 0.2.")
+        return float(text)
 
     def names(self, key: str) -> tuple[str, ...]:
         """One text, or a list of different ones."""

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from dragoman.forms import Environment, Section, read_text
+from pipeline.bounds import Limits
 from translators.errors import DragomanError
 
 FILE = "dragoman.yaml"
 FAILPOINT = "DRAGOMAN_FAILPOINT"
+MOST_PARKED = 1_000_000
 LEVELS = ("error", "warning", "off")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -69,6 +71,7 @@ class Settings:
     places: Mapping[str, str]
     lint: Mapping[str, LintLevel] = field(default_factory=dict)
     """The levels that the project gives to findings of lint, by code."""
+    parking: Limits = field(default_factory=Limits)
 
     def __repr__(self) -> str:
         shown = (f"{f.name}={masked(repr(getattr(self, f.name)))}" for f in fields(self) if f.name != "places")
@@ -95,7 +98,7 @@ def read_settings(folder: Path, variables: Mapping[str, str]) -> Settings:
         raise NoProject(folder=folder)
     environment = Environment(variables)
     form = Section.of(read_text(path, FILE, ""), FILE, environment)
-    form.only(("project", "namespace", "translators", "source", "log", "state"), ("lint",))
+    form.only(("project", "namespace", "translators", "source", "log", "state"), ("lint", "parking"))
     translators = form.names("translators")
     for name in (*translators, form.text("source")):
         if not _NAME.fullmatch(name):
@@ -111,6 +114,19 @@ def read_settings(folder: Path, variables: Mapping[str, str]) -> Settings:
         environment=environment,
         places={key: form.where(key) for key in ("translators", "source")},
         lint=_levels(form.section("lint")) if "lint" in form else {},
+        parking=_limits(form.section("parking")) if "parking" in form else Limits(),
+    )
+
+
+def _limits(form: Section) -> Limits:
+    """How much may be parked on each feed partition of a translator; what is not said stays as it is."""
+    usual = Limits()
+    form.only((), ("keys", "steps", "share", "of"))
+    return Limits(
+        keys=form.number("keys", MOST_PARKED) if "keys" in form else usual.keys,
+        steps=form.number("steps", MOST_PARKED) if "steps" in form else usual.steps,
+        share=form.share("share") if "share" in form else usual.share,
+        of=form.number("of", MOST_PARKED) if "of" in form else usual.of,
     )
 
 

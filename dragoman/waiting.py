@@ -8,7 +8,7 @@ import msgspec
 
 from dragoman.project import Project
 from dragoman.wiring import state_of
-from pipeline.state.port import Pin, Waiting
+from pipeline.state.port import Waiting
 from translators.problem import Problem
 
 
@@ -27,16 +27,14 @@ class ParkedKey(msgspec.Struct, frozen=True, kw_only=True):
         return self.steps[0].dead_letter if self.steps else None
 
     @property
+    def undecided(self) -> tuple[Waiting, ...]:
+        """The steps whose events were not given up."""
+        return tuple(step for step in self.steps if not step.discarded)
+
+    @property
     def behind(self) -> int:
-        """How many steps wait behind the dead letter."""
-        return max(0, len(self.steps) - 1)
-
-
-class Executed(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that a worker has taken up: `result` is empty until it is executed."""
-
-    translator: str
-    pin: Pin
+        """How many steps wait behind the first one whose events were not given up."""
+        return max(0, len(self.undecided) - 1)
 
 
 def parked_keys(project: Project, only: str | None = None, unmapped: bool = True) -> list[ParkedKey]:
@@ -57,19 +55,6 @@ def parked_keys(project: Project, only: str | None = None, unmapped: bool = True
                         problem, partition = stored.unmapped, stored.partition
                         found.append(ParkedKey(translator=name, key=key, partition=partition, problem=problem))
     return found
-
-
-def executed(project: Project) -> list[Executed]:
-    """The commands that workers have taken up, by id."""
-    found = []
-    for name in project.settings.translators:
-        with state_of(project, name) as store:
-            found += [
-                Executed(translator=name, pin=pin)
-                for pin in ([] if store is None else store.pins())
-                if pin.command >= 0
-            ]
-    return sorted(found, key=lambda one: one.pin.command)
 
 
 def _waiting(translator: str, steps: Iterable[Waiting]) -> list[ParkedKey]:

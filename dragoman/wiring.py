@@ -140,6 +140,7 @@ def works(
                     feed=feed,
                     identity=identity_of(project),
                     progress=progress,
+                    parking=project.settings.parking,
                 )
             )
         projections = tuple(projection_of(project, s, seen_by_views(log), held) for s in project.projections)

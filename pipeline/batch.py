@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
-import orjson
 
 from pipeline.cloudevents import (
     EventClass,
@@ -18,6 +17,7 @@ from pipeline.cloudevents import (
     state_record,
     step_id,
 )
+from pipeline.dead_letter import dead_letter_record
 from pipeline.log.port import Outgoing
 from pipeline.moves import Link
 from pipeline.state.port import Save, StateStore, Stored, Waiting
@@ -27,6 +27,8 @@ from translators.facts import facts_of as transaction_facts
 from translators.outcome import Ignored, Loaded, Outcome, Parked, Rejected, Translated
 from translators.problem import Problem
 from translators.translator import Refused, Translation, Translator, translate
+
+DISCARDED = Ignored("discarded by a command")
 
 
 class Batch:
@@ -156,7 +158,7 @@ class Batch:
             if self.is_unknown(stored, news):
                 return self.enter(facts, stored, after)
             translation = translate(self.translator, stored.rows, rows, transaction_facts(news))
-            after = msgspec.structs.replace(after, partial=False, loading=False)
+            after = msgspec.structs.replace(after, partial=False, loading=stored.loading and not translation.changed)
             self.publish(facts, after, translation, "live")
         except Refused as refused:
             return self._reject(facts, stored, news, refused.problem)
@@ -213,8 +215,11 @@ class Batch:
     def _reject(self, facts: StepFacts, stored: Stored, news: Sequence[Change], problem: Problem) -> Outcome:
         letter = self._letter(facts)
         self._wait(facts, stored, news, letter, problem)
-        self.dead_letters.append(dead_letter_record(self, facts, news, letter, problem))
+        self.dead_letters.append(self._dead_letter(facts, news, letter, problem))
         return Rejected(problem)
+
+    def _dead_letter(self, facts: StepFacts, news: Sequence[Change], letter: str, problem: Problem) -> Outgoing:
+        return dead_letter_record(self.translator, self.producer, self.letters_topic, facts, news, letter, problem)
 
     def _letter(self, facts: StepFacts) -> str:
         """The id of a step's dead letter, the same in every repeat."""
@@ -255,25 +260,48 @@ class Batch:
         emptied = msgspec.structs.replace(stored, rows={}, loading=False)
         self.count_outcome(rows, self._reject(facts, emptied, rows, problem))
 
-    def still_waits(self, step: Waiting, problem: Problem) -> None:
-        """A step could not be released: it is the key's dead letter now, with the problem of today."""
-        facts = facts_of_waiting(step)
-        letter = self._letter(facts)
-        version = self.producer.mapping_version
+    def still_waits(self, step: Waiting, problem: Problem, discarded: bool = False) -> None:
+        """A step could not be released: it is the key's dead letter now, with the problem of today.
+
+        `discarded`: its rows are in the state, and all that is missing is a state that can be published.
+        """
+        letter = step.dead_letter
         if step.problem is None:
-            self.count_outcome(step.changes, Parked(letter), -1)
-            self.count_outcome(step.changes, Rejected(problem))
-            self.dead_letters.append(dead_letter_record(self, facts, step.changes, letter, problem))
+            facts = facts_of_waiting(step)
+            letter = self._letter(facts)
+            self.dead_letters.append(self._dead_letter(facts, step.changes, letter, problem))
+        self.recount(step, DISCARDED if discarded else Rejected(problem))
         self.save.waiting.append(
-            msgspec.structs.replace(step, dead_letter=letter, problem=problem, mapping_version=version)
+            msgspec.structs.replace(
+                step,
+                dead_letter=letter,
+                problem=problem,
+                mapping_version=self.producer.mapping_version,
+                discarded=discarded,
+            )
         )
 
     def settle_waiting(self, step: Waiting, outcome: Outcome) -> None:
         """A waiting step was applied: it waits no longer, and its changes are counted as what became of them."""
+        self.recount(step, outcome)
+        self.save.settled.append((step.key, step.version))
+
+    def shorten(self, step: Waiting, changes: Sequence[Change], outcome: Outcome) -> Waiting:
+        """Only these changes of a step wait on; the others are counted as what became of them."""
+        left = msgspec.structs.replace(step, changes=tuple(changes))
+        kept = {id(change) for change in changes}
+        gone = tuple(change for change in step.changes if id(change) not in kept)
+        self.recount(msgspec.structs.replace(step, changes=gone), outcome)
+        self.save.waiting.append(left)
+        return left
+
+    def recount(self, step: Waiting, outcome: Outcome) -> None:
+        """The changes of a waiting step are counted as this, and no longer as waiting; a discarded one's were before."""
+        if step.discarded:
+            return
         was = Parked(step.dead_letter) if step.problem is None else Rejected(step.problem)
         self.count_outcome(step.changes, was, -1)
         self.count_outcome(step.changes, outcome)
-        self.save.settled.append((step.key, step.version))
 
     def overtake(self, key: str) -> None:
         """A snapshot read the rows of this key anew: steps of it that still wait are given up, their rows are in it."""
@@ -338,54 +366,3 @@ def _unencodable(error: Exception) -> Problem:
         message=f"the data cannot be written as JSON: {error}",
         hint="Look at the texts of this key: a lone surrogate or a number beyond 64 bits cannot be published.",
     )
-
-
-def dead_letter_record(
-    batch: Batch, facts: StepFacts, news: Sequence[Change], letter: str, problem: Problem
-) -> Outgoing:
-    """The rejected step, whole, with its problem. Headers hold coordinates and codes, never values of rows."""
-    body = {
-        "id": letter,
-        "translator": batch.translator.name,
-        "owner": batch.translator.owner,
-        "key": facts.key,
-        "version": facts.version,
-        "transaction": facts.transaction,
-        "first_seen": facts.arrived,
-        "mapping_version": batch.producer.mapping_version,
-        "problem": msgspec.to_builtins(problem),
-        "changes": [_shown(change) for change in news],
-    }
-    at = news[0].at
-    headers = {
-        "dragoman_error_id": letter,
-        "dragoman_error_code": problem.code,
-        "dragoman_error_cause": problem.cause,
-        "dragoman_error_field": problem.field or "",
-        "dragoman_error_owner": batch.translator.owner,
-        "dragoman_error_first_seen": str(facts.arrived),
-        "dragoman_error_topic": at.topic,
-        "dragoman_error_partition": str(at.partition),
-        "dragoman_error_offset": str(at.offset),
-        "dragoman_mapping_version": batch.producer.mapping_version,
-        "dragoman_feed_partition": str(facts.feed_partition),
-    }
-    return Outgoing(
-        topic=batch.letters_topic,
-        timestamp=facts.arrived,
-        key=facts.key.encode(),
-        value=orjson.dumps(body, default=str),
-        headers=tuple((name, text.encode()) for name, text in headers.items()),
-    )
-
-
-def _shown(change: Change) -> dict[str, object]:
-    return {
-        "table": change.table,
-        "op": change.op,
-        "row_key": change.row_key,
-        "position": change.position,
-        "at": {"topic": change.at.topic, "partition": change.at.partition, "offset": change.at.offset},
-        "before": change.before,
-        "after": change.after,
-    }

@@ -50,7 +50,8 @@ class StepFacts(msgspec.Struct, frozen=True, kw_only=True):
     `lowest` is the lowest row position of the step and `first_row` that row (`table/row key`). `time` is the source's
     commit time, `None` on snapshot rows. `position` is the highest row position. `arrived`: milliseconds since the epoch
     at which the step's first record came into the feed. `correlation` ties steps together; without one it is the transaction.
-    `renumbered_from` and `renumbered_to` are the other business key of a thing that was given a new one.
+    `renumbered_from` and `renumbered_to` are the other business key of a thing that was given a new one. `corrects` is
+    the id of the record that this one repeats or corrects, `finding` what it was found wrong by.
     """
 
     key: str
@@ -65,6 +66,8 @@ class StepFacts(msgspec.Struct, frozen=True, kw_only=True):
     correlation: str | None = None
     renumbered_from: str | None = None
     renumbered_to: str | None = None
+    corrects: str | None = None
+    finding: str | None = None
 
 
 def step_id(producer: Producer, facts: StepFacts, kind: str, ordinal: int = 0) -> str:
@@ -166,6 +169,10 @@ def _headers(
         headers.append(("ce_renumberedfrom", facts.renumbered_from.encode()))
     if facts.renumbered_to is not None:
         headers.append(("ce_renumberedto", facts.renumbered_to.encode()))
+    if facts.corrects is not None:
+        headers.append(("ce_corrects", facts.corrects.encode()))
+    if facts.finding is not None:
+        headers.append(("dragoman_finding", facts.finding.encode()))
     return tuple(headers)
 
 

@@ -8,59 +8,83 @@ import msgspec
 
 from pipeline import control
 from pipeline.batch import Batch
-from pipeline.control import Command
+from pipeline.control import ANYWHERE, Command
 from pipeline.failpoint import failpoint
 from pipeline.job import Job
 from pipeline.parking import release
 from pipeline.publish import Publisher
+from pipeline.repair import republish
 from pipeline.state.port import Pin, Save
+
+NOT_HERE = "the key is not on this partition"
+"""The result of a command for a key that nobody has seen, on the partitions that have nothing of it."""
 
 
 class Commands:
-    """The pins of one feed partition. A pin without a result is still to be executed."""
+    """The pins of one feed partition. A pin without a result is still to be executed.
 
-    def __init__(self, job: Job, out: Publisher, partition: int) -> None:
+    `taken` is the command to be looked at next. `epoch` is the state epoch of the partition's worker.
+    """
+
+    def __init__(self, job: Job, out: Publisher, partition: int, epoch: int) -> None:
         self._job = job
         self._out = out
         self._partition = partition
-        self._pins = [pin for pin in job.store.pins(partition) if pin.command >= 0]
+        self._epoch = epoch
+        pins = job.store.pins(partition)
+        self._pins = {pin.command: pin for pin in pins if pin.command >= 0}
         self._commands: dict[int, Command] = {}
+        self.taken = max(self._pins, default=-1) + 1
 
-    @property
-    def newest(self) -> int:
-        """The last command that was pinned here; -1 before the first."""
-        return max((pin.command for pin in self._pins), default=-1)
-
-    def pin(self, command: Command, position: int) -> None:
-        """Write down the feed offset at which a new command is executed: not before those that came before it."""
-        if any(pin.command == command.id for pin in self._pins):
+    def take(self, command: Command, position: int) -> None:
+        """Look at the next command: one for this partition is pinned, not before those that came before it."""
+        self.taken = command.id + 1
+        if command.translator != self._job.translator.name or not self._is_here(command):
             return
-        pin = Pin(command=command.id, partition=self._partition, at=max([position, *self.ahead()]))
+        result = "" if command.epoch in (0, self._epoch) else "it was given for another life of the state"
+        pin = Pin(command=command.id, partition=self._partition, at=max([position, *self.ahead()]), result=result)
         self._out.save(Save(partition=self._partition, pins=[pin]))
         failpoint("control.after-pin")
-        self._pins.append(pin)
+        self._pins[command.id] = pin
         self._commands[command.id] = command
+
+    def _is_here(self, command: Command) -> bool:
+        """Whether the command is for this partition; the first one answers for partitions that do not exist."""
+        if command.partition in (self._partition, ANYWHERE):
+            return True
+        return self._partition == 0 and command.partition >= self._job.curated.events.partitions
 
     def ahead(self) -> list[int]:
         """The feed offsets at which commands are still to be executed."""
-        return [pin.at for pin in self._pins if not pin.result]
+        return [pin.at for pin in self._pins.values() if not pin.result]
 
     def due(self, position: int) -> Sequence[Pin]:
         """The commands that are pinned at or before this feed offset, in order."""
-        return [pin for pin in self._pins if not pin.result and pin.at <= position]
+        return [pin for _, pin in sorted(self._pins.items()) if not pin.result and pin.at <= position]
 
     def execute(self, pin: Pin, batch: Batch) -> Pin:
         """Do what the pinned command says, into `batch`; the pin with its result, to be `done` once the batch is written."""
-        command = self._commands.get(pin.command) or control.read(self._job.log, pin.command)[0]
-        waiting = self._job.store.waiting(command.key, self._partition)
-        if waiting:
-            result = str(release(batch, waiting, discard_first=command.action == "discard"))
-        else:
-            result = "nothing waits for this key"
-        done = msgspec.structs.replace(pin, result=result)
+        done = msgspec.structs.replace(pin, result=self._executed(self._command(pin), batch))
         batch.save.pins.append(done)
         return done
 
-    def done(self, pin: Pin, executed: Pin) -> None:
+    def done(self, executed: Pin) -> None:
         """The batch of an executed command was written."""
-        self._pins[self._pins.index(pin)] = executed
+        self._pins[executed.command] = executed
+
+    def _command(self, pin: Pin) -> Command:
+        return self._commands.get(pin.command) or control.read(self._job.log, pin.command)[0]
+
+    def _executed(self, command: Command, batch: Batch) -> str:
+        if command.action == "republish":
+            return republish(batch, command)
+        waiting = self._job.store.waiting(command.key, self._partition)
+        if not waiting:
+            return "nothing waits for this key"
+        if command.action == "release":
+            return str(release(batch, waiting))
+        seen = [step.version for step in waiting if not step.discarded]
+        through = command.through or min(seen, default=0)
+        if not seen or through < seen[0]:
+            return "the steps that it names wait no longer: nothing was given up"
+        return str(release(batch, waiting, through))

@@ -1,7 +1,8 @@
 """Commands for a running worker: records of the control topic, each executed at one feed position, in every repeat.
 
-A command names a translator and a business key. The worker that owns the key's feed partition first writes down at
-which feed offset it executes the command, then does it; after a crash it is done again at the same place.
+A command names a translator, a business key, and the feed partition that the key is on: the worker that owns it first
+writes down at which feed offset it executes the command, then does it; after a crash it is done again at the same place.
+Every worker reads all commands, and leaves alone what is of partitions that it does not own.
 """
 
 from __future__ import annotations
@@ -15,29 +16,40 @@ from translators.errors import DragomanError
 
 CONTROL_TOPIC = TopicSpec(name="dragoman.control", kind="control", partitions=1)
 
-Action = Literal["release", "discard"]
+Action = Literal["release", "discard", "republish", "reload"]
+
+ANYWHERE = -1
+"""The partition of a key that nobody has seen: each is asked, and the one on which the source's rows arrive has it."""
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """One order. `id` is its offset in the control topic."""
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One order. `id` is its offset in the control topic, `at` when it was given (milliseconds since the epoch).
+
+    `through` of a discard is the version of the last step that is given up: those that somebody has seen. `finding` is
+    what a repair is for, `corrects` the id of the record that it repeats or corrects. `epoch` is the state epoch that it
+    was given for: it says nothing to another life of the state.
+    """
 
     id: int = -1
     action: Action
     translator: str
     key: str
-    partition: int
+    partition: int = ANYWHERE
+    through: int = 0
+    finding: str = ""
+    corrects: str = ""
+    epoch: int = 0
+    at: int = 0
 
 
 def send(log: Log, command: Command, now: int) -> int:
     """Append a command; its id. `now` is milliseconds since the epoch."""
     log.create(CONTROL_TOPIC)
     before = log.end(CONTROL_TOPIC.name, 0)
-    body = msgspec.json.encode(msgspec.structs.replace(command, id=-1))
+    command = msgspec.structs.replace(command, id=-1, at=0)
+    body = msgspec.json.encode(command)
     log.append([Outgoing(topic=CONTROL_TOPIC.name, partition=0, timestamp=now, key=command.key.encode(), value=body)])
-    sent = [
-        c for c in read(log, before) if msgspec.structs.replace(c, id=-1) == msgspec.structs.replace(command, id=-1)
-    ]
-    return sent[0].id
+    return next(c.id for c in read(log, before) if msgspec.structs.replace(c, id=-1, at=0) == command)
 
 
 def read(log: Log, after: int) -> list[Command]:
@@ -52,7 +64,7 @@ def command_of(record: Record) -> Command:
         command = msgspec.json.decode(record.value or b"", type=Command)
     except msgspec.DecodeError as error:
         raise CommandUnreadable(where=f"{record.topic} 0:{record.offset}", reason=error) from error
-    return msgspec.structs.replace(command, id=record.offset)
+    return msgspec.structs.replace(command, id=record.offset, at=record.timestamp)
 
 
 class CommandUnreadable(DragomanError):

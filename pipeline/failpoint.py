@@ -17,6 +17,8 @@ NAMES: frozenset[str] = frozenset(
         "capture.after-append",
         "consumer.after-apply",
         "control.after-pin",
+        "reload.after-ask",
+        "reload.after-pin",
         "loading.after-publish",
         "reread.after-pin",
         "reread.after-publish",

@@ -8,6 +8,7 @@ import msgspec
 
 from connectors.debezium.decode import Decoder
 from connectors.debezium.records import Decoded
+from pipeline.bounds import Limits
 from pipeline.cloudevents import Producer
 from pipeline.feed import Curated, Feed, Identity, group_of
 from pipeline.log.port import Log, Record
@@ -24,7 +25,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     `changelog`: what is kept is told to a topic, too, so that a worker elsewhere can go on with it. `progress` is told of
     each batch: the translator's name and how many records it had. `passed` says how far the connector has come: the commit
     position that its own committed offset has reached, `None` where nobody can tell now. `source` asks for the identity of
-    the source's log (PostgreSQL's system identifier), `None` where nobody can.
+    the source's log (PostgreSQL's system identifier), `None` where nobody can. `parking` says how much may be parked.
     """
 
     log: Log
@@ -39,6 +40,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     changelog: bool = False
     passed: Callable[[], int | None] = lambda: None
     source: Callable[[], str | None] = lambda: None
+    parking: Limits = Limits()
 
     @property
     def group(self) -> str:

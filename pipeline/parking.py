@@ -1,4 +1,4 @@
-"""What happens to steps that wait: a release applies them in order, a discard gives up the first one's events.
+"""What happens to steps that wait: a release applies them in order, a discard gives up events of those that were seen.
 
 Both leave nothing behind and never overwrite newer rows: the waiting steps of a key are exactly those that came after
 the rows in its state, in the source's order.
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pipeline.batch import Batch, facts_of_waiting
+from pipeline.batch import DISCARDED, Batch, facts_of_waiting
+from pipeline.loading import publish_reread
 from pipeline.moves import link_of
 from pipeline.state.port import Stored, Waiting
 from translators.aggregate import apply
@@ -23,42 +24,65 @@ from translators.translator import Refused, Translation, translate
 
 @dataclass(slots=True)
 class Released:
-    """How far a command came: steps applied, events published, steps that still wait and why."""
+    """How far a command came: steps applied and given up, events published, steps that still wait and why."""
 
     steps: int = 0
+    given_up: int = 0
     events: int = 0
     left: int = 0
     problem: Problem | None = None
 
     def __str__(self) -> str:
-        steps = f"{self.steps} {'step' if self.steps == 1 else 'steps'} applied, {self.events} events published"
+        said = [f"{_steps(self.steps)} applied, {self.events} events published"]
+        if self.given_up:
+            said.insert(0, f"events of {_steps(self.given_up)} given up")
+        done = ", ".join(said)
         if self.problem is None:
-            return f"{steps}; the key is free"
-        waiting = f"; {self.left} still wait" if self.left else "; its state cannot be published yet"
-        return f"{steps}{waiting}: {self.problem.code}: {self.problem.message}"
+            return f"{done}; the key is free"
+        return f"{done}; {self.left} still wait: {self.problem.code}: {self.problem.message}"
 
 
-def release(batch: Batch, waiting: Sequence[Waiting], discard_first: bool) -> Released:
-    """Apply the waiting steps of one key, in order, as far as they can be translated."""
-    done = Released()
+def _steps(number: int) -> str:
+    return f"{number} {'step' if number == 1 else 'steps'}"
+
+
+def release(batch: Batch, waiting: Sequence[Waiting], through: int = 0) -> Released:
+    """Apply the waiting steps of one key, in order, as far as they can be translated.
+
+    The events of those up to version `through` are given up. Where then no state can be published, the last of them goes
+    on waiting for that alone, and all behind it: what they mean is known once it can.
+    """
+    done, before = Released(), len(batch.events)
     for index, step in enumerate(waiting):
+        given_up = step.version <= through
         try:
-            if discard_first and index == 0:
-                outcome, problem = _discard(batch, step)
-                done.problem = problem
+            if given_up:
+                last = index + 1 == len(waiting) or waiting[index + 1].version > through
+                outcome = _give_up(batch, step, last)
+            elif step.discarded:
+                outcome = _catch_up(batch, step)
             else:
                 outcome = _apply(batch, step)
-                done.problem = None
         except Refused as refused:
             done.problem, done.left = refused.problem, len(waiting) - index
-            batch.still_waits(step, refused.problem)
+            batch.still_waits(step, refused.problem, step.discarded or given_up)
+            done.given_up += given_up and not step.discarded
             break
         batch.settle_waiting(step, outcome)
-        done.steps += 1
+        done.given_up += given_up and not step.discarded
+        done.steps += not given_up and not step.discarded
     else:
-        batch.unpark(waiting[0].key)
-    done.events = len(batch.events)
+        _free(batch, waiting[0].key)
+    done.events = len(batch.events) - before
     return done
+
+
+def _free(batch: Batch, key: str) -> None:
+    """No step waits any longer: what was found while they did is published now."""
+    batch.unpark(key)
+    stored = batch.stored(key)
+    if stored.loading and batch.live:
+        publish_reread(batch, key, stored)
 
 
 def _apply(batch: Batch, step: Waiting) -> Outcome:
@@ -68,6 +92,7 @@ def _apply(batch: Batch, step: Waiting) -> Outcome:
     after = msgspec.structs.replace(stored, rows=rows, unmapped=None)
     if step.changes[0].is_snapshot or stored.unmapped is not None:
         state = batch.translator.state(rows)
+        after = msgspec.structs.replace(after, loading=False)
         batch.publish(facts, after, Translation(state=state, changed=True), "snapshot")
         return Loaded()
     link = link_of(batch.translator, step.key, step.changes)
@@ -75,23 +100,28 @@ def _apply(batch: Batch, step: Waiting) -> Outcome:
         return batch.renumber(facts, stored, after, link, step.changes)
     if batch.is_unknown(stored, step.changes):
         return batch.enter(facts, stored, after)
-    after = msgspec.structs.replace(after, partial=False)
     translation = translate(batch.translator, stored.rows, rows, transaction_facts(step.changes))
+    after = msgspec.structs.replace(after, partial=False, loading=stored.loading and not translation.changed)
     batch.publish(facts, after, translation, "live")
     return Ignored(translation.ignored) if translation.ignored else Translated()
 
 
-def _discard(batch: Batch, step: Waiting) -> tuple[Outcome, Problem | None]:
-    """The step's rows enter the state and its events are given up; the state is published if it can be mapped."""
+def _give_up(batch: Batch, step: Waiting, last: bool) -> Outcome:
+    """The step's rows enter the state and its events are given up; behind the last such step the state is published."""
     stored: Stored = batch.stored(step.key)
-    rows = apply(stored.rows, step.changes)
-    facts = facts_of_waiting(step)
-    known = not batch.is_unknown(msgspec.structs.replace(stored, unmapped=None), step.changes)
-    after = msgspec.structs.replace(stored, rows=rows, unmapped=None, partial=stored.partial and not known)
-    try:
-        state = batch.translator.state(rows)
-    except Refused as refused:
-        batch.keep(step.key, msgspec.structs.replace(after, unmapped=refused.problem))
-        return Loaded(), refused.problem
-    batch.publish(facts, after, Translation(state=state, changed=True), "live")
-    return Loaded(), None
+    if not step.discarded:
+        unknown = batch.is_unknown(msgspec.structs.replace(stored, unmapped=None), step.changes)
+        partial = batch.translator.has_parts and unknown
+        rows = apply(stored.rows, step.changes)
+        stored = msgspec.structs.replace(stored, rows=rows, unmapped=None, partial=partial)
+        batch.keep(step.key, stored)
+    return _catch_up(batch, step) if last and not stored.partial else DISCARDED
+
+
+def _catch_up(batch: Batch, step: Waiting) -> Outcome:
+    """The rows of a discarded step are in the state: publish what they make of it. `Refused` if it cannot be mapped."""
+    stored = batch.stored(step.key)
+    state = batch.translator.state(stored.rows)
+    after = msgspec.structs.replace(stored, unmapped=None, loading=False)
+    batch.publish(facts_of_waiting(step), after, Translation(state=state, changed=True), "live")
+    return DISCARDED

@@ -14,6 +14,7 @@ import msgspec
 from connectors.debezium.records import Decoded, Tombstone, Truncate
 from pipeline.aside import aside
 from pipeline.batch import Batch
+from pipeline.bounds import Bound
 from pipeline.cloudevents import Producer
 from pipeline.commands import Commands
 from pipeline.control import Command
@@ -61,7 +62,8 @@ class PartitionWorker:
         self.partition = partition
         self.position = position
         self.live = job.feed.begins == "empty" or job.store.is_live(partition)
-        self.commands = Commands(job, out, partition)
+        self.commands = Commands(job, out, partition, producer.state_epoch)
+        self._bound = Bound(job.parking, job.store, job.translator.name, partition)
         self._job = job
         self._out = out
         self._producer = producer
@@ -119,8 +121,11 @@ class PartitionWorker:
             self._publish_loaded(self._going_live)
         elif self._grouping.over:
             self._flush(self._settled(self._batch()))
+            self._bound.check()
         else:
             self._execute_commands()
+            if not self.commands.ahead():
+                self._bound.check()
             if not self._read_page(newest):
                 self._act_on_proofs(newest)
                 if self._completed and not self._grouping.rereads and not self._grouping.over:
@@ -150,8 +155,9 @@ class PartitionWorker:
         batch = self._batch()
         for key, stored in loaded:
             publish_loaded(batch, self._job.feed.topic, key, stored, newest)
-        self._out.flush(batch, None)
+        self._write(batch)
         failpoint("loading.after-publish")
+        self._bound.check()
 
     def _forget_gone(self, pin: Pin) -> Pin:
         """What is kept of the epoch before and was not shown in this one is gone; the pin, done."""
@@ -160,18 +166,19 @@ class PartitionWorker:
             if stored.epoch != self._producer.source_epoch and (stored.rows or stored.published or batch.waits(key)):
                 forget_gone(batch, key, batch.stored(key))
                 if len(batch.save.aggregates) >= self._job.batch_size:
-                    self._out.flush(batch, None)
+                    self._write(batch)
                     batch = self._batch()
-        self._out.flush(batch, None)
+        self._write(batch)
         return msgspec.structs.replace(pin, result="loaded")
 
     def close(self) -> None:
         """The partition is let go as it stands."""
         self._out.close()
 
-    def pin(self, command: Command) -> None:
-        """Give a new command its place in the feed."""
-        self.commands.pin(command, self.position)
+    def take(self, command: Command) -> None:
+        """Look at a new command; one for this partition gets its place in the feed."""
+        if command.id >= self.commands.taken:
+            self.commands.take(command, self.position)
 
     def _read_page(self, newest: int) -> bool:
         """Read some records; false at the watermark, and where a transaction of the log is open."""
@@ -207,7 +214,7 @@ class PartitionWorker:
                 if stored.loading:
                     settle_partial(batch, key, stored, scanned)
         batch.save.pins.append(Pin(command=REREAD, partition=self.partition, at=self.position))
-        self._out.flush(batch, None)
+        self._write(batch)
         failpoint("reread.after-pin")
         self._completed = []
         self._pinned = batch.save.pins[0]
@@ -227,7 +234,7 @@ class PartitionWorker:
         batch = self._batch()
         for key, stored in loaded:
             publish_reread(batch, key, stored)
-        self._out.flush(batch, None)
+        self._write(batch)
         failpoint("reread.after-publish")
 
     def _settled(self, batch: Batch) -> Batch:
@@ -301,8 +308,13 @@ class PartitionWorker:
             batch.count(table, "read", number)
             batch.count(table, f"ignored: before source epoch {self._producer.source_epoch}", number)
         self._old.clear()
-        self._out.flush(batch, offset if offset != self._committed else None)
+        self._write(batch, offset if offset != self._committed else None)
         self._committed = offset
+
+    def _write(self, batch: Batch, offset: int | None = None) -> None:
+        self._bound.count(batch.save)
+        self._out.flush(batch, offset)
+        self._bound.written(batch.save)
 
     def _uncount_open(self, batch: Batch) -> None:
         """Rows of open steps are read again after a restart, so what is kept counts them only once their step is over."""
@@ -337,5 +349,5 @@ class PartitionWorker:
         for pin in self.commands.due(self.position):
             batch = self._batch()
             executed = self.commands.execute(pin, batch)
-            self._out.flush(batch, None)
-            self.commands.done(pin, executed)
+            self._write(batch)
+            self.commands.done(executed)

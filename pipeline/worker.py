@@ -12,6 +12,7 @@ import msgspec
 
 from connectors.debezium.decode import Decoder
 from pipeline import control
+from pipeline.bounds import Limits
 from pipeline.control import CONTROL_TOPIC
 from pipeline.feed import Curated, Feed, Identity
 from pipeline.job import BATCH, Job
@@ -46,6 +47,7 @@ class TranslatorWorker:
         changelog: bool = False,
         passed: Callable[[], int | None] = lambda: None,
         source: Callable[[], str | None] = lambda: None,
+        parking: Limits | None = None,
     ) -> None:
         self.translator = translator
         self.store = store
@@ -63,6 +65,7 @@ class TranslatorWorker:
             changelog=changelog,
             passed=passed,
             source=source,
+            parking=parking or Limits(),
         )
         self._partitions: dict[int, PartitionWorker] = {}
         self._marks: Marks | None = None
@@ -103,7 +106,7 @@ class TranslatorWorker:
         for partition in partitions:
             self._take_over(partition, committed.get((job.feed.topic, partition), 0))
         self._marks = Marks(job, self._log.topics())
-        self._commands_from = min((p.commands.newest + 1 for p in self._partitions.values()), default=0)
+        self._commands_from = min((p.commands.taken for p in self._partitions.values()), default=0)
 
     def give_back(self, partitions: Iterable[int]) -> None:
         """Let partitions go as they stand: their next owner goes on from what is in store and log. Safe after a failed turn."""
@@ -185,12 +188,9 @@ class TranslatorWorker:
         return [number for number, partition in self._partitions.items() if not partition.live]
 
     def _pin_commands(self) -> None:
-        """Give each new command of this translator its place in the feed partition that it concerns, if that is here."""
+        """Give each new command its place in the feed partition that it concerns, if that is here."""
         while commands := control.read(self._log, self._commands_from):
             for command in commands:
-                if command.translator == self.translator.name:
-                    known = command.partition < self._job.curated.events.partitions
-                    home = self._partitions.get(command.partition if known else 0)
-                    if home is not None:
-                        home.pin(command)
+                for partition in self._partitions.values():
+                    partition.take(command)
             self._commands_from = commands[-1].id + 1

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from dragoman.commands.options import JsonOption, ProjectOption, now, project_of
+from dragoman.commands.options import JsonOption, ProjectOption, project_of
+from dragoman.commands.repair import order
 from dragoman.console import FAILED, count, paragraph, say, say_json, say_table
 from translators.errors import DragomanError
 
 if TYPE_CHECKING:
-    from dragoman.project import Project
+    from dragoman.orders import Executed
     from dragoman.waiting import ParkedKey
 
 app = typer.Typer(help="Show parked keys, release or discard what waits.", no_args_is_help=True, rich_markup_mode=None)
@@ -24,7 +25,7 @@ _RESULTS_SHOWN = 10
 
 
 class KeyNotParked(DragomanError):
-    """No step of {key} waits{place}."""
+    """No step of {key} waits{place}{suggestion}"""
 
     code: ClassVar[str] = "parked.unknown-key"
     hint: ClassVar[str] = "`dragoman parked list` shows the keys that are parked."
@@ -37,6 +38,15 @@ class KeyAmbiguous(DragomanError):
     hint: ClassVar[str] = "Say which one with --translator."
 
 
+class NothingToDiscard(DragomanError):
+    """The events of all steps of {key} were given up already; what is missing is a state that can be published."""
+
+    code: ClassVar[str] = "parked.nothing-to-discard"
+    hint: ClassVar[str] = (
+        "Mend the mapping, then `dragoman parked release {key}`; or wait for a step that makes it fit."
+    )
+
+
 class NothingNamed(DragomanError):
     """Neither a key nor --all was given."""
 
@@ -47,7 +57,8 @@ class NothingNamed(DragomanError):
 @app.command(name="list")
 def list_(folder: ProjectOption = Path(), translator: TranslatorOption = None, as_json: JsonOption = False) -> None:
     """List the parked keys, and what became of commands."""
-    from dragoman.waiting import executed, parked_keys
+    from dragoman.orders import executed
+    from dragoman.waiting import parked_keys
 
     project = project_of(folder)
     keys = parked_keys(project, translator)
@@ -57,7 +68,8 @@ def list_(folder: ProjectOption = Path(), translator: TranslatorOption = None, a
             say_json(_summary(key))
         for one in commands:
             result = one.pin.result or None
-            say_json({"command": one.pin.command, "translator": one.translator, "result": result})
+            said = {"command": one.pin.command, "translator": one.translator, "partition": one.pin.partition}
+            say_json({**said, "result": result})
         return
     waiting = [key for key in keys if key.steps]
     steps = sum(len(key.steps) for key in waiting)
@@ -69,12 +81,15 @@ def list_(folder: ProjectOption = Path(), translator: TranslatorOption = None, a
         say("No key is parked.")
     _say_unmapped([key for key in keys if not key.steps])
     if commands:
-        say()
-        say(("commands", "bold"))
-        for one in commands[-_RESULTS_SHOWN:]:
-            paragraph(
-                one.pin.result or "not executed yet", "              ", f"  {one.pin.command:>4}  {one.translator}: "
-            )
+        _say_commands(commands)
+
+
+def _say_commands(commands: list[Executed]) -> None:
+    say()
+    say(("commands", "bold"))
+    for one in commands[-_RESULTS_SHOWN:]:
+        start = f"  {one.pin.command:>4}  {one.translator}: "
+        paragraph(one.pin.result or "not executed yet", "              ", start)
 
 
 def _say_waiting(keys: list[ParkedKey]) -> None:
@@ -133,17 +148,21 @@ def release(
     As far as the mapping of today can translate them; what it cannot goes on waiting.
     """
     from dragoman.waiting import parked_keys
+    from pipeline.control import Command
 
     project = project_of(folder)
     if key is None and not every:
         raise NothingNamed
     keys = parked_keys(project, translator, unmapped=False)
-    _send(project, "release", keys if key is None else [_the_one(keys, key, translator)], as_json)
+    chosen = keys if key is None else [_the_one(keys, key, translator)]
+    commands = [Command(action="release", translator=k.translator, key=k.key, partition=k.partition) for k in chosen]
+    order(project, commands, as_json)
 
 
 @app.command()
 def discard(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The business key.")],
+    every: Annotated[bool, typer.Option("--all", help="The events of all steps that wait now.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     folder: ProjectOption = Path(),
     translator: TranslatorOption = None,
@@ -151,22 +170,36 @@ def discard(
 ) -> None:
     """Give up the events of a key's dead letter.
 
-    Never its rows: they enter the state, and the steps behind it are then applied.
+    Never its rows: they enter the state, and the steps behind it are then applied. A step that comes after this command
+    is never given up by it.
     """
     from dragoman.waiting import parked_keys
+    from pipeline.control import Command
 
     project = project_of(folder)
     found = _the_one(parked_keys(project, translator, unmapped=False), key, translator)
+    if not found.undecided:
+        raise NothingToDiscard(key=found.key)
+    steps = len(found.undecided) if every else 1
     if not yes:
         say(f"{found.translator} {found.key}: {found.problem.code}: {found.problem.message}")
+        what = "this step" if steps == 1 else f"these {steps:,} steps"
+        left = len(found.undecided) - steps
+        then = f" {count(left, 'later step')} will then be applied." if left else ""
         paragraph(
-            "Its rows will enter the state; the events of this step will never be published, and nothing brings them "
-            f"back. {count(found.behind, 'later step')} will then be applied."
+            f"Rows will enter the state; the events of {what} will never be published, and nothing brings them back.{then}"
         )
-        if not _confirmed("Give up the events of this step?"):
+        if not _confirmed(f"Give up the events of {what}?"):
             say("Nothing was sent.")
             raise typer.Exit(FAILED)
-    _send(project, "discard", [found], as_json)
+    command = Command(
+        action="discard",
+        translator=found.translator,
+        key=found.key,
+        partition=found.partition,
+        through=found.undecided[steps - 1].version,
+    )
+    order(project, [command], as_json)
 
 
 def _confirmed(question: str) -> bool:
@@ -179,35 +212,12 @@ def _confirmed(question: str) -> bool:
 
 
 def _the_one(keys: list[ParkedKey], wanted: str, translator: str | None) -> ParkedKey:
+    from translators.yaml_text import did_you_mean
+
     found = [key for key in keys if key.key == wanted]
     if not found:
-        raise KeyNotParked(key=wanted, place=f" in {translator}" if translator else "")
+        near = did_you_mean(wanted, [key.key for key in keys])
+        raise KeyNotParked(key=wanted, place=f" in {translator}" if translator else "", suggestion=near or ".")
     if len(found) > 1:
         raise KeyAmbiguous(key=wanted, translators=", ".join(key.translator for key in found))
     return found[0]
-
-
-def _send(project: Project, action: Literal["release", "discard"], keys: list[ParkedKey], as_json: bool) -> None:
-    """Append one command for each key, and say who will execute it."""
-    from dragoman.wiring import reading, running_worker
-    from pipeline.control import Command, send
-
-    with reading(project) as log:
-        sent = []
-        for key in keys:
-            command = Command(action=action, translator=key.translator, key=key.key, partition=key.partition)
-            sent.append((send(log, command, now()), key))
-    worker = running_worker(project.settings.log)
-    if as_json:
-        for number, key in sent:
-            worker_is = {"command": number, "action": action, "translator": key.translator, "key": key.key}
-            say_json({**worker_is, "worker": worker})
-        return
-    for number, key in sent:
-        say(f"command {number}: {action} {key.translator} {key.key}")
-    if not sent:
-        say("No key is parked: nothing to do.")
-    elif worker is None:
-        say("No worker is running: the next `dragoman run` executes this, then `dragoman parked list` says the result.")
-    else:
-        say(f"The running worker (process {worker}) executes this; `dragoman parked list` says the result.")

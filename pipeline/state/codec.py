@@ -121,6 +121,7 @@ def encode_waiting(waiting: Waiting) -> bytes:
             _to_problem(waiting.problem),
             waiting.first_seen,
             waiting.mapping_version,
+            *([True] if waiting.discarded else []),
         ],
         "",
     )
@@ -128,7 +129,8 @@ def encode_waiting(waiting: Waiting) -> bytes:
 
 def decode_waiting(data: bytes, path: object) -> Waiting:
     """What `encode_waiting` was given. `path` names the store in `StateFormat` and `StateCorrupt`."""
-    key, partition, version, changes, dead_letter, problem, first_seen, mapping_version = unseal(data, path, "")
+    parts = unseal(data, path, "")
+    key, partition, version, changes, dead_letter, problem, first_seen, mapping_version, *discarded = parts
     return Waiting(
         key=key,
         partition=partition,
@@ -138,6 +140,7 @@ def decode_waiting(data: bytes, path: object) -> Waiting:
         problem=_from_problem(problem),
         first_seen=first_seen,
         mapping_version=mapping_version,
+        discarded=bool(discarded),
     )
 
 

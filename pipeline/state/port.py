@@ -42,7 +42,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """One parked step, whole. The first of a key is its dead letter and has a `problem`; the others wait behind it.
 
-    `version` is the step's own, given when it was read. `first_seen` is milliseconds since the epoch.
+    `version` is the step's own, given when it was read. `first_seen` is milliseconds since the epoch. `discarded`: its
+    rows are in the state and its events given up, but no state of them can be published.
     """
 
     key: str
@@ -53,6 +54,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem | None
     first_seen: int
     mapping_version: str
+    discarded: bool = False
 
 
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):

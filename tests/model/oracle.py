@@ -49,13 +49,13 @@ class Said:
 
 @dataclass(slots=True)
 class Order:
-    """What is known of one key. `unmapped`: its rows are known, but a discard left no state that could be published."""
+    """What is known of one key. `given_up`: steps that were discarded; their rows are in it, also where one still waits."""
 
     rows: Rows = field(default_factory=dict)
     version: int = 0
     waiting: list[tuple[int, Step]] = field(default_factory=list)
     refused: set[int] = field(default_factory=set)
-    unmapped: bool = False
+    given_up: set[int] = field(default_factory=set)
     events: list[Said] = field(default_factory=list)
     states: list[Said] = field(default_factory=list)
 
@@ -132,8 +132,8 @@ class Oracle:
         """A step that nothing waits before. Nothing has changed if it raises `Unmapped`."""
         rows = _applied(order.rows, step)
         new = state_of(rows, moment.codes)
-        if step.is_snapshot or (order.unmapped and (step.renumbering is None or moment.what != "read")):
-            if new is not None or order.unmapped:
+        if step.is_snapshot:
+            if new is not None:
                 order.states.append(_state(version, step, new, "snapshot"))
             label = "loaded"
         elif step.renumbering is not None:
@@ -141,7 +141,7 @@ class Oracle:
             label = "translated"
         else:
             label = _told(order, version, step, state_of(order.rows, moment.codes), new)
-        order.rows, order.unmapped = rows, False
+        order.rows = rows
         self._count(step, label)
 
     def _renumbered(self, moment: Moment, order: Order, version: int, step: Step, new: State | None) -> None:
@@ -164,33 +164,38 @@ class Oracle:
         self.letters.add((key, version))
 
     def _released(self, moment: Moment, order: Order) -> None:
-        """Waiting steps in order, as far as they can be translated; a discard gives up the events of the first."""
-        give_up = moment.what == "discard"
+        """Waiting steps in order, as far as they can be translated; a discard gives up the events of the first.
+
+        What was given up and still waits for a state counts no more, and is passed when one behind it is given up, too.
+        """
+        undecided = [version for version, _ in order.waiting if version not in order.given_up]
+        through = undecided[0] if moment.what == "discard" and undecided else 0
+        if moment.what == "discard" and not through:
+            return
         while order.waiting:
             version, step = order.waiting[0]
-            was = "rejected" if version in order.refused else "parked"
-            self._count(step, was, -1)
             try:
-                if give_up:
-                    self._give_up(moment, order, version, step)
+                if version <= through or version in order.given_up:
+                    self._give_up(moment, order, version, step, through)
                 else:
                     self._take(moment, order, version, step)
+                    self._count(step, "rejected" if version in order.refused else "parked", -1)
             except Unmapped:
+                if version not in order.given_up and version not in order.refused:
+                    self._count(step, "parked", -1)
+                    self._count(step, "rejected")
                 self._refuse(moment.key, order, version)
-                self._count(step, "rejected")
                 return
             order.waiting.pop(0)
-            give_up = False
 
-    def _give_up(self, moment: Moment, order: Order, version: int, step: Step) -> None:
-        order.rows = _applied(order.rows, step)
-        self._count(step, "loaded")
-        try:
+    def _give_up(self, moment: Moment, order: Order, version: int, step: Step, through: int) -> None:
+        if version not in order.given_up:
+            self._count(step, "rejected" if version in order.refused else "parked", -1)
+            self._count(step, "ignored: discarded by a command")
+            order.given_up.add(version)
+            order.rows = _applied(order.rows, step)
+        if version >= through:
             order.states.append(_state(version, step, state_of(order.rows, moment.codes), "live"))
-        except Unmapped:
-            order.unmapped = True
-        else:
-            order.unmapped = False
 
     def _count(self, step: Step, label: str, by: int = 1) -> None:
         for effect in step.effects:

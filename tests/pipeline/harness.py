@@ -9,6 +9,7 @@ import msgspec
 
 from connectors.debezium.decode import Decoder
 from pipeline import cloudevents
+from pipeline.bounds import Limits
 from pipeline.cloudevents import CloudEvent
 from pipeline.feed import Feed, Identity
 from pipeline.log.port import Log, Outgoing, TopicSpec
@@ -124,6 +125,7 @@ def worker(
     epoch: int = 1,
     begin: bool = True,
     changelog: bool = False,
+    parking: Limits | None = None,
     **feed: Any,
 ) -> TranslatorWorker:
     made = TranslatorWorker(
@@ -137,6 +139,7 @@ def worker(
         passed=passed,
         source=source,
         changelog=changelog,
+        parking=parking,
     )
     if begin:
         made.begin()

@@ -252,7 +252,7 @@ def test_commands_are_executed_in_the_order_in_which_they_were_given(monkeypatch
     send(log, "release")
     run(log, store, translator=Orders(X="strange"))
     discarded, released = sorted(store.pins(), key=lambda pin: pin.command)
-    assert "1 step applied" in discarded.result
+    assert "events of 1 step given up" in discarded.result
     assert released.result == "nothing waits for this key"
 
 

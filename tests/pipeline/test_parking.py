@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import control
-from pipeline.control import Command
+from pipeline.control import Action, Command
 from pipeline.log.memory import MemoryLog
 from pipeline.state.memory import MemoryState
 from tests.pipeline.harness import (
@@ -95,22 +95,31 @@ def test_releasing_without_a_fix_changes_nothing_but_says_why() -> None:
 def test_a_discard_gives_up_events_never_rows(seed: int) -> None:
     world, log, store = parked_world(seed, 60)
     for key in sorted(store.waiting_keys()):
-        while store.waiting(key):
-            waiting = len(store.waiting(key))
+        while seen := [step for step in store.waiting(key) if not step.discarded]:
             command(log, store, "discard", key)
-            assert len(store.waiting(key)) < waiting
+            assert len([step for step in store.waiting(key) if not step.discarded]) < len(seen)
     assert_balanced(store)
+    assert_rows_as_in(world, store)
+    last = {k: events[-1].data for k, events in by_key(published(log, "order.state")).items()}
+    for key, stored in store.scan():
+        unknown = int(key) in world.orders and world.orders[int(key)]["status"] == "X"
+        assert (key in store.waiting_keys()) == unknown
+        if not unknown and stored.rows.get("orders"):
+            assert last[key] == business(world.orders, world.lines, int(key))
+
+
+def assert_rows_as_in(world: World, store: MemoryState) -> None:
     for key, stored in store.scan():
         rows = stored.rows.get("orders", {})
         kept = {int(str(row["o_id"])): row for row in rows.values()}
         assert kept == ({int(key): world.orders[int(key)]} if int(key) in world.orders else {})
-    last = {k: events[-1].data for k, events in by_key(published(log, "order.state")).items()}
-    for key, stored in store.scan():
-        if stored.unmapped is None and stored.rows.get("orders"):
-            assert last[key] == business(world.orders, world.lines, int(key))
+        lines = {
+            (int(str(r["ol_o_id"])), int(str(r["ol_number"]))): r for r in stored.rows.get("order_line", {}).values()
+        }
+        assert lines == {at: row for at, row in world.lines.items() if at[0] == int(key)}
 
 
-def test_what_arrives_after_an_unmappable_discard_heals_the_key_without_news() -> None:
+def test_a_discard_that_leaves_no_state_to_publish_keeps_the_key_parked_and_says_so() -> None:
     world = World(3)
     world.run(1)
     order = min(world.orders)
@@ -121,19 +130,81 @@ def test_what_arrives_after_an_unmappable_discard_heals_the_key_without_news() -
     _commit(world, changes)
     append(log, feed(world.commits))
     worker(log, store).turn()
-    assert "cannot be published yet" in command(log, store, "discard", str(order))
-    assert not store.waiting_keys()
-    healed: list[Any] = []
-    world.update(healed, order, status="S")
-    _commit(world, healed)
+    said = command(log, store, "discard", str(order))
+    assert (
+        said
+        == "events of 1 step given up, 0 steps applied, 0 events published; 1 still wait: code.unmapped: unknown status"
+    )
+    (step,) = store.waiting(str(order))
+    assert step.discarded
+    assert store.load([str(order)])[str(order)].rows["orders"][str(order)]["status"] == "X"
+    later: list[Any] = []
+    world.update(later, order, status="N")
+    _commit(world, later)
     append(log, feed(world.commits[-1:]))
-    before = len(published(log, "order.events"))
-    made = worker(log, store)
+    run(log, store)
+    assert len(store.waiting(str(order))) == 2
+    assert command(log, store, "release", str(order)).endswith("2 still wait: code.unmapped: unknown status")
+    before = len(published(log, "order.state"))
+    assert command(log, store, "release", str(order), Orders(X="strange")).endswith("the key is free")
+    states = by_key(published(log, "order.state"))[str(order)]
+    assert [(s.data or {})["status"] for s in states[-2:]] == ["strange", "new"]
+    assert len(published(log, "order.state")) == before + 2
+    assert_balanced(store)
+    assert store.counts()["orders", "ignored: discarded by a command"] == 1
+
+
+def test_all_that_was_seen_is_given_up_in_one_command_and_nothing_that_came_later() -> None:
+    _, log, store = parked_world(7, 60)
+    key = max(store.waiting_keys(), key=lambda key: len(store.waiting(key)))
+    waiting = store.waiting(key)
+    assert len(waiting) > 2
+    send(log, store, "discard", key, through=waiting[-2].version)
+    before = [e for e in published(log, "order.events") if e.subject == key]
+    run(log, store, translator=Orders(X="strange"))
+    said = store.pins()[-1].result
+    assert said.startswith(f"events of {len(waiting) - 1} steps given up, 1 step applied"), said
+    new = [e for e in published(log, "order.events") if e.subject == key][len(before) :]
+    assert all(version_of(e) == waiting[-1].version for e in new)
+    assert store.waiting(key) == []
+    send(log, store, "discard", key, through=waiting[-2].version)
+    run(log, store)
+    assert store.pins()[-1].result == "nothing waits for this key"
+
+
+def test_a_discard_given_twice_gives_up_only_what_was_seen() -> None:
+    _, log, store = parked_world(7, 60)
+    key = max(store.waiting_keys(), key=lambda key: len(store.waiting(key)))
+    first = store.waiting(key)[0]
+    for _ in range(2):
+        send(log, store, "discard", key, through=first.version)
+    run(log, store)
+    given_up = sum(n for (_, label), n in store.counts().items() if label == "ignored: discarded by a command")
+    assert given_up == len(first.changes)
+    assert next(step.version for step in store.waiting(key) if not step.discarded) == first.version + 1
+    assert "nothing was given up" in store.pins()[-1].result
+
+
+def test_a_command_for_another_life_of_the_state_is_not_executed() -> None:
+    _, log, store = parked_world(7, 60)
+    key = sorted(store.waiting_keys())[0]
+    before = store.waiting(key)
+    send(log, store, "discard", key, epoch=2)
+    run(log, store)
+    assert store.pins()[-1].result == "it was given for another life of the state"
+    assert store.waiting(key) == before
+
+
+def send(log: MemoryLog, store: MemoryState, action: Action, key: str, **more: Any) -> int:
+    waiting = store.waiting(key)
+    where = waiting[0].partition if waiting else partition(int(key))
+    return control.send(log, Command(action=action, translator="order", key=key, partition=where, **more), 0)
+
+
+def run(log: MemoryLog, store: MemoryState, **how: Any) -> None:
+    made = worker(log, store, **how)
     while made.turn():
         pass
-    assert len(published(log, "order.events")) == before
-    assert by_key(published(log, "order.state"))[str(order)][-1].data == business(world.orders, world.lines, order)
-    assert_balanced(store)
 
 
 def _commit(world: World, changes: list[Any]) -> None:

@@ -1,0 +1,123 @@
+"""Orders to running workers: which key they are about, where it is, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import ClassVar
+
+import msgspec
+
+from dragoman.project import Project
+from dragoman.wiring import reading, state_of, state_topic
+from pipeline.control import ANYWHERE, Command, send
+from pipeline.log.port import Log
+from pipeline.log.reading import read_through
+from pipeline.state.port import Pin
+from translators.errors import DragomanError
+from translators.yaml_text import did_you_mean
+
+_LOOKED_AT = 20_000
+"""How many keys are compared with one that is not known."""
+
+
+class KeyUnknown(DragomanError):
+    """No translator{place} knows the key {key}{suggestion}"""
+
+    code: ClassVar[str] = "key.unknown"
+    hint: ClassVar[str] = (
+        "Keys are written as in the streams. `dragoman reload KEY -t NAME` asks the source for one never seen."
+    )
+
+
+class KeyInSeveral(DragomanError):
+    """Several translators know the key {key}: {translators}."""
+
+    code: ClassVar[str] = "key.ambiguous"
+    hint: ClassVar[str] = "Say which one with --translator."
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A business key, the translator that knows it, and the feed partition that it is on."""
+
+    translator: str
+    key: str
+    partition: int = ANYWHERE
+
+
+class Executed(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that a worker has taken up: `result` is empty until it is executed."""
+
+    translator: str
+    pin: Pin
+
+
+def place_of(project: Project, key: str, only: str | None) -> Place:
+    """Where a key is, as the states keep it; `KeyUnknown` or `KeyInSeveral` if that is not one place."""
+    found, known = [], []
+    for name in _names(project, only):
+        with state_of(project, name) as store:
+            if store is None:
+                continue
+            if stored := store.load([key]):
+                found.append(Place(translator=name, key=key, partition=stored[key].partition))
+            elif not found:
+                known += [near for near, _ in islice(store.scan(), _LOOKED_AT)]
+    if not found:
+        place = f" called {only}" if only else ""
+        raise KeyUnknown(key=key, place=place, suggestion=did_you_mean(key, known) or ".")
+    if len(found) > 1:
+        raise KeyInSeveral(key=key, translators=", ".join(place.translator for place in found))
+    return found[0]
+
+
+def last_published(log: Log, place: Place) -> str:
+    """The id of the last record of a key in the state stream; empty if there is none."""
+    topic, last = state_topic(place.translator), ""
+    spec = log.topics().get(topic)
+    for partition in range(0 if spec is None else spec.partitions):
+        for records in read_through(log, topic, partition):
+            for record in records:
+                if record.key == place.key.encode():
+                    last = (dict(record.headers).get("ce_id") or b"").decode()
+    return last
+
+
+def give(project: Project, commands: Iterable[Command], now: int) -> list[tuple[int, Command]]:
+    """Append commands to the control topic, each for the life that its translator's state has now; with their ids."""
+    epochs: dict[str, int] = {}
+    given = []
+    with reading(project) as log:
+        for command in commands:
+            name = command.translator
+            if name not in epochs:
+                epochs[name] = _epoch(project, name)
+            command = msgspec.structs.replace(command, epoch=epochs[name])
+            given.append((send(log, command, now), command))
+    return given
+
+
+def _epoch(project: Project, name: str) -> int:
+    with state_of(project, name) as store:
+        lives = {} if store is None else store.lives()
+    return max((life.state_epoch for life in lives.values()), default=0)
+
+
+def executed(project: Project) -> list[Executed]:
+    """The commands that workers have taken up, by id."""
+    found = []
+    for name in project.settings.translators:
+        with state_of(project, name) as store:
+            found += [
+                Executed(translator=name, pin=pin)
+                for pin in ([] if store is None else store.pins())
+                if pin.command >= 0
+            ]
+    return sorted(found, key=lambda one: one.pin.command)
+
+
+def _names(project: Project, only: str | None) -> tuple[str, ...]:
+    if only is None:
+        return project.settings.translators
+    project.check_name(only)
+    return (only,)
