@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import msgspec
 
 from pipeline.batch import DISCARDED, Batch, facts_of_waiting
+from pipeline.cloudevents import StepFacts
 from pipeline.loading import publish_reread
-from pipeline.moves import link_of
+from pipeline.moves import Link, link_of
 from pipeline.state.port import Stored, Waiting
 from translators.aggregate import apply
 from translators.facts import facts_of as transaction_facts
@@ -87,7 +88,8 @@ def _free(batch: Batch, key: str) -> None:
 
 def _apply(batch: Batch, step: Waiting) -> Outcome:
     stored = batch.stored(step.key)
-    facts = facts_of_waiting(step)
+    link = link_of(batch.translator, step.key, step.changes)
+    facts = _facts(step, link)
     rows = apply(stored.rows, step.changes)
     after = msgspec.structs.replace(stored, rows=rows, unmapped=None)
     if step.changes[0].is_snapshot or stored.unmapped is not None:
@@ -95,7 +97,6 @@ def _apply(batch: Batch, step: Waiting) -> Outcome:
         after = msgspec.structs.replace(after, loading=False)
         batch.publish(facts, after, Translation(state=state, changed=True), "snapshot")
         return Loaded()
-    link = link_of(batch.translator, step.key, step.changes)
     if link is not None:
         return batch.renumber(facts, stored, after, link, step.changes)
     if batch.is_unknown(stored, step.changes):
@@ -123,5 +124,14 @@ def _catch_up(batch: Batch, step: Waiting) -> Outcome:
     stored = batch.stored(step.key)
     state = batch.translator.state(stored.rows)
     after = msgspec.structs.replace(stored, unmapped=None, loading=False)
-    batch.publish(facts_of_waiting(step), after, Translation(state=state, changed=True), "live")
+    facts = _facts(step, link_of(batch.translator, step.key, step.changes))
+    batch.publish(facts, after, Translation(state=state, changed=True), "live")
     return DISCARDED
+
+
+def _facts(step: Waiting, link: Link | None) -> StepFacts:
+    """As when the step was read; whatever becomes of it, a renumbering is told."""
+    facts = facts_of_waiting(step)
+    if link is None:
+        return facts
+    return msgspec.structs.replace(facts, renumbered_from=link.renumbered_from, renumbered_to=link.renumbered_to)

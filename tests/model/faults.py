@@ -53,14 +53,16 @@ def disarm() -> None:
 class GrowingLog(MemoryLog):
     """Records arrive while a worker is in the middle of its turn; the worker may die halfway through publishing.
 
-    `arriving`: what comes, each with the number of questions that the worker asks before. `hidden`: from this offset on
+    `arriving`: what comes, each with the number of questions that the worker asks before, and with the position that the
+    connector writes down then; the last one is `passed`. `hidden`: from this offset on
     records count in the high watermark and are not readable yet, since the mark of their transaction is still on its way.
     `tear`: so many records of the next appended batch of several are written, and the writer dies.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.arriving: list[tuple[int, list[Outgoing]]] = []
+        self.arriving: list[tuple[int, list[Outgoing], int | None]] = []
+        self.passed: int | None = None
         self.hidden: dict[TopicPartition, int] = {}
         self.tear: int | None = None
         self._questions = 0
@@ -97,14 +99,21 @@ class GrowingLog(MemoryLog):
 
     def all_arrived(self) -> None:
         """Whatever is still on its way is here now."""
-        for _, records in self.arriving:
+        for _, records, passed in self.arriving:
             super().append(records)
+            self.flushed(passed)
         self.arriving = []
+
+    def flushed(self, passed: int | None) -> None:
+        """The connector wrote down its position, if it is one."""
+        self.passed = self.passed if passed is None else passed
 
     def _arrive(self) -> None:
         self._questions += 1
         while self.arriving and self.arriving[0][0] < self._questions:
-            super().append(self.arriving.pop(0)[1])
+            _, records, passed = self.arriving.pop(0)
+            super().append(records)
+            self.flushed(passed)
             self._questions = 0
 
 

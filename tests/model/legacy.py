@@ -62,14 +62,14 @@ class Commit:
 class Session:
     """One connection: what its transaction did so far. `rows` are those it changed, as it sees them; it holds `tables`.
 
-    `left` are the orders that it gave another number.
+    `numbers` are those that it took from an order, or gave to one: it does nothing else with them.
     """
 
     txid: int
     logged: list[Logged] = field(default_factory=list)
     rows: dict[Place, Row | None] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
-    left: set[tuple[str, int]] = field(default_factory=set)
+    numbers: set[tuple[object, ...]] = field(default_factory=set)
 
 
 class Database:
@@ -147,10 +147,10 @@ class Database:
         deed, order = self.dice.pick(self._deeds), self.dice.pick(ORDERS)
         if self._row(session, "orders", *order) is None and not self.dice.chance(25):
             deed = self._place
-        before = replace(session, logged=[*session.logged], rows={**session.rows}, left={*session.left})
+        before = replace(session, logged=[*session.logged], rows={**session.rows}, numbers={*session.numbers})
         deed(session, order)
         if self.dice.chance(6):
-            session.rows, session.logged, session.left = before.rows, before.logged, before.left
+            session.rows, session.logged, session.numbers = before.rows, before.logged, before.numbers
 
     # --- what a session sees and may change ---
 
@@ -177,7 +177,9 @@ class Database:
         taken = (
             (moved or before is None) and after is not None and self._row(session, table, *places[-1][1]) is not None
         )
-        if taken or not all(self._is_free(session, where) for where in places):
+        stays = len(places) == 2 and not moved
+        spoken_for = table == "orders" and not stays and any(where[1] in session.numbers for where in places)
+        if taken or spoken_for or not all(self._is_free(session, where) for where in places):
             return
         if not self._shared_lsn:
             self.lsn += 8
@@ -319,7 +321,7 @@ class Database:
         if "moves" not in self.features and root["note"] is not None:
             return  # what is too big to be sent again is on another partition
         self._update(session, "orders", root, br=target[0], no=target[1])
-        session.left.add(order)
+        session.numbers |= {order, target}
         for table in ("order_line", *(["payment"] if "moves" in self.features else [])) if follow else ():
             for row in self._of(session, table, order):
                 self._update(session, table, row, br=target[0], no=target[1])
@@ -328,7 +330,7 @@ class Database:
         """Empty a table, if nobody else has changed anything there: it takes the whole of it."""
         table = self.dice.pick(("payment", "order_line"))
         others = (other for other in self._sessions if other is not session)
-        if session.left or any(where[0] == table for other in others for where in other.rows):
+        if session.numbers or any(where[0] == table for other in others for where in other.rows):
             return
         self.lsn += 8
         session.logged.append(Logged(RowChange(table, None, None), self.lsn))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
 
@@ -174,6 +174,7 @@ class Oracle:
             return
         while order.waiting:
             version, step = order.waiting[0]
+            step = replace(step, renumbering=step.told)
             try:
                 if version <= through or version in order.given_up:
                     self._give_up(moment, order, version, step, through)

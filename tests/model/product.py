@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Literal
@@ -233,9 +234,16 @@ def decoder(connector: str) -> Decoder:
 
 
 def worker(
-    log: Log, store: StateStore, feed: Feed, connector: str, *, fixed: bool, batch_size: int
+    log: Log,
+    store: StateStore,
+    feed: Feed,
+    connector: str,
+    *,
+    fixed: bool,
+    batch_size: int,
+    passed: Callable[[], int | None] = lambda: None,
 ) -> TranslatorWorker:
-    """A worker that has taken over."""
+    """A worker that has taken over. `passed` is what the connector's offset says."""
     made = TranslatorWorker(
         log=log,
         store=store,
@@ -244,6 +252,7 @@ def worker(
         feed=feed,
         identity=Identity(namespace="com.example", source="legacy", source_epoch=1, version="test"),
         batch_size=batch_size,
+        passed=passed,
     )
     made.begin()
     return made

@@ -5,7 +5,7 @@ Everything in it is drawn from dice; `play` ends with the verdict of the oracle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pipeline import control
 from pipeline.control import Command
@@ -20,20 +20,21 @@ from tests.model.judge import judge
 from tests.model.legacy import TABLES
 from tests.model.meaning import FIXED, KNOWN
 from tests.model.oracle import Oracle
-from tests.model.source import Life, arriving, life
+from tests.model.source import Life, Proof, Slice, arriving, life
 from tests.model.wire import Postgres, Wire
 
 
 class Schedule:
     """A log, a store, and the worker of the moment."""
 
-    def __init__(self, dice: Dice, wire: Wire, feed: Feed) -> None:
+    def __init__(self, dice: Dice, wire: Wire, feed: Feed, proof: Proof) -> None:
         self.log, self.store = GrowingLog(), WatchedState()
         self.wire = wire
         self.deaths = 0
         self.story: list[str] = []
         self._dice = dice
         self._feed = feed
+        self._proof = proof
         self._fixed = False
         product.create_topics(self.log, wire.partitions)
         self.worker = self._new_worker()
@@ -43,29 +44,33 @@ class Schedule:
         """What the mapping of the moment knows."""
         return FIXED if self._fixed else KNOWN
 
-    def run(self, slices: Iterator[list[Outgoing]]) -> None:
+    def run(self, slices: Iterator[Slice]) -> None:
         """Let everything arrive, and everything happen that may happen meanwhile."""
-        for records in slices:
-            self.story.append(f"arrives: {[_told(record) for record in records]}")
-            self._arrives(records)
+        passed = None
+        for one in slices:
+            self.story.append(f"arrives: {[_told(record) for record in one.records]}")
+            passed = one.passed
+            self._arrives(one.records, passed if self._dice.chance(60) else None)
             self._happen(self._dice.below(16))
         self.log.all_arrived()
         self.log.hidden.clear()
+        self.log.flushed(passed)
         self._quiesce()
 
-    def _arrives(self, records: list[Outgoing]) -> None:
+    def _arrives(self, records: list[Outgoing], passed: int | None) -> None:
         """At once, or within the next turns; or it is there and cannot be read for a while."""
         how = self._dice.below(8)
         if how < 3:
             self.log.hidden.clear()
         if how in (5, 6):
-            self.log.arriving.append((self._dice.below(12), records))
+            self.log.arriving.append((self._dice.below(12), records, passed))
             return
         self.log.all_arrived()
         if how == 7 and self._feed.exactly_once:
             self.log.hide(records)
         else:
             self.log.append(records)
+        self.log.flushed(passed)
 
     def release_all(self) -> None:
         """The mapping is corrected, and everything that waits is released."""
@@ -127,14 +132,18 @@ class Schedule:
         self.store.codes = self.codes
         size = self._dice.pick((1_000, 1, 3, 7))
         self.story.append(f"worker with {'the fixed' if self._fixed else 'the first'} mapping, batches of {size}")
-        return product.worker(self.log, self.store, self._feed, self.wire.connector, fixed=self._fixed, batch_size=size)
+        asked: Callable[[], int | None] = (lambda: self.log.passed) if self._proof == "passed" else lambda: None
+        return product.worker(
+            self.log, self.store, self._feed, self.wire.connector, fixed=self._fixed, batch_size=size, passed=asked
+        )
 
 
 def play(source: Dice, connector: Dice, worker: Dice) -> Schedule:
     """One schedule, with its verdict: an assertion fails if the product did not do what the oracle says."""
     wire = Postgres(connector.pick((1, 2, 3)))
-    exactly_once = not connector.chance(40)
-    lived = life(source, wire, exactly_once=exactly_once)
+    proof: Proof = connector.pick(("end", "later", "passed"))
+    exactly_once = proof == "end"
+    lived = life(source, wire, proof)
     feed = Feed(
         topic=product.FEED,
         transactions=product.TRANSACTIONS,
@@ -144,7 +153,7 @@ def play(source: Dice, connector: Dice, worker: Dice) -> Schedule:
     )
     lanes = arriving(connector, wire, lived, exactly_once=exactly_once)
     with in_process():
-        schedule = Schedule(worker, wire, feed)
+        schedule = Schedule(worker, wire, feed, proof)
         try:
             schedule.run(lanes.slices(connector))
             if worker.chance(50):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pipeline.log.port import Outgoing, TopicPartition
 from tests.model.dice import Dice
@@ -16,6 +17,9 @@ CLOSER = "Z  "
 
 Shown = list[tuple[str, Row]]
 """The rows of a snapshot, with their tables."""
+
+Proof = Literal["end", "later", "passed"]
+"""What closes the last steps: an END, since Connect enforces exactly-once; a later transaction; the connector's offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Life:
         return self.commits[: len(self.commits) - self.closers]
 
 
-def life(dice: Dice, wire: Wire, *, exactly_once: bool) -> Life:
+def life(dice: Dice, wire: Wire, proof: Proof) -> Life:
     """A life drawn from dice: perhaps with a past of which a snapshot tells, perhaps one that was cut and begun again."""
     database = Database(dice, WHOLE if wire.partitions == 1 else EVERYWHERE)
     cut: Shown = []
@@ -58,7 +62,7 @@ def life(dice: Dice, wire: Wire, *, exactly_once: bool) -> Life:
     begin = len(database.commits)
     database.run(1 + dice.below(12))
     database.finish()
-    closers = 0 if exactly_once else wire.partitions
+    closers = wire.partitions if proof == "later" else 0
     for number in range(closers):
         row = {"br": CLOSER, "no": number, "sts": "N", "note": None, "touched": 0}
         database.commit(RowChange("orders", None, row))
@@ -71,11 +75,11 @@ def rows_of(database: Database) -> Shown:
     return sorted(found, key=lambda item: (list(TABLES).index(item[0]), repr(item[1])))
 
 
-def passes(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Iterator[list[Sent]]:
+def passes(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Iterator[tuple[list[Sent], int]]:
     """What arrives of each pass of a connector that is killed up to three times, before the closers.
 
-    It goes on where it last wrote down its position. What it sent behind that has arrived, partition by partition, up to
-    some place; but where Connect enforces exactly-once, nothing of it has.
+    It goes on where it last wrote down its position: in the commit whose number comes with the records. What it sent behind
+    that has arrived, partition by partition, up to some place; but where Connect enforces exactly-once, nothing of it has.
     """
     begin, skipped, blind, story = 0, 0, dice.chance(50), len(life.story)
     for _ in range(dice.below(4)):
@@ -85,11 +89,11 @@ def passes(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Iterato
         reached = {
             lane: kept if exactly_once else min(end, kept + dice.below(8)) for lane in sorted(map(lane_of, sent))
         }
-        yield [s for i, s in enumerate(sent) if i < reached[lane_of(s)]]
         at = sent[kept].commit
+        yield [s for i, s in enumerate(sent) if i < reached[lane_of(s)]], at
         rows = sum(1 for s in sent[:kept] if s.commit == at and s.is_row)
         begin, skipped, blind = at, rows + (skipped if at == begin else 0), dice.chance(50)
-    yield list(wire.one_pass(life.commits, begin, skipped, blind=blind))
+    yield list(wire.one_pass(life.commits, begin, skipped, blind=blind)), len(life.commits)
 
 
 def lane_of(sent: Sent) -> TopicPartition:
@@ -97,19 +101,31 @@ def lane_of(sent: Sent) -> TopicPartition:
     return sent.record.topic, sent.record.partition or 0
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Records that arrive together, and what the connector's offset may say from then on: a position in the log."""
+
+    records: list[Outgoing]
+    passed: int | None
+
+
 @dataclass(slots=True)
 class Lanes:
-    """What is on its way to each partition, in order; a record may have to wait for what was sent elsewhere before it."""
+    """What is on its way to each partition, in order; a record may have to wait for what was sent elsewhere before it.
+
+    `flushes`: once the first so many records have arrived, the connector may write down a position.
+    """
 
     lanes: dict[TopicPartition, list[tuple[int, int, Outgoing]]] = field(default_factory=dict)
     sent: int = 0
+    flushes: list[tuple[int, int]] = field(default_factory=list)
 
     def send(self, record: Outgoing, *, after: int = 0) -> None:
         """The record is not readable before the first so many that were sent."""
         self.sent += 1
         self.lanes.setdefault((record.topic, record.partition or 0), []).append((self.sent, after, record))
 
-    def slices(self, dice: Dice) -> Iterator[list[Outgoing]]:
+    def slices(self, dice: Dice) -> Iterator[Slice]:
         """All of it, in any interleaving that these promises allow."""
         while lanes := [lane for lane in self.lanes.values() if lane]:
             lane = dice.pick([lane for lane in lanes if self._may_go(lane)])
@@ -117,7 +133,8 @@ class Lanes:
             taken: list[Outgoing] = []
             while lane and len(taken) < wanted and self._may_go(lane):
                 taken.append(lane.pop(0)[2])
-            yield taken
+            missing = min((lane[0][0] for lane in lanes if lane), default=self.sent + 1)
+            yield Slice(taken, max((position for sent, position in self.flushes if sent < missing), default=None))
 
     def _may_go(self, lane: list[tuple[int, int, Outgoing]]) -> bool:
         _, after, _ = lane[0]
@@ -135,7 +152,9 @@ def arriving(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Lanes
             lanes.send(record)
     if life.loaded is not None:
         lanes.send(wire.notification("COMPLETED"), after=lanes.sent)
-    for one in passes(dice, wire, life, exactly_once=exactly_once):
+    for one, flushed in passes(dice, wire, life, exactly_once=exactly_once):
         for sent in one:
             lanes.send(sent.record, after=lanes.sent if exactly_once and not sent.is_row else 0)
+            if sent.is_end and sent.commit < flushed:
+                lanes.flushes.append((lanes.sent, wire.offset(life.commits[sent.commit])))
     return lanes

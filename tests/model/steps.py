@@ -37,13 +37,17 @@ class Renumbering:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What the transaction of this number did to one order, or (0) its rows as a snapshot showed them."""
+    """What the transaction of this number did to one order, or (0) its rows as a snapshot showed them.
+
+    `renumbering` is what is known of it when it is read, `told` what its own rows say, also after it had to wait.
+    """
 
     number: int
     effects: tuple[Effect, ...]
     transaction: str | None
     time: int | None
     renumbering: Renumbering | None = None
+    told: Renumbering | None = None
 
     @property
     def is_snapshot(self) -> bool:
@@ -110,8 +114,9 @@ class Plan:
                 self._keep(key, effect)
         after = {key for (table, _), key in self._rows.items() if table == ROOT}
         for key, effects in touched.items():
-            renumbering = self._whole(key, roots, before, after) if self._alone else _told(key, roots)
-            step = Step(self._number, tuple(effects), transaction.name, transaction.time, renumbering)
+            told = _told(key, roots)
+            seen = self._whole(key, roots, before, after) if self._alone else told
+            step = Step(self._number, tuple(effects), transaction.name, transaction.time, seen, told)
             self.steps.setdefault(key, []).append(step)
 
     def _effects(self, change: RowChange) -> Iterator[tuple[str, Effect]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.log.port import Headers, Outgoing
 from tests.model.journal import Row
@@ -21,11 +21,21 @@ _DECIMAL = {"no"}
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One record, and the number of the commit that it speaks of; `is_row`: it is a row change, no marker."""
+    """One record, and the number of the commit that it speaks of: a row change, its BEGIN or its END."""
 
     commit: int
-    is_row: bool
+    what: Literal["row", "BEGIN", "END"]
     record: Outgoing
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a row change, no marker."""
+        return self.what == "row"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the connector has told all of the transaction."""
+        return self.what == "END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +104,10 @@ class Wire:
             commit = commits[number]
             rows = [half for logged in commit.logged for half in halves(logged)][skipped if number == begin else 0 :]
             before = None if blind and number == begin else commit.before
-            yield Sent(number, False, self.marker(commit, "BEGIN", None))
+            yield Sent(number, "BEGIN", self.marker(commit, "BEGIN", None))
             for total, half in enumerate(rows, 1):
-                yield Sent(number, True, self._change(commit, half, total, before))
-            yield Sent(number, False, self.marker(commit, "END", len(rows)))
+                yield Sent(number, "row", self._change(commit, half, total, before))
+            yield Sent(number, "END", self.marker(commit, "END", len(rows)))
 
     def _change(self, commit: Commit, half: Half, total: int, before: int | None) -> Outgoing:
         value = {
@@ -152,6 +162,10 @@ class Wire:
     def place(self, commit: Commit, half: Half, before: int | None) -> dict[str, Any]:
         """Where a change stands in the source's log; `before` is the last commit before it, as far as it is known."""
         raise NotImplementedError
+
+    def offset(self, commit: Commit) -> int:
+        """What the connector writes down once it has passed a commit."""
+        return commit.lsn
 
     def snapshot_place(self, lsn: int) -> dict[str, Any]:
         """Where a snapshot was taken."""
