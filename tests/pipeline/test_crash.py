@@ -15,8 +15,7 @@ from tempfile import mkdtemp
 
 import pytest
 
-from pipeline.log.embedded import EmbeddedLog
-from pipeline.state.sqlite import SqliteState
+from tests.pipeline.crash_driver import log_of, store_of
 from tests.pipeline.harness import balance, by_key, published
 
 POINTS = (
@@ -47,7 +46,7 @@ def folder_of(path: Path, seed: int = 11) -> Path:
 
 
 def streams(folder: Path) -> dict[str, dict[str, list[Content]]]:
-    log = EmbeddedLog(folder / "log.db")
+    log = log_of(folder)
     found = {
         topic: {
             key: [(e.id, e.record.value, e.record.headers) for e in events]
@@ -96,7 +95,7 @@ def test_killed_at_a_named_point_and_run_again(point: str, passage: int, tmp_pat
 
 
 def assert_same_state(folder: Path) -> None:
-    want, got = (SqliteState(f / "state.db", "order") for f in (undisturbed(), folder))
+    want, got = (store_of(f) for f in (undisturbed(), folder))
     assert list(got.scan()) == list(want.scan())
     assert got.waiting() == want.waiting() == []
     for table, (read, outcomes) in balance(got.counts()).items():

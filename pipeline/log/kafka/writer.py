@@ -60,14 +60,20 @@ class KafkaWriter:
                 await self._producer.begin_transaction()
                 await self._locks.send(self._producer, places)
                 await self._producer.commit_transaction()
-        except (kafka.KafkaError, OSError) as error:
-            self._spent = self._told(error, next(iter(places))[0])
+        except (kafka.KafkaError, kafka.IllegalOperation, OSError) as error:
+            self._spent = self._told(self._reason(error), next(iter(places))[0])
             if not isinstance(self._spent, LogFenced):
                 await quietly(self._abort(), _ABORTING)
             raise self._spent from error
 
     async def _abort(self) -> None:
         await self._producer.abort_transaction()
+
+    def _reason(self, error: BaseException) -> BaseException:
+        """A producer that finds its transaction ended by an error refuses what is still to be sent, and keeps the error."""
+        ended = self._producer._txn_manager.wait_for_transaction_end()
+        kept = ended.exception() if isinstance(error, kafka.IllegalOperation) and ended.done() else None
+        return error if kept is None else kept
 
     def _told(self, error: BaseException, topic: str) -> LogError:
         if is_fenced(error):
