@@ -16,10 +16,11 @@ import msgspec
 import orjson
 
 from pipeline.log.port import Headers, Outgoing, Record
-from translators.translator import Event, State
+from translators.translator import Event, Partial, State
 
 EventClass = Literal["live", "snapshot", "recompute", "repair", "backfill"]
 
+_UNAVAILABLE = "dragoman_unavailable"
 _JSON = b"application/json"
 
 
@@ -100,6 +101,7 @@ def event_records(producer: Producer, facts: StepFacts, events: tuple[Event, ...
         headers = _headers(producer, facts, identity, event.type, ordinal, "live")
         if event.occurred is not None:
             headers += (("ce_occurredtime", _instant(event.occurred).encode()),)
+        headers += _absent(event.data)
         if event.deprecated:
             headers += (("ce_deprecated", b"true"),)
         records.append(_outgoing(producer.events_topic, facts, encode(event.data), headers))
@@ -112,7 +114,15 @@ def state_record(
     """The state after a step, or a tombstone."""
     identity = step_id(producer, facts, state_type)
     headers = _headers(producer, facts, identity, state_type, 0, event_class)
+    headers += _absent(state)
     return _outgoing(producer.state_topic, facts, None if state is None else encode(state), headers)
+
+
+def _absent(data: Mapping[str, Any] | None) -> Headers:
+    """Which fields are left out, since the source did not send what is behind them: `remark=toast,lines[].note=toast`."""
+    if not isinstance(data, Partial):
+        return ()
+    return ((_UNAVAILABLE, ",".join(f"{path}={why}" for path, why in data.absent.items()).encode()),)
 
 
 def encode(data: Mapping[str, Any]) -> bytes:
@@ -183,6 +193,13 @@ def _transaction(producer: Producer, facts: StepFacts) -> str:
 def _instant(time: date | datetime) -> str:
     """Business time as the column says it: a day, a wall clock, or an instant."""
     return rfc3339(time) if isinstance(time, datetime) and time.tzinfo is not None else time.isoformat()
+
+
+def absent_of(event: CloudEvent) -> dict[str, str]:
+    """The fields that a record leaves out, each with the reason; paths as contracts spell them (`lines.note`)."""
+    said = event.attributes.get(_UNAVAILABLE, "")
+    pairs = [one.split("=", 1) for one in said.split(",") if "=" in one]
+    return {path.replace("[]", ""): why for path, why in pairs}
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -124,6 +124,27 @@ def capture_or_mapping(expected: Expected, evidence: Evidence, names: Names) -> 
     )
 
 
+def not_sent(evidence: Evidence, names: Names) -> Cause:
+    """The fields that differ were left out of what was published: the source did not send what is behind them."""
+    last = evidence.published
+    absent = {} if last is None else last.absent
+    return Cause(
+        name="not-sent",
+        title="Never sent by the source",
+        text=(
+            "The last record leaves these fields out, because the source does not send again a large value that did not "
+            "change, and none was known. The view keeps what it had. Read the key's rows again (an incremental snapshot); "
+            "REPLICA IDENTITY FULL sends them always."
+        ),
+        owner=names.mapping_owner,
+        evidence=tuple(f"{field} was not sent ({why})" for field, why in absent.items()),
+        lead=STATUS,
+        command="dragoman status",
+        since=None if last is None else last.time,
+        bound=True,
+    )
+
+
 def consumer_missed(lacking: Published, last: Published, row: ViewRow | None, names: Names) -> Cause:
     """The stream holds a newer state than the view, and the view's checkpoint has passed it."""
     has = "has no row (lost on the way, or deleted there)" if row is None else f"kept {version(row.sequence)}"

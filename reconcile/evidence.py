@@ -26,7 +26,10 @@ class StreamUnreadable(ReconcileError):
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """One record of the state stream. `data` is `None` for a tombstone; `time` is the source's commit time."""
+    """One record of the state stream. `data` is `None` for a tombstone; `time` is the source's commit time.
+
+    `absent` are fields that it leaves out, since the source did not send what is behind them, with the reasons.
+    """
 
     sequence: str
     id: str
@@ -34,6 +37,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     event_class: str
     data: Mapping[str, Any] | None
     at: Coordinate
+    absent: Mapping[str, str] = {}
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,4 +114,5 @@ def _published(record: Record) -> Published:
         event_class=event.event_class,
         data=event.data,
         at=at,
+        absent=cloudevents.absent_of(event),
     )

@@ -19,6 +19,7 @@ CauseName = Literal[
     "consumer-misapplied",
     "deleted-not-applied",
     "edited-in-view",
+    "not-sent",
 ]
 
 

@@ -95,6 +95,7 @@ _CAUSES = {
     "capture-or-mapping": ("is published otherwise than legacy says", "are published otherwise than legacy says"),
     "consumer-missed": ("never reached the view", "never reached the view"),
     "consumer-refused": ("was set aside by the view", "were set aside by the view"),
+    "not-sent": ("was left out, since the source did not send it", "were left out, since the source did not send them"),
     "consumer-misapplied": ("was applied wrongly by the view", "were applied wrongly by the view"),
     "deleted-not-applied": (
         "is deleted in legacy and still in the view",

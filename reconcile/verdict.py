@@ -67,6 +67,8 @@ def _inbound(
         yield causes.parked(evidence, names)
     elif evidence.stored is not None and evidence.stored.unmapped is not None:
         yield causes.dead_lettered(evidence.stored.unmapped, names)
+    elif expected.problem is None and _agree(expected.content, published, shape, _unsaid(evidence)):
+        yield causes.not_sent(evidence, names)
     else:
         yield causes.capture_or_mapping(expected, evidence, names)
 
@@ -77,7 +79,7 @@ def _outbound(comparison: Comparison, evidence: Evidence, names: Names, shape: V
     if row is not None and not row.intact:
         yield causes.edited(row, names)
     content = _content(published, shape)
-    if _agree(content, None if row is None else row.content, shape):
+    if _agree(content, None if row is None else row.content, shape, _unsaid(evidence)):
         return
     if published is None:
         yield from () if row is None else _never_published(row, evidence, names)
@@ -101,10 +103,15 @@ def _never_published(row: ViewRow, evidence: Evidence, names: Names) -> Iterator
         yield causes.invented(row, names)
 
 
-def _agree(left: Content | None, right: Content | None, shape: ViewShape) -> bool:
+def _unsaid(evidence: Evidence) -> frozenset[str]:
+    """The fields of which the last record says nothing: views keep what they had."""
+    return frozenset() if evidence.published is None else frozenset(evidence.published.absent)
+
+
+def _agree(left: Content | None, right: Content | None, shape: ViewShape, unsaid: frozenset[str] = frozenset()) -> bool:
     if left is None or right is None:
         return left is right
-    return not differences(left, right, shape)
+    return all(difference.field in unsaid for difference in differences(left, right, shape))
 
 
 def _life(evidence: Evidence, row: ViewRow | None) -> tuple[Moment, ...]:

@@ -99,6 +99,7 @@ BIND_CONTRACTS = {
     "expressions",
     "functions",
     "generate",
+    "generate_lenient",
     "generate_python",
     "generating",
     "compiled",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from functools import cached_property
 from hashlib import blake2b
@@ -23,8 +23,12 @@ from translators.mapping import Mapping
 from translators.parts import key_columns
 from translators.problem import Problem
 from translators.schema import LegacySchema
-from translators.translator import Event, Refused, Said, State
-from translators.values import Row, key_text
+from translators.translator import Event, Partial, Refused, Said, State
+from translators.values import Row, Unavailable, key_text
+
+_UNAVAILABLE = "value.unavailable"
+UNREAD = Unavailable("not read yet")
+"""In place of a column that a row, read before `schema.yaml` had it, does not have."""
 
 StateFunction = Callable[[Rows], State | None]
 EventsFunction = Callable[[State | None, State | None, Rows, Rows, Facts], tuple[tuple[Event, ...], str | None]]
@@ -61,8 +65,24 @@ class CompiledTranslator:
     # Python compiles the text at its first use: most commands read all mappings, and run none or one.
     @cached_property
     def _functions(self) -> dict[str, Any]:
-        namespace = {**self._given, "state_refused": self._refused, "event_refused": self._refused}
-        code = compile(self.source, f"<mapping {self.name}>", "exec")
+        return self._run(self.source, self._given, self.fields)
+
+    @cached_property
+    def _lenient(self) -> dict[str, Any]:
+        """The functions for rows that lack values; a Python translator has only its own."""
+        if self.bound.mapping.python is not None:
+            return self._functions
+        from translators.generate_lenient import generate_lenient
+
+        generated = generate_lenient(self.bound)
+        return self._run(generated.source, generated.namespace, generated.fields)
+
+    def _run(self, source: str, given: MappingType[str, Any], fields: Sequence[Checked]) -> dict[str, Any]:
+        def refused(at: int, problem: ValueProblem) -> Refused:
+            return Refused(self.problem(fields[at] if at >= 0 else None, problem))
+
+        namespace = {**given, "state_refused": refused, "event_refused": refused}
+        code = compile(source, f"<mapping {self.name}>", "exec")
         exec(code, namespace)  # noqa: S102 - the text is generated here, from the catalogue; nothing a user wrote is in it
         return namespace
 
@@ -95,22 +115,61 @@ class CompiledTranslator:
 
     def state(self, rows: Rows) -> State | None:
         """The state of an aggregate, `None` without a root row. `Refused` if its rows cannot be translated."""
-        return self._state(rows)
+        try:
+            return self._state(rows)
+        except KeyError:
+            pass
+        except Refused as refused:
+            if refused.problem.code != _UNAVAILABLE:
+                raise
+        return cast(StateFunction, self._lenient["state"])(self._filled(rows))
 
     def events(
         self, old: State | None, new: State | None, old_rows: Rows, new_rows: Rows, facts: Facts = UNKNOWN
     ) -> Said:
         """What happened between two states. `Refused` if an event's own fields cannot be computed."""
-        found, ignored = self._events(old, new, old_rows, new_rows, facts)
-        return Said(found, ignored)
+        if type(old) is not Partial and type(new) is not Partial:
+            try:
+                return Said(*self._events(old, new, old_rows, new_rows, facts))
+            except KeyError:
+                pass
+            except Refused as refused:
+                if refused.problem.code != _UNAVAILABLE:
+                    raise
+        lenient = cast(EventsFunction, self._lenient["events"])
+        try:
+            return Said(*lenient(old, new, self._filled(old_rows), self._filled(new_rows), facts))
+        except KeyError as error:
+            raise Refused(self._untold(str(error.args[0]), old, new)) from error
 
     def correlation(self, rows: Rows) -> str | None:
         """What ties this step to others, where the mapping names a column for it. `Refused` if it cannot be computed."""
-        return self._correlation(rows)
+        try:
+            return self._correlation(rows)
+        except KeyError:
+            return self._correlation(self._filled(rows))
 
-    def _refused(self, at: int, problem: ValueProblem) -> Refused:
-        field = self.fields[at] if at >= 0 else None
-        return Refused(self.problem(field, problem))
+    def _filled(self, rows: Rows) -> Rows:
+        """The rows with every column that is needed: those read before `schema.yaml` had it do not say its value."""
+        filled: Rows = {}
+        for table, found in rows.items():
+            unread = dict.fromkeys(self.columns.get(table, ()), UNREAD)
+            filled[table] = {key: {**unread, **row} for key, row in found.items()}
+        return filled
+
+    def _untold(self, path: str, *states: State | None) -> Problem:
+        """Why nothing can be said of what happened: a field that is absent would have to be looked at."""
+        absent = {name: why for one in states if isinstance(one, Partial) for name, why in one.absent.items()}
+        near = next(
+            (name for name in absent if name.replace("[]", "").rpartition(".")[2] == path.rpartition(".")[2]), path
+        )
+        return Problem(
+            code=_UNAVAILABLE,
+            cause="semantic",
+            message=f"{near} is not known ({absent.get(near, 'not sent')}), and what happened depends on it",
+            field=near,
+            hint="Read the key's rows again, or let conditions and events do without the field.",
+        )
 
     def problem(self, field: Checked | None, problem: ValueProblem) -> Problem:
         """A value's problem with the field, the columns and the place in the mapping that it belongs to."""

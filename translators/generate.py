@@ -26,10 +26,23 @@ __all__ = ["Generated", "generate"]
 
 def generate(bound: BoundMapping) -> Generated:
     """The Python for a bound mapping."""
-    return generate_python(bound) if bound.mapping.python is not None else _Generator(bound).written()
+    return generate_python(bound) if bound.mapping.python is not None else Generator(bound).written()
 
 
-class _Generator(Generating):
+class Generator(Generating):
+    """Writes the straight functions, in which every value that is read is there."""
+
+    names = Names
+    loose: frozenset[str] = frozenset()
+    """The paths of the state that may be absent."""
+
+    def begin(self) -> None:
+        """What is written before fields are computed."""
+
+    def given(self, text: str) -> str:
+        """What is given back of the computed state."""
+        return text
+
     def written(self) -> Generated:
         """All functions."""
         self._state_function()
@@ -48,15 +61,16 @@ class _Generator(Generating):
             writer.line("(row,) = root.values()")
             writer.line("at = -1")
             with writer.block("try:"):
-                names = Names()
+                names = self.names()
+                self.begin()
                 self.read(_sources(self.bound.fields.values()), root, "row", names)
                 self._read_parts(self.bound.fields.values(), names)
-                text = self._members(self.bound.fields, names)
+                text = self.members(self.bound.fields, names)
                 if self.bound.invariants:
                     writer.line(f"data = {text}")
-                    self.keep(self.bound.invariants, "data", lambda path: has_path(self.bound.fields, path))
+                    self.keep(self.bound.invariants, "data", lambda path: has_path(self.bound.fields, path), self.loose)
                     text = "data"
-                writer.line(f"return {text}")
+                writer.line(f"return {self.given(text)}")
             self.on_problem("state_refused")
 
     def _read_parts(self, nodes: Iterable[BoundNode], names: Names) -> None:
@@ -84,16 +98,16 @@ class _Generator(Generating):
                 self.writer.line(f"{inner} = by_{names.parts[table]}.get(({key}), ())")
                 names.parts[table] = inner
 
-    def _members(self, nodes: MappingType[str, BoundNode], names: Names) -> str:
+    def members(self, nodes: MappingType[str, BoundNode], names: Names) -> str:
         """The text of a dict display; the lines that compute its values are written before."""
-        return "{" + ", ".join([f"{name!r}: {self._node(node, names)}" for name, node in nodes.items()]) + "}"
+        return "{" + ", ".join([f"{name!r}: {self.node(node, names)}" for name, node in nodes.items()]) + "}"
 
-    def _node(self, node: BoundNode, names: Names) -> str:
+    def node(self, node: BoundNode, names: Names) -> str:
         match node:
             case BoundField():
                 return self.computed(node, names)
             case BoundMembers():
-                return self._members(node.fields, names)
+                return self.members(node.fields, names)
             case BoundEach():
                 return self._each(node, names)
 
@@ -105,7 +119,7 @@ class _Generator(Generating):
             inner = names.within()
             self.read(_sources(node.fields.values()), node.table, row, inner)
             self._read_inner_parts(node, row, inner)
-            writer.line(f"{found}.append({self._members(node.fields, inner)})")
+            writer.line(f"{found}.append({self.members(node.fields, inner)})")
         return found
 
     def _events_function(self) -> None:
@@ -118,20 +132,20 @@ class _Generator(Generating):
             with writer.block("try:"):
                 writer.line("at = -1")
                 for rule in self.bound.ignore:
-                    with writer.block(f"if {self._condition(rule.when)}:"):
+                    with writer.block(f"if {self.condition(rule.when)}:"):
                         writer.line(f"return (), {rule.reason!r}")
                 for event in self.bound.events:
-                    with writer.block(f"if {self._condition(event.when)}:"):
-                        self._event(event)
+                    with writer.block(f"if {self.condition(event.when)}:"):
+                        self.event(event)
             self.on_problem("event_refused")
             writer.line("return tuple(found), None")
 
-    def _condition(self, when: Bound) -> str:
-        return Emitter(self.writer, self._event_names([when])).is_true(when)
+    def condition(self, when: Bound) -> str:
+        return Emitter(self.writer, self.event_names([when])).is_true(when)
 
-    def _event_names(self, expressions: Iterable[Bound]) -> Names:
+    def event_names(self, expressions: Iterable[Bound]) -> Names:
         """Names for expressions over the rows after the step, or before it where nothing is left."""
-        root, names = self.bound.mapping.root, Names(business=self._business())
+        root, names = self.bound.mapping.root, self.names(business=self._business())
         used = {name for bound in expressions for name in sources(bound) if not name.startswith(("OLD.", "NEW."))}
         if used:
             self.writer.line("rows = old_rows if new is None else new_rows")
@@ -147,10 +161,10 @@ class _Generator(Generating):
         technical = self.bound.mapping.technical
         return tuple(name for name in self.bound.fields if name not in technical) if technical else None
 
-    def _event(self, event: BoundEvent) -> None:
+    def event(self, event: BoundEvent) -> None:
         occurred = [] if event.occurred is None else [event.occurred]
-        names = self._event_names([*(node.bound for node in event.fields.values()), *occurred])
-        optional = self._only_changed(event)
+        names = self.event_names([*(node.bound for node in event.fields.values()), *occurred])
+        optional = self.only_changed(event)
         if optional:
             self._stepwise(event, names, optional)
             data = "data"
@@ -159,12 +173,12 @@ class _Generator(Generating):
         if event.invariants and data != "data":
             self.writer.line(f"data = {data}")
             data = "data"
-        self.keep(event.invariants, data, lambda path: self._has(event, path), optional)
+        self.keep(event.invariants, data, lambda path: self.has(event, path), optional)
         more = "".join(f", occurred={Emitter(self.writer, names).value(bound)}" for bound in occurred)
         more += ", deprecated=True" if event.deprecated else ""
         self.writer.line(f"found.append(Event({event.type!r}, {data}{more}))")
 
-    def _only_changed(self, event: BoundEvent) -> frozenset[str]:
+    def only_changed(self, event: BoundEvent) -> frozenset[str]:
         """The fields that a delta carries where they changed: those of the state that its contract does not demand."""
         if event.style != "delta":
             return frozenset()
@@ -172,7 +186,7 @@ class _Generator(Generating):
         return frozenset(name for name in taken if not event.shape[name].required)
 
     def _display(self, event: BoundEvent, names: Names) -> str:
-        fields = {name: self._event_field(event, name, shape, names) for name, shape in event.shape.items()}
+        fields = {name: self.event_field(event, name, shape, names) for name, shape in event.shape.items()}
         return "{" + ", ".join(f"{name!r}: {text}" for name, text in fields.items() if text is not None) + "}"
 
     def _stepwise(self, event: BoundEvent, names: Names, optional: frozenset[str]) -> None:
@@ -182,22 +196,22 @@ class _Generator(Generating):
         for name, shape in event.shape.items():
             if name in optional:
                 with writer.block(f"if old is None or new is None or {names.changed((name,))}:"):
-                    writer.line(f"data[{name!r}] = {self._event_field(event, name, shape, names)}")
-            elif (text := self._event_field(event, name, shape, names)) is not None:
+                    writer.line(f"data[{name!r}] = {self.event_field(event, name, shape, names)}")
+            elif (text := self.event_field(event, name, shape, names)) is not None:
                 writer.line(f"data[{name!r}] = {text}")
 
-    def _has(self, event: BoundEvent, path: str) -> bool:
+    def has(self, event: BoundEvent, path: str) -> bool:
         return path in event.fields or (path.split(".")[0] not in event.fields and has_path(self.bound.fields, path))
 
-    def _event_field(self, event: BoundEvent, name: str, shape: Shape, names: Names) -> str | None:
+    def event_field(self, event: BoundEvent, name: str, shape: Shape, names: Names) -> str | None:
         """One field of an event: computed here, or taken from the state and held against the event's own contract."""
         if name in event.fields:
             return self.computed(event.fields[name], names)
         if name not in self.bound.fields:
             return None
-        return self._taken(f"source[{name!r}]", event, self.bound.fields[name], self.bound.shape[name], shape)
+        return self.taken(f"source[{name!r}]", event, self.bound.fields[name], self.bound.shape[name], shape)
 
-    def _taken(self, text: str, event: BoundEvent, node: BoundNode, state: Shape, shape: Shape) -> str:
+    def taken(self, text: str, event: BoundEvent, node: BoundNode, state: Shape, shape: Shape) -> str:
         """A state value for an event; where the event's contract says less, or demands more, it is cut or checked."""
         if state == shape:
             return text
@@ -205,17 +219,17 @@ class _Generator(Generating):
             self.mark(BoundField(node.path, node.bound, event.rule.when, shape))
             return self.checked(node, text, shape)
         if isinstance(node, BoundMembers):
-            return self._cut(text, event, node, state, shape)
+            return self.cut(text, event, node, state, shape)
         found, element = self.writer.temp(), self.writer.temp()
         self.writer.line(f"{found} = []")
         with self.writer.block(f"for {element} in {text}:"):
-            self.writer.line(f"{found}.append({self._cut(element, event, node, state, shape)})")
+            self.writer.line(f"{found}.append({self.cut(element, event, node, state, shape)})")
         return found
 
-    def _cut(self, text: str, event: BoundEvent, node: BoundMembers | BoundEach, state: Shape, shape: Shape) -> str:
+    def cut(self, text: str, event: BoundEvent, node: BoundMembers | BoundEach, state: Shape, shape: Shape) -> str:
         """The members of an object that the event's contract names."""
         taken = {
-            name: self._taken(f"{text}[{name!r}]", event, node.fields[name], state.fields[name], shape.fields[name])
+            name: self.taken(f"{text}[{name!r}]", event, node.fields[name], state.fields[name], shape.fields[name])
             for name in shape.fields
             if name in node.fields
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as MappingType
 
-from translators.values import Row
+from translators.values import OutOfRange, Row, Unavailable
 
 
 def ordering(columns: tuple[str, ...]) -> Callable[[MappingType[str, Row] | None], list[Row]]:
@@ -18,7 +18,15 @@ def ordering(columns: tuple[str, ...]) -> Callable[[MappingType[str, Row] | None
     def ordered(rows: MappingType[str, Row] | None) -> list[Row]:
         if not rows:
             return []
-        return [row for _, row in sorted(rows.items(), key=by_order)] if len(rows) > 1 else list(rows.values())
+        try:
+            return [row for _, row in sorted(rows.items(), key=by_order)] if len(rows) > 1 else list(rows.values())
+        except TypeError:
+            from translators.checks import unusable
+
+            for column, value in ((column, row[column]) for row in rows.values() for column in columns):
+                if isinstance(value, Unavailable | OutOfRange):
+                    raise unusable(column, value) from None
+            raise
 
     return ordered
 

@@ -18,6 +18,19 @@ State = dict[str, Any]
 """The thing in the target language: contract field -> value, in the contract's order; nested for objects and lists."""
 
 
+class Partial(State):
+    """A state, or an event's data, without fields that depend on values which the source did not send.
+
+    `absent` says of each path (`remark`, `lines[].note`) why: for example `toast`.
+    """
+
+    __slots__ = ("absent",)
+
+    def __init__(self, data: State, absent: Mapping[str, str]) -> None:
+        super().__init__(data)
+        self.absent = absent
+
+
 class Event(msgspec.Struct, frozen=True):
     """One business event: its contract (`PolicyBound.v1`) and the data that the contract names.
 

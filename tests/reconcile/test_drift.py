@@ -20,7 +20,8 @@ from pipeline.projection.rows import ViewReader
 from pipeline.projection.tables import Tables
 from pipeline.state.port import Save, Stored
 from reconcile.run import RunResult
-from tests.reconcile.world import CHECK, SHAPE, UNMAPPED, World
+from tests.reconcile.world import CHECK, SHAPE, UNMAPPED, World, stated
+from translators.translator import Partial
 from translators.values import key_text
 
 
@@ -51,6 +52,24 @@ def test_what_agrees_is_clean(full: World) -> None:
     assert result.legacy_rows == (("item", 8), ("itmlin", 16))
     assert [hop.name for hop in result.hops] == ["Capture", "Translator", "View"]
     assert all(hop.passed for hop in result.hops)
+
+
+def test_a_field_that_the_source_did_not_send_has_its_own_verdict(full: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = stated
+
+    def partial(number: str, model: Any) -> Partial:
+        return Partial({n: v for n, v in whole(number, model).items() if n != "name"}, {"name": "toast"})
+
+    monkeypatch.setattr("tests.reconcile.world.stated", partial)
+    full.write("A3", "another", 777, lines=((1, "2.50"), (2, None)))
+    full.flow()
+    result = full.run()
+    assert found(result) == {"A3": ("stale", ("not-sent",))}
+    (finding,) = result.findings
+    assert finding.fields == ("name",)
+    assert finding.causes[0].evidence == ("name was not sent (toast)",)
+    full.sql("UPDATE item_view SET amount = '12.50' WHERE number = 'A3'")
+    assert found(full.run()) == {"A3": ("mismatch", ("not-sent", "edited-in-view"))}
 
 
 def lose(world: World, number: str, change: Callable[[], None]) -> None:

@@ -167,7 +167,12 @@ def test_an_event_may_ask_a_function_about_the_state_before() -> None:
         ({"prod": "BUG"}, "py.failed", "risk: rating:risk_class raised KeyError (test_functions.py:", "risk"),
         ({"prod": "TYPE"}, "py.type", "risk: rating:risk_class gives float, which does not fit decimal(5,2)", "risk"),
         ({"ssn": "bad"}, "person.unknown", "initials: rating:initials rejects it", "initials"),
-        ({"prod": Unavailable("toast")}, "value.unavailable", "pol.prod was not sent by the source (toast)", None),
+        (
+            {"prod": Unavailable("toast")},
+            "value.unavailable",
+            "risk: pol.prod was not sent by the source (toast)",
+            "risk",
+        ),
     ],
 )
 def test_what_a_function_refuses_is_a_rejection(given: Any, code: str, message: str, field: str | None) -> None:

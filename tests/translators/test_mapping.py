@@ -217,7 +217,7 @@ def test_a_change_that_means_nothing_is_ignored_with_its_reason() -> None:
         ({"note": "longer"}, "contract.too-long", "note"),
         ({"ssn": "secret!"}, "value.not_an_integer", "ssn"),
         ({"eff": OutOfRange("infinity")}, "value.out_of_range", None),
-        ({"eff": Unavailable("toast")}, "value.unavailable", None),
+        ({"eff": Unavailable("toast")}, "value.unavailable", "since"),
     ],
 )
 def test_what_cannot_be_translated_is_refused_with_code_field_and_place(
