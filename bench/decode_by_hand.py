@@ -56,6 +56,7 @@ class Source(msgspec.Struct, gc=False):
     sequence: str
     ts_us: int
     snapshot: str | None = None
+    origin: str | None = None
 
 
 class Envelope(msgspec.Struct, gc=False):
@@ -163,4 +164,5 @@ def change(topic: str, partition: int, offset: int, key: bytes, value: bytes) ->
         time=instant(s.ts_us),
         at=Coordinate(topic, partition, offset),
         flagged=(),
+        origin=s.origin,
     )

@@ -52,7 +52,7 @@ class Result:
 
     rules: float
     whole: float
-    command: float
+    lint: float
     floor: float
     times: float
     start_up: float
@@ -63,7 +63,7 @@ class Result:
     def said(self) -> str:
         """One line of the report."""
         return (
-            f"dragoman lint      {self.command:>10.2f} s of CPU for {self.mappings} mappings, start-up included "
+            f"dragoman lint      {self.lint:>10.2f} s of CPU for {self.mappings} mappings, start-up included "
             f"({self.whole:.2f} s without it, the rules {self.rules:.2f} s), {self.times:.2f} x defining their contracts; "
             f"all translators ready in {self.start_up:.2f} s, {self.start_up_times:.2f} x"
         )

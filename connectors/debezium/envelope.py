@@ -27,15 +27,15 @@ class Message(msgspec.Struct):
 _NOTHING = msgspec.Raw()
 
 
-class Envelope(msgspec.Struct, gc=False):
-    """What every change is wrapped in; its rows and its transaction block stay JSON until they are read."""
+class Envelope(msgspec.Struct, gc=False, kw_only=True):
+    """What every change is wrapped in, in its order; its rows and its transaction block stay JSON until they are read."""
 
-    op: str
-    source: Source
     before: msgspec.Raw = _NOTHING
     after: msgspec.Raw = _NOTHING
-    message: Message | None = None
+    source: Source
     transaction: msgspec.Raw = _NOTHING
+    op: str
+    message: Message | None = None
 
     def images(self) -> tuple[msgspec.Raw | None, msgspec.Raw | None]:
         """The old and the new row as they stand in the record, without a copy."""

@@ -28,24 +28,27 @@ from translators.change import snapshot_position
 
 
 class Source(msgspec.Struct, gc=False):
-    """What a change says of its place in the source; `sequence` is JSON text: last commit and own position."""
+    """What a change says of its place in the source; `sequence` is JSON text: last commit and own position.
+
+    The fields stand in the connectors' order, in which msgspec finds each at the first look.
+    """
 
     connector: str
+    ts_ms: int | None = None
+    snapshot: str | None = None
     db: str | None = None
+    sequence: str | None = None
+    ts_us: int | None = None
     schema: str | None = None
     table: str | None = None
     txId: int | str | None = None
     lsn: int | None = None
-    sequence: str | None = None
-    snapshot: str | None = None
-    ts_us: int | None = None
-    ts_ms: int | None = None
+    origin: str | None = None
+    server_id: int | None = None
     gtid: str | None = None
     file: str | None = None
     pos: int | None = None
     row: int | None = None
-    origin: str | None = None
-    server_id: int | None = None
 
 
 Place = Callable[[Source], tuple[int, int | None]]

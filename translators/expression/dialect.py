@@ -98,7 +98,11 @@ class Dialect:
         """A text with the collation that compares code points, where that is not the engine's own."""
         return text
 
-    def first(self, value: str, order: str) -> str:
+    def sorted_by(self, text: str, last: bool) -> str:
+        """What sorts rows by a text, NULL after all values; the other way round for `last`."""
+        return f"{text} {'DESC NULLS FIRST' if last else 'NULLS LAST'}"
+
+    def first(self, value: str, order: str, kind: Type) -> str:
         """The value of the first row in an order, NULL or not."""
         raise NotInSql("FIRST and LAST")
 

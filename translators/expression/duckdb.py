@@ -64,7 +64,7 @@ class DuckDB(Dialect):
         kind = types.common_type(parts, "")
         return tuple([self.number(part, text, kind) for part, text in zip(parts, texts, strict=True)])
 
-    def first(self, value: str, order: str) -> str:
+    def first(self, value: str, order: str, kind: Type) -> str:
         return f"first({value} ORDER BY {order})"
 
     def number(self, part: Bound, text: str, kind: Type) -> str:

@@ -69,7 +69,7 @@ class Postgres(Dialect):
             case _:
                 return text
 
-    def first(self, value: str, order: str) -> str:
+    def first(self, value: str, order: str, kind: Type) -> str:
         return f"(array_agg({value} ORDER BY {order}))[1]"
 
     def fail(self, code: str, because: str, kind: Type) -> str:

@@ -28,8 +28,8 @@ def grouped(d: Dialect, aggregate: Aggregate, order: Sequence[str] = ()) -> str:
         kept, other = (1, 0) if aggregate.function == "LAST" else (0, 1)
         order = (f"(CASE WHEN {where} THEN {kept} ELSE {other} END)", *order)
     if aggregate.function in ("FIRST", "LAST"):
-        end = "DESC NULLS FIRST" if aggregate.function == "LAST" else "NULLS LAST"
-        return d.first(value, ", ".join([f"{text} {end}" for text in order]))
+        last = aggregate.function == "LAST"
+        return d.first(value, ", ".join([d.sorted_by(text, last) for text in order]), aggregate.type)
     name = {"ANY": "max", "ALL": "min"}.get(aggregate.function, aggregate.function.lower())
     return f"{name}({value})"
 

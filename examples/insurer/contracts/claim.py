@@ -1,7 +1,5 @@
 """What the claim context promises: the state of a claim, and what happens to one."""
 
-from __future__ import annotations
-
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """What the policy context promises: the state of a policy, and what happens to one."""
 
-from __future__ import annotations
-
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal

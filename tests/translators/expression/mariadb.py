@@ -61,6 +61,17 @@ class MariaDB(Dialect):
     def column(self, text: str, kind: Type) -> str:
         return self.collated(text, kind)
 
+    def sorted_by(self, text: str, last: bool) -> str:
+        end = " DESC" if last else ""
+        return f"({text} IS NULL){end}, {text}{end}"
+
+    def first(self, value: str, order: str, kind: Type) -> str:
+        """GROUP_CONCAT passes over NULL, so that every value has a mark before it."""
+        marked = f"COALESCE(CONCAT('=', CAST({value} AS CHAR)), '-')"
+        text = f"GROUP_CONCAT({marked} ORDER BY {order} LIMIT 1)"
+        found = f"(CASE WHEN LEFT({text}, 1) = '=' THEN SUBSTRING({text}, 2) END)"
+        return self.collated(found, kind) if kind.kind == "text" else self.cast(found, kind)
+
     def fail(self, code: str, because: str, kind: Type) -> str:
         return self.literal(None, kind)
 
