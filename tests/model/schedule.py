@@ -5,7 +5,7 @@ Everything in it is drawn from dice; `play` ends with the verdict of the oracle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pipeline import control
 from pipeline.control import Command
@@ -16,12 +16,13 @@ from pipeline.worker import TranslatorWorker
 from tests.model import product
 from tests.model.dice import Dice
 from tests.model.faults import SEAMS, GrowingLog, Killed, WatchedState, disarm, in_process
+from tests.model.journal import Transaction
 from tests.model.judge import judge
 from tests.model.legacy import TABLES
 from tests.model.meaning import FIXED, KNOWN
 from tests.model.oracle import Oracle
 from tests.model.source import Life, Proof, Slice, arriving, life
-from tests.model.wire import Postgres, Wire
+from tests.model.wire import MariaDb, Postgres, Wire
 
 
 class Schedule:
@@ -140,7 +141,8 @@ class Schedule:
 
 def play(source: Dice, connector: Dice, worker: Dice) -> Schedule:
     """One schedule, with its verdict: an assertion fails if the product did not do what the oracle says."""
-    wire = Postgres(connector.pick((1, 2, 3)))
+    kind = connector.pick((Postgres, Postgres, MariaDb))
+    wire = kind(connector.pick((1, 2, 3)))
     proof: Proof = connector.pick(("end", "later", "passed"))
     exactly_once = proof == "end"
     lived = life(source, wire, proof)
@@ -158,16 +160,16 @@ def play(source: Dice, connector: Dice, worker: Dice) -> Schedule:
             schedule.run(lanes.slices(connector))
             if worker.chance(50):
                 schedule.release_all()
-            verdict(schedule, lived)
+            verdict(schedule, lived.journal(wire), lived)
         except BaseException as error:
-            error.add_note("\n".join([*map(str, lived.journal), *schedule.story]))
+            error.add_note("\n".join([*map(str, lived.journal(wire)), *schedule.story]))
             raise
     return schedule
 
 
-def verdict(schedule: Schedule, lived: Life) -> None:
+def verdict(schedule: Schedule, journal: Sequence[Transaction], lived: Life) -> None:
     """Ask the oracle."""
-    oracle = Oracle(lived.journal, TABLES, lived.loaded or (), alone=schedule.wire.partitions == 1)
+    oracle = Oracle(journal, TABLES, lived.loaded or (), alone=schedule.wire.partitions == 1)
     oracle.replay(schedule.store.moments)
     for table, _ in lived.cut:
         oracle.counts[table, "loaded"] += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipeline.log.port import Outgoing, TopicPartition
@@ -34,10 +34,9 @@ class Life:
     commits: Sequence[Commit]
     closers: int
 
-    @property
-    def journal(self) -> list[Transaction]:
+    def journal(self, wire: Wire) -> list[Transaction]:
         """What the oracle is told."""
-        return [commit.transaction for commit in self.story]
+        return [replace(commit.transaction, time=wire.time(commit.time)) for commit in self.story]
 
     @property
     def story(self) -> Sequence[Commit]:

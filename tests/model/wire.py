@@ -55,32 +55,6 @@ class Half:
         return self.after or self.before or {}
 
 
-def key_row(table: str, row: Row) -> Row:
-    """The columns of a primary key."""
-    return {column: sent(row)[column] for column in TABLES[table]}
-
-
-def sent(row: Row) -> Row:
-    """A row as JSON holds it, decimals as text."""
-    return {column: str(value) if column in _DECIMAL else value for column, value in row.items()}
-
-
-def halves(logged: Logged) -> Iterator[Half]:
-    """The records of one row change."""
-    change = logged.change
-    table, before, after = change.table, change.before, change.after
-    if change.truncated:
-        yield Half(table, "t", None, None, logged)
-    elif before is not None and after is not None and key_row(table, before) != key_row(table, after):
-        new = ("__debezium.newkey", json.dumps(key_row(table, after)).encode())
-        old = ("__debezium.oldkey", json.dumps(key_row(table, before)).encode())
-        yield Half(table, "d", before, None, logged, (new,))
-        yield Half(table, "c", None, after, logged, (old,))
-    else:
-        op = "c" if before is None else "d" if after is None else "u"
-        yield Half(table, op, before, after, logged)
-
-
 class Wire:
     """A connector that routes the rows of an order to one of `partitions`."""
 
@@ -102,23 +76,58 @@ class Wire:
         """
         for number in range(begin, len(commits)):
             commit = commits[number]
-            rows = [half for logged in commit.logged for half in halves(logged)][skipped if number == begin else 0 :]
+            rows = [half for logged in commit.logged for half in self.halves(logged)][
+                skipped if number == begin else 0 :
+            ]
             before = None if blind and number == begin else commit.before
+            if extra := self.aside(commit):
+                yield Sent(number, "BEGIN", extra)
             yield Sent(number, "BEGIN", self.marker(commit, "BEGIN", None))
             for total, half in enumerate(rows, 1):
                 yield Sent(number, "row", self._change(commit, half, total, before))
             yield Sent(number, "END", self.marker(commit, "END", len(rows)))
 
+    def sent(self, row: Row) -> Row:
+        """A row as JSON holds it, decimals as text."""
+        return {column: str(value) if column in _DECIMAL else value for column, value in row.items()}
+
+    def key_row(self, table: str, row: Row) -> Row:
+        """The columns of a primary key."""
+        return {column: self.sent(row)[column] for column in TABLES[table]}
+
+    def halves(self, logged: Logged) -> Iterator[Half]:
+        """The records of one row change."""
+        change = logged.change
+        table, before, after = change.table, change.before, change.after
+        if change.truncated:
+            yield Half(table, "t", None, None, logged)
+        elif before is not None and after is not None and self.key_row(table, before) != self.key_row(table, after):
+            new = ("__debezium.newkey", json.dumps(self.key_row(table, after)).encode())
+            old = ("__debezium.oldkey", json.dumps(self.key_row(table, before)).encode())
+            yield Half(table, "d", before, None, logged, (new,))
+            yield Half(table, "c", None, after, logged, (old,))
+        else:
+            op = "c" if before is None else "d" if after is None else "u"
+            yield Half(table, op, before, after, logged)
+
+    def time(self, time: int) -> int:
+        """A commit's time as the source tells it."""
+        return time
+
+    def aside(self, commit: Commit) -> Outgoing | None:
+        """What else stands before a transaction's BEGIN."""
+        return None
+
     def _change(self, commit: Commit, half: Half, total: int, before: int | None) -> Outgoing:
         value = {
             "before": self.image(half, half.before),
             "after": self.image(half, half.after),
-            "source": {**self.source(half.table, commit.time, "false"), **self.place(commit, half, before)},
+            "source": {**self.source(half.table, self.time(commit.time), "false"), **self.place(commit, half, before)},
             "transaction": {"id": self.identity(commit, half), "total_order": total, "data_collection_order": total},
             "op": half.op,
             "ts_ms": commit.time // 1_000 + total,
         }
-        key = None if half.op == "t" else key_row(half.table, half.row)
+        key = None if half.op == "t" else self.key_row(half.table, half.row)
         return self._record(FEED, self.partition(half.row), commit.time, key, value, half.headers)
 
     def marker(self, commit: Commit, status: str, count: int | None) -> Outgoing:
@@ -134,8 +143,15 @@ class Wire:
         found = []
         for (table, row), mark in zip(rows, marks, strict=False):
             source = {**self.source(table, BASE_TIME, mark), **self.snapshot_place(lsn)}
-            value = {"before": None, "after": sent(row), "source": source, "transaction": None, "op": "r", "ts_ms": 1}
-            found.append(self._record(FEED, self.partition(row), BASE_TIME, key_row(table, row), value))
+            value = {
+                "before": None,
+                "after": self.sent(row),
+                "source": source,
+                "transaction": None,
+                "op": "r",
+                "ts_ms": 1,
+            }
+            found.append(self._record(FEED, self.partition(row), BASE_TIME, self.key_row(table, row), value))
         return found
 
     def notification(self, kind: str, what: str = "Initial Snapshot", **details: str) -> Outgoing:
@@ -145,7 +161,7 @@ class Wire:
 
     def image(self, half: Half, row: Row | None) -> Row | None:
         """One side of a change as the connector shows it."""
-        return None if row is None else sent(row)
+        return None if row is None else self.sent(row)
 
     def source(self, table: str, time: int, snapshot: str) -> dict[str, Any]:
         """What every source block says."""
@@ -204,10 +220,10 @@ class Postgres(Wire):
             return super().image(half, row)
         if row is half.before:
             made_up = {"sts": "", "note": None, "touched": None}
-            return {**sent(row), **made_up} if half.op == "d" else None
+            return {**self.sent(row), **made_up} if half.op == "d" else None
         old = half.logged.change.before
         hidden = old is not None and old["note"] == row["note"] and len(row["note"] or "") > 10
-        return {**sent(row), "note": PLACEHOLDER} if hidden else sent(row)
+        return {**self.sent(row), "note": PLACEHOLDER} if hidden else self.sent(row)
 
     def source(self, table: str, time: int, snapshot: str) -> dict[str, Any]:
         """See `Wire`."""
@@ -229,3 +245,57 @@ class Postgres(Wire):
     def boundary(self, commit: Commit, status: str) -> str:
         """The position of a BEGIN is the first row's, that of an END lies above all rows."""
         return f"{commit.txid}:{commit.logged[0].lsn if status == 'BEGIN' else commit.lsn}"
+
+
+class MariaDb(Wire):
+    """Debezium's MariaDB connector: whole transactions in the order of commits, whole rows, time in seconds."""
+
+    connector = "mariadb"
+
+    def sent(self, row: Row) -> Row:
+        """CHAR comes without its padding."""
+        return {**super().sent(row), "br": row["br"].rstrip()}
+
+    def time(self, time: int) -> int:
+        """See `Wire`."""
+        return time // 1_000_000 * 1_000_000
+
+    def source(self, table: str, time: int, snapshot: str) -> dict[str, Any]:
+        """See `Wire`."""
+        return {**super().source(table, time, snapshot), "db": "shop", "server_id": 1}
+
+    def place(self, commit: Commit, half: Half, before: int | None) -> dict[str, Any]:
+        """Rows of one statement share the position of their event; both halves of a changed key share all."""
+        found = [logged is half.logged for logged in commit.logged].index(True)
+        first = next(at for at, logged in enumerate(commit.logged) if logged.lsn == half.logged.lsn)
+        pos = commit.lsn * 1_000 + 40 * first
+        return {"gtid": f"0-1-{commit.lsn}", "file": "bin.000001", "pos": pos, "row": found - first}
+
+    def snapshot_place(self, lsn: int) -> dict[str, Any]:
+        """See `Wire`."""
+        return {"server_id": 0, "gtid": None, "file": "bin.000001", "pos": lsn, "row": 0}
+
+    def identity(self, commit: Commit, half: Half) -> str:
+        """See `Wire`."""
+        return f"0-1-{commit.lsn}"
+
+    def boundary(self, commit: Commit, status: str) -> str:
+        """See `Wire`."""
+        return f"0-1-{commit.lsn}"
+
+    def aside(self, commit: Commit) -> Outgoing | None:
+        """Now and then a statement that changes tables: its BEGIN never gets an END."""
+        if commit.lsn % 3:
+            return None
+        value = {
+            "status": "BEGIN",
+            "id": f"0-1-{commit.lsn - 1}",
+            "event_count": None,
+            "data_collections": None,
+            "ts_ms": 1,
+        }
+        return self._record(TRANSACTIONS, 0, commit.time, {"id": value["id"]}, value)
+
+    def offset(self, commit: Commit) -> int:
+        """Behind the last row of the commit, as one number: the file's, then the place in it."""
+        return (1 << 33) + commit.lsn * 1_000 + 999
