@@ -13,6 +13,7 @@ from dragoman.wiring import reading, state_of, state_topic
 from pipeline.control import ANYWHERE, Command, send
 from pipeline.log.port import Log
 from pipeline.log.reading import read_through
+from pipeline.reload import NOT_HERE
 from pipeline.state.port import Pin
 from translators.errors import DragomanError
 from translators.yaml_text import did_you_mean
@@ -104,7 +105,7 @@ def _epoch(project: Project, name: str) -> int:
 
 
 def executed(project: Project) -> list[Executed]:
-    """The commands that workers have taken up, by id."""
+    """The commands that workers have taken up, by id; of a key that no one had seen, what the partition says that has it."""
     found = []
     for name in project.settings.translators:
         with state_of(project, name) as store:
@@ -113,7 +114,12 @@ def executed(project: Project) -> list[Executed]:
                 for pin in ([] if store is None else store.pins())
                 if pin.command >= 0
             ]
-    return sorted(found, key=lambda one: one.pin.command)
+    told: dict[tuple[str, int], Executed] = {}
+    for one in found:
+        before = told.get((one.translator, one.pin.command))
+        if before is None or before.pin.result == NOT_HERE:
+            told[one.translator, one.pin.command] = one
+    return sorted(told.values(), key=lambda one: one.pin.command)
 
 
 def _names(project: Project, only: str | None) -> tuple[str, ...]:

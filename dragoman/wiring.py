@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,8 +34,10 @@ from pipeline.projection.spec import ProjectionSpec
 from pipeline.state.port import StateStore
 from pipeline.state.sqlite import SqliteState
 from pipeline.worker import TranslatorWorker
+from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
 from translators.findings import MappingInvalid
+from translators.parts import key_columns
 
 Progress = Callable[[str, int], None]
 """Told of each batch: the translator's name and how many records it had."""
@@ -141,6 +144,7 @@ def works(
                     identity=identity_of(project),
                     progress=progress,
                     parking=project.settings.parking,
+                    reread=_reread(feeding, translator),
                 )
             )
         projections = tuple(projection_of(project, s, seen_by_views(log), held) for s in project.projections)
@@ -205,6 +209,14 @@ def source_of(project: Project, log: Log, held: ExitStack) -> Turning:
         return RecordingSource(origin.path, origin.encoding, log, source.notifications)
     capture = held.enter_context(closing(SqliteCapture(origin.database, origin.capture, utc)))
     return CaptureSource(capture, project.schema.source, _topics(source, origin), log)
+
+
+def _reread(feeding: Turning, translator: CompiledTranslator) -> Callable[[str, str], None] | None:
+    """How the source is asked for the rows of one key; `None` where it cannot be."""
+    if not isinstance(feeding, CaptureSource):
+        return None
+    bound = translator.bound
+    return partial(feeding.reread, key_columns(bound.mapping, bound.schema.tables))
 
 
 def _topics(source: Source, origin: Legacy) -> list[TopicSpec]:

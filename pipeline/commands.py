@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline import control
 from pipeline.batch import Batch
-from pipeline.control import ANYWHERE, Command
+from pipeline.control import ANYWHERE, Command, run_of
 from pipeline.failpoint import failpoint
 from pipeline.job import Job
 from pipeline.parking import release
@@ -16,8 +16,8 @@ from pipeline.publish import Publisher
 from pipeline.repair import republish
 from pipeline.state.port import Pin, Save
 
-NOT_HERE = "the key is not on this partition"
-"""The result of a command for a key that nobody has seen, on the partitions that have nothing of it."""
+END = -10
+"""The pin of the end of the reading that command C asked for has, in place of a command's id, this minus C."""
 
 
 class Commands:
@@ -34,6 +34,7 @@ class Commands:
         pins = job.store.pins(partition)
         self._pins = {pin.command: pin for pin in pins if pin.command >= 0}
         self._commands: dict[int, Command] = {}
+        self._asked = {END - pin.command for pin in pins if pin.command <= END}
         self.taken = max(self._pins, default=-1) + 1
 
     def take(self, command: Command, position: int) -> None:
@@ -42,6 +43,8 @@ class Commands:
         if command.translator != self._job.translator.name or not self._is_here(command):
             return
         result = "" if command.epoch in (0, self._epoch) else "it was given for another life of the state"
+        if command.action == "reload" and self._job.reread is None:
+            result = "the source cannot be asked for single keys"
         pin = Pin(command=command.id, partition=self._partition, at=max([position, *self.ahead()]), result=result)
         self._out.save(Save(partition=self._partition, pins=[pin]))
         failpoint("control.after-pin")
@@ -56,15 +59,39 @@ class Commands:
 
     def ahead(self) -> list[int]:
         """The feed offsets at which commands are still to be executed."""
-        return [pin.at for pin in self._pins.values() if not pin.result]
+        return [pin.at for pin in self._pins.values() if not pin.result and not self._is_reload(pin)]
 
     def due(self, position: int) -> Sequence[Pin]:
         """The commands that are pinned at or before this feed offset, in order."""
-        return [pin for _, pin in sorted(self._pins.items()) if not pin.result and pin.at <= position]
+        open_ones = (pin for _, pin in sorted(self._pins.items()) if not pin.result and pin.at <= position)
+        return [pin for pin in open_ones if not self._is_reload(pin)]
+
+    def ask(self) -> None:
+        """Ask the source for the rows of keys that are to be reloaded: after their commands were pinned, and in each life."""
+        for pin in list(self._pins.values()):
+            if pin.result or pin.command in self._asked or not self._is_reload(pin):
+                continue
+            self._asked.add(pin.command)
+            self._ask(pin, self.command(pin.command))
+
+    def _ask(self, pin: Pin, command: Command) -> None:
+        if self._job.reread is None or (command.partition == ANYWHERE and self._partition > 0):
+            return
+        try:
+            self._job.reread(run_of(command), command.key)
+        except ValueError as error:
+            done = msgspec.structs.replace(pin, result=f"the source cannot be asked: {error}")
+            self._out.save(Save(partition=self._partition, pins=[done]))
+            self.done(done)
+        failpoint("reload.after-ask")
+
+    def pin_of(self, command: int) -> Pin | None:
+        """Where a command was pinned here, if it was."""
+        return self._pins.get(command)
 
     def execute(self, pin: Pin, batch: Batch) -> Pin:
         """Do what the pinned command says, into `batch`; the pin with its result, to be `done` once the batch is written."""
-        done = msgspec.structs.replace(pin, result=self._executed(self._command(pin), batch))
+        done = msgspec.structs.replace(pin, result=self._executed(self.command(pin.command), batch))
         batch.save.pins.append(done)
         return done
 
@@ -72,8 +99,14 @@ class Commands:
         """The batch of an executed command was written."""
         self._pins[executed.command] = executed
 
-    def _command(self, pin: Pin) -> Command:
-        return self._commands.get(pin.command) or control.read(self._job.log, pin.command)[0]
+    def command(self, number: int) -> Command:
+        """A command by its id."""
+        if number not in self._commands:
+            self._commands[number] = control.read(self._job.log, number)[0]
+        return self._commands[number]
+
+    def _is_reload(self, pin: Pin) -> bool:
+        return self.command(pin.command).action == "reload"
 
     def _executed(self, command: Command, batch: Batch) -> str:
         if command.action == "republish":

@@ -42,6 +42,22 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: int = 0
 
 
+_RUN = "dragoman.reload"
+
+
+def run_of(command: Command) -> str:
+    """What the source calls the reading that a reload asks for, in its notifications."""
+    return f"{_RUN}.{command.translator}.{command.id}"
+
+
+def reload_of(run: str) -> tuple[str, int] | None:
+    """The translator and the command that a reading of the source was asked for by; `None` if nobody here asked for it."""
+    name, _, number = run.rpartition(".")
+    if not name.startswith(f"{_RUN}.") or not (number.isascii() and number.isdigit()):
+        return None
+    return name.removeprefix(f"{_RUN}."), int(number)
+
+
 def send(log: Log, command: Command, now: int) -> int:
     """Append a command; its id. `now` is milliseconds since the epoch."""
     log.create(CONTROL_TOPIC)

@@ -26,6 +26,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     each batch: the translator's name and how many records it had. `passed` says how far the connector has come: the commit
     position that its own committed offset has reached, `None` where nobody can tell now. `source` asks for the identity of
     the source's log (PostgreSQL's system identifier), `None` where nobody can. `parking` says how much may be parked.
+    `reread` asks the source to read the rows of one key again (the run's name, the key), as an incremental snapshot would;
+    it may be asked twice, and raises `ValueError` for a text that can be no key. `None` where a source cannot be asked.
     """
 
     log: Log
@@ -41,6 +43,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     passed: Callable[[], int | None] = lambda: None
     source: Callable[[], str | None] = lambda: None
     parking: Limits = Limits()
+    reread: Callable[[str, str], None] | None = None
 
     @property
     def group(self) -> str:

@@ -7,8 +7,10 @@ that was then read up to its watermark has everything that was in it when the ma
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from connectors.debezium.records import Decoded, Notification, TransactionMark, Unreadable
+from pipeline import control
 from pipeline.job import Job
 from pipeline.log.port import TopicPartition, TopicSpec
 from pipeline.step import unreadable
@@ -18,6 +20,13 @@ _INITIAL = "Initial Snapshot"
 """What the connector calls the snapshot with which it begins, and a blocking one later."""
 _SNAPSHOTS = (_INITIAL, "Incremental Snapshot")
 _SCANNED = ("SUCCEEDED", "EMPTY")
+
+
+class Completed(NamedTuple):
+    """A snapshot that is complete: its name, and the tables that were read to their end."""
+
+    run: str
+    tables: frozenset[str]
 
 
 class Marks:
@@ -37,6 +46,7 @@ class Marks:
         self.ends: dict[str, int] = {}
         self._first: dict[str, Coordinate] = {}
         self._scanned: dict[str, set[str]] = {}
+        self._began: dict[str, Coordinate] = {}
         self.snapshot_completed = False
 
     def read_ends(self) -> frozenset[str]:
@@ -53,21 +63,24 @@ class Marks:
                     self._first.setdefault(mark.transaction, mark.at)
         return frozenset(ended) if self._job.feed.exactly_once else frozenset()
 
-    def read_notifications(self) -> list[frozenset[str]]:
-        """The snapshots that were completed since the last time: of each, the tables that were read to their end."""
+    def read_notifications(self) -> list[Completed]:
+        """The snapshots that were completed since the last time. Those of single keys are told apart from all others."""
         completed = []
         for note in self._read_new(self._job.feed.notifications):
             if isinstance(note, Notification) and note.aggregate_type in _SNAPSHOTS:
-                scanned = self._scanned.setdefault(note.aggregate_type, set())
+                run = note.aggregate_type if control.reload_of(note.id) is None else note.id
+                scanned = self._scanned.setdefault(run, set())
+                self._began.setdefault(run, note.at)
                 if note.type == "TABLE_SCAN_COMPLETED" and note.table and note.data.get("status") in _SCANNED:
                     scanned.add(note.table)
                 elif note.type == "TABLE_SCAN_COMPLETED" and note.table:
                     scanned.discard(note.table)
                 elif note.type == "COMPLETED":
-                    completed.append(frozenset(self._scanned.pop(note.aggregate_type)))
+                    completed.append(Completed(run, frozenset(self._scanned.pop(run))))
+                    del self._began[run]
                     self.snapshot_completed |= note.aggregate_type == _INITIAL
                 elif note.type == "ABORTED":
-                    del self._scanned[note.aggregate_type]
+                    del self._scanned[run], self._began[run]
         return completed
 
     def commit(self, passed: int | None) -> None:
@@ -75,7 +88,7 @@ class Marks:
         for transaction in [t for t, position in self.ends.items() if passed is not None and position <= passed]:
             del self.ends[transaction], self._first[transaction]
         positions = dict(self._positions)
-        for at in self._first.values():
+        for at in (*self._first.values(), *self._began.values()):
             place = (at.topic, at.partition)
             positions[place] = min(positions[place], at.offset)
         if positions != self._committed:

@@ -31,8 +31,10 @@ from pipeline.loading import (
     settle_partial,
 )
 from pipeline.log.port import Page, Record
+from pipeline.marks import Completed
 from pipeline.moves import Stopped
 from pipeline.publish import Publisher
+from pipeline.reload import Reloads
 from pipeline.state.port import Pin, Save, Stored
 from pipeline.step import Arrived, Settling, step
 from translators.change import UNREAD, Change, Coordinate
@@ -49,7 +51,7 @@ class Proof(NamedTuple):
     ended: frozenset[str]
     loaded: bool
     passed: int | None = None
-    completed: Sequence[frozenset[str]] = ()
+    completed: Sequence[Completed] = ()
 
 
 class PartitionWorker:
@@ -63,6 +65,7 @@ class PartitionWorker:
         self.position = position
         self.live = job.feed.begins == "empty" or job.store.is_live(partition)
         self.commands = Commands(job, out, partition, producer.state_epoch)
+        self._reloads = Reloads(job, out, self.commands, partition)
         self._bound = Bound(job.parking, job.store, job.translator.name, partition)
         self._job = job
         self._out = out
@@ -117,6 +120,8 @@ class PartitionWorker:
         """
         if self._pinned is not None:
             self._publish_reread(self._pinned)
+        elif self._reloads.pinned is not None:
+            self._reload(self._reloads.pinned)
         elif self._going_live is not None:
             self._publish_loaded(self._going_live)
         elif self._grouping.over:
@@ -130,18 +135,21 @@ class PartitionWorker:
                 self._act_on_proofs(newest)
                 if self._completed and not self._grouping.rereads and not self._grouping.over:
                     self._finish_snapshots()
+                elif self._reloads.waits and not self._grouping.rereads and not self._grouping.over:
+                    self._reloads.pin(self.position, self.live)
                 return self._has_work
         return True
 
     @property
     def _has_work(self) -> bool:
         """Whether there is more to do before anything else is read."""
-        return self._pinned is not None or self._going_live is not None or bool(self._grouping.over)
+        pinned = self._pinned or self._reloads.pinned
+        return pinned is not None or self._going_live is not None or bool(self._grouping.over)
 
     @property
     def waits(self) -> bool:
         """Whether a proof was given whose watermark is not reached yet, or a snapshot's rows wait for their place."""
-        return bool(self._proofs or self._completed)
+        return bool(self._proofs or self._completed or self._reloads.waits)
 
     def _publish_loaded(self, newest: int) -> None:
         """The partition is loaded: publish the state of each loaded key once, then take its changes as news."""
@@ -171,6 +179,13 @@ class PartitionWorker:
         self._write(batch)
         return msgspec.structs.replace(pin, result="loaded")
 
+    def _reload(self, end: Pin) -> None:
+        """Replace the rows of a key that were read again."""
+        batch = self._batch()
+        done = self._reloads.execute(end, batch, self._committed)
+        self._write(batch)
+        self._reloads.done(done)
+
     def close(self) -> None:
         """The partition is let go as it stands."""
         self._out.close()
@@ -196,10 +211,11 @@ class PartitionWorker:
     def _act_on_proofs(self, newest: int) -> None:
         reached = [proof for proof in self._proofs if proof.high <= self.position]
         self._proofs = [proof for proof in self._proofs if proof.high > self.position]
+        completed = [done for proof in reached for done in proof.completed if not self._reloads.tell(done)]
         if not self.live and any(proof.loaded for proof in reached):
             self._going_live = max(newest, self.newest)
         elif self.live:
-            self._completed += [tables for proof in reached for tables in proof.completed]
+            self._completed += [done.tables for done in completed]
         self._grouping.close_ended(frozenset().union(*(proof.ended for proof in reached)))
         passed = max((proof.passed for proof in reached if proof.passed is not None), default=None)
         if passed is not None:

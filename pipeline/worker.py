@@ -48,6 +48,7 @@ class TranslatorWorker:
         passed: Callable[[], int | None] = lambda: None,
         source: Callable[[], str | None] = lambda: None,
         parking: Limits | None = None,
+        reread: Callable[[str, str], None] | None = None,
     ) -> None:
         self.translator = translator
         self.store = store
@@ -66,6 +67,7 @@ class TranslatorWorker:
             passed=passed,
             source=source,
             parking=parking or Limits(),
+            reread=reread,
         )
         self._partitions: dict[int, PartitionWorker] = {}
         self._marks: Marks | None = None
@@ -194,3 +196,5 @@ class TranslatorWorker:
                 for partition in self._partitions.values():
                     partition.take(command)
             self._commands_from = commands[-1].id + 1
+        for partition in self._partitions.values():
+            partition.commands.ask()

@@ -77,3 +77,8 @@ def key_part(value: Value) -> str:
     if "%" in text or "/" in text:
         return text.replace("%", "%25").replace("/", "%2F")
     return text
+
+
+def key_parts(text: str) -> tuple[str, ...]:
+    """The columns of a canonical key, each as its text."""
+    return tuple(part.replace("%2F", "/").replace("%25", "%") for part in text.split("/"))

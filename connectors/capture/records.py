@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -17,10 +17,10 @@ from connectors.capture.wire import (
     Stored,
     boundary,
     canonical,
-    completed,
     envelope,
     image,
     microseconds,
+    notification,
     wire_row,
 )
 from translators.schema import Table
@@ -89,7 +89,33 @@ class Teller:
         """The notification that follows the last row of a snapshot."""
         millis = microseconds(now) // 1000
         id_ = uuid.uuid5(uuid.NAMESPACE_URL, f"dragoman:snapshot:{self._spec.source}:{position}")
-        key, value = completed(str(id_), self._spec.source, millis)
+        data = {"connector_name": self._spec.source}
+        return self._notification(str(id_), "Initial Snapshot", "COMPLETED", data, millis)
+
+    def reread_completed(self, run: str, rows: Mapping[str, int], now: datetime) -> list[Captured]:
+        """The notifications that follow the rows of an incremental snapshot: one for each table, then that it is complete."""
+        millis = microseconds(now) // 1000
+        told = []
+        for table, number in rows.items():
+            data = {
+                "connector_name": self._spec.source,
+                "scanned_collection": f"{self._spec.schema.namespace}.{table}",
+                "total_rows_scanned": str(number),
+                "status": "SUCCEEDED" if number else "EMPTY",
+            }
+            told.append(self._notification(run, "Incremental Snapshot", "TABLE_SCAN_COMPLETED", data, millis))
+        done = {"connector_name": self._spec.source}
+        return [*told, self._notification(run, "Incremental Snapshot", "COMPLETED", done, millis)]
+
+    def _notification(
+        self,
+        id_: str,
+        kind: Literal["Initial Snapshot", "Incremental Snapshot"],
+        type_: str,
+        data: Mapping[str, str],
+        millis: int,
+    ) -> Captured:
+        key, value = notification(id_, kind, type_, data, millis)
         topic = f"{self._spec.source}.{NOTIFICATION}"
         return Captured(topic=topic, partition=0, key=key, value=value, timestamp=millis)
 

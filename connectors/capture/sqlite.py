@@ -7,7 +7,8 @@ crash in between repeats records, with the same transaction, position and sequen
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +18,9 @@ from connectors.capture.errors import DatabaseMissing, PositionAhead, RowUnreada
 from connectors.capture.records import Change, Row, Teller
 from connectors.capture.spec import Captured, CaptureSpec
 from connectors.capture.triggers import SQL, quoted, verify
+from connectors.capture.wire import canonical
 from translators.schema import Table
+from translators.values import key_parts
 
 Clock = Callable[[], datetime]
 
@@ -67,6 +70,35 @@ class SqliteCapture:
             rows += told
             markers += ends
         return rows + markers, found[-1].position if found else after
+
+    @contextmanager
+    def still(self) -> Iterator[int]:
+        """The database as it is now, for all that is read inside; gives the position of its last change."""
+        with translated(self._database):
+            connection = self._checked()
+            connection.execute("BEGIN")
+            position = _end(connection)
+        try:
+            yield position
+        finally:
+            connection.execute("ROLLBACK")
+
+    def reread(self, run: str, key: str, tables: Mapping[str, tuple[str, ...]]) -> list[Captured]:
+        """The rows of one key, as an incremental snapshot called `run` tells them, and that it is complete.
+
+        `tables` has the columns of each table that hold the key. To be called inside `still`, behind all changes.
+        """
+        now = self._clock()
+        told: list[Captured] = []
+        counts: dict[str, int] = {}
+        with translated(self._database):
+            connection = self._checked()
+            position = _end(connection)
+            for name, columns in tables.items():
+                rows = list(_rows_of(connection, self._spec.schema.tables[name], columns, key))
+                counts[name] = len(rows)
+                told += [self._teller.snapshot_row(*row, "incremental", position, now) for row in rows]
+        return told + self._teller.reread_completed(run, counts, now)
 
     def snapshot(self) -> Snapshot:
         """All rows of all captured tables as they are now, for the caller to iterate over once, and then to close.
@@ -161,6 +193,30 @@ class Snapshot:
     def close(self) -> None:
         """End the read, finished or not. Safe to repeat."""
         self._connection.close()
+
+
+def _rows_of(
+    connection: sqlite3.Connection, table: Table, columns: Sequence[str], key: str
+) -> Iterator[tuple[Table, Row]]:
+    """The rows of a table whose columns make up this key. What SQLite cannot be asked exactly is compared here."""
+    parts = dict(zip(columns, key_parts(key), strict=False))
+    asked = {c: part for c, part in parts.items() if table.columns[c].kind in ("integer", "text")}
+    condition = " AND ".join(
+        f"rtrim({quoted(c)}, ' ') = ?" if table.columns[c].padded else f"{quoted(c)} = ?" for c in asked
+    )
+    sql = Template(SQL["rows_of"]).substitute(
+        columns=", ".join(map(quoted, table.columns)),
+        table=quoted(table.name),
+        condition=condition or "1",
+        key=", ".join(map(quoted, table.key)),
+    )
+    for values in connection.execute(sql, tuple(asked.values())):
+        row = dict(zip(table.columns, values, strict=True))
+        try:
+            if canonical(table, columns, row) == key:
+                yield table, row
+        except ValueError:
+            continue  # a null is no key
 
 
 def _end(connection: sqlite3.Connection) -> int:

@@ -96,3 +96,7 @@ FROM _dragoman_changes WHERE pos > ? AND txid = ? ORDER BY pos;
 -- name: rows
 -- All rows of a table in the order of its key.
 SELECT $columns FROM $table ORDER BY $key;
+
+-- name: rows_of
+-- The rows of a table that may be those of one key, in the order of the table's.
+SELECT $columns FROM $table WHERE $condition ORDER BY $key;

@@ -195,13 +195,19 @@ def boundary(
     return msgspec.json.encode({"id": id_}), msgspec.json.encode(value)
 
 
-def completed(id_: str, source: str, millis: int) -> tuple[bytes, bytes]:
-    """Key and value of the notification that an initial snapshot is complete."""
+def notification(
+    id_: str,
+    kind: Literal["Initial Snapshot", "Incremental Snapshot"],
+    type_: str,
+    data: Mapping[str, str],
+    millis: int,
+) -> tuple[bytes, bytes]:
+    """Key and value of a notification about a snapshot."""
     value = {
         "id": id_,
-        "type": "COMPLETED",
-        "aggregate_type": "Initial Snapshot",
-        "additional_data": {"connector_name": source},
+        "type": type_,
+        "aggregate_type": kind,
+        "additional_data": data,
         "timestamp": millis,
     }
     return msgspec.json.encode({"id": id_}), msgspec.json.encode(value)

@@ -1,4 +1,4 @@
-"""`dragoman republish`: the state of keys published once more; and how an order is given and told."""
+"""`dragoman republish` and `dragoman reload`: repair of single keys; and how an order is given and told."""
 
 from __future__ import annotations
 
@@ -54,6 +54,45 @@ def republish(
             )
             for place in places
         ]
+    order(project, commands, as_json)
+
+
+def reload(
+    keys: KeysArgument,
+    finding: FindingOption = "",
+    folder: ProjectOption = Path(),
+    translator: TranslatorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the rows of keys again from the legacy database.
+
+    They replace those in state, and the state is published, class repair; what changed meanwhile wins, and no event is sent.
+    Waiting steps that the reading overtakes are given up. A key never seen is loaded: say of which translator.
+    """
+    from dragoman.orders import KeyUnknown, Place, last_published, place_of
+    from dragoman.wiring import reading
+    from pipeline.control import Command
+
+    project = project_of(folder)
+    commands = []
+    with reading(project) as log:
+        for key in keys:
+            try:
+                place = place_of(project, key, translator)
+            except KeyUnknown:
+                if translator is None:
+                    raise
+                place = Place(translator=translator, key=key)
+            commands.append(
+                Command(
+                    action="reload",
+                    translator=place.translator,
+                    key=place.key,
+                    partition=place.partition,
+                    finding=finding,
+                    corrects=last_published(log, place),
+                )
+            )
     order(project, commands, as_json)
 
 

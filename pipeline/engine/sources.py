@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from connectors.capture import Captured, SqliteCapture
@@ -64,6 +64,17 @@ class CaptureSource:
             return self._snapshot()
         records, position = self._capture.changes(self._position, self._limit)
         return self._append(records, position) if position != self._position else 0
+
+    def reread(self, tables: Mapping[str, tuple[str, ...]], run: str, key: str) -> None:
+        """Append the rows of one key as they are now, behind all changes that are committed by now.
+
+        `tables` has the columns of each table that hold the key. Asked twice it appends them twice, which does no harm.
+        """
+        with self._capture.still():
+            while self.turn():
+                pass
+            records = self._capture.reread(run, key, tables)
+        self._append_only(records)
 
     def _snapshot(self) -> int:
         """All rows, then the notification that this was all. A snapshot cut by a crash is appended again, whole."""

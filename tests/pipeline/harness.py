@@ -126,6 +126,7 @@ def worker(
     begin: bool = True,
     changelog: bool = False,
     parking: Limits | None = None,
+    reread: Callable[[str, str], None] | None = None,
     **feed: Any,
 ) -> TranslatorWorker:
     made = TranslatorWorker(
@@ -140,6 +141,7 @@ def worker(
         source=source,
         changelog=changelog,
         parking=parking,
+        reread=reread,
     )
     if begin:
         made.begin()
