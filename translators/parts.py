@@ -7,8 +7,10 @@ from collections.abc import Mapping as MappingType
 from typing import NamedTuple
 
 from translators.mapping import Mapping, Part
-from translators.schema import Table
+from translators.schema import Table, Type
 from translators.yaml_text import Mark, did_you_mean
+
+_KEYS = ("integer", "decimal", "text", "date", "timestamp", "timestamptz", "boolean")
 
 Tables = MappingType[str, Table]
 
@@ -38,9 +40,20 @@ def misfits(mapping: Mapping, tables: Tables) -> list[Misfit]:
         found.append(
             Misfit("root.key", mapping.marks["root.key"], said, 1, "One row of the root makes one thing exist.")
         )
+    found += _without_one_text(mapping, root)
     for name, part in mapping.parts.items():
         found += _part_misfits(mapping, tables, name, part)
     return found
+
+
+def _without_one_text(mapping: Mapping, root: Table) -> Iterator[Misfit]:
+    """Key columns whose equal values have different texts: 1.0 and 1.00 would be two things."""
+    for column in mapping.key:
+        kind = root.columns[column]
+        if kind.kind not in _KEYS:
+            said = f"{column} of {root.name} is {kind}: equal values have different texts, so it can be no key"
+            hint = "A key is made of whole numbers, decimals of a fixed scale, texts, dates and times."
+            yield Misfit("root.key", mapping.marks["root.key"], said, 1, hint)
 
 
 def key_columns(mapping: Mapping, tables: Tables) -> dict[str, tuple[str, ...]]:
@@ -96,13 +109,18 @@ def _part_misfits(mapping: Mapping, tables: Tables, name: str, part: Part) -> It
         return
     above = tables[part.of or mapping.root]
     keys = parent_key(mapping, tables, name)
-    types = [tables[name].columns[column].kind for column in part.parent]
-    if types != [above.columns[column].kind for column in keys]:
+    types = [_form(tables[name].columns[column]) for column in part.parent]
+    if types != [_form(above.columns[column]) for column in keys]:
         said = f"the parent columns of {name} are not of the types of {above.name}'s key ({', '.join(keys)})"
         yield Misfit("part.key-type", part.mark, said)
     elif part.of is not None and not set(mapping.parts[part.of].parent) <= set(above.key):
         said = f"{name} cannot name its business key: the parent columns of {above.name} are not in its primary key"
         yield Misfit("part.key", part.mark, said, 1, "Rows that do not hold the business key cannot be routed to it.")
+
+
+def _form(kind: Type) -> tuple[str, int, bool]:
+    """What decides how a value is written in a key: 7 and 7.00 are different texts, and CHAR has no blanks at its end."""
+    return (kind.kind, kind.scale, kind.padded)
 
 
 def _is_circular(mapping: Mapping, name: str) -> bool:
