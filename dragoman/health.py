@@ -18,11 +18,12 @@ from connectors.capture.errors import DatabaseMissing, TriggersMissing
 from connectors.capture.errors import translated as capture_translated
 from connectors.capture.triggers import install, verify
 from dragoman import identity
+from dragoman.kafka_source import Kafka
 from dragoman.linting import Lint
 from dragoman.project import Project
 from dragoman.proven import ConnectorUnproven, connectors_of, unproven
-from dragoman.source import Legacy
-from dragoman.wiring import engine_of, reading, running_worker, state_of
+from dragoman.source import Legacy, Recording
+from dragoman.wiring import engine_of, has_log, reading, running_worker, state_of
 from pipeline.projection.database import translated as view_translated
 from pipeline.projection.errors import ViewReadOnly
 from translators.errors import DragomanError
@@ -150,9 +151,22 @@ def _nearest(folder: Path) -> Path:
     return folder if folder.exists() else _nearest(folder.parent)
 
 
+def _is_embedded(project: Project) -> bool:
+    return not isinstance(project.source.origin, Kafka)
+
+
 def _source(project: Project) -> str:
     origin = project.source.origin
-    if not isinstance(origin, Legacy):
+    if isinstance(origin, Kafka):
+        from dragoman.kafka_works import check_feeds
+
+        with reading(project) as log:
+            check_feeds(project, topics := log.topics())
+        missing = [feed.topic for feed in project.source.feeds if feed.topic not in topics]
+        if missing:
+            raise NotYet(f"the brokers answer; not there yet: {', '.join(missing)}")
+        return f"the brokers answer, {len(project.source.feeds)} feeds are there"
+    if isinstance(origin, Recording):
         if not origin.path.is_file():
             raise RecordingMissing(path=origin.path)
         return f"{origin.path.name}, {origin.path.stat().st_size:,} bytes"
@@ -168,7 +182,7 @@ def _source(project: Project) -> str:
 
 def _connector(project: Project) -> str:
     with ExitStack() as held:
-        log = held.enter_context(reading(project)) if project.settings.log.exists() else None
+        log = held.enter_context(reading(project)) if has_log(project) else None
         found = connectors_of(project, log)
     for error in unproven(found):
         raise error
@@ -202,16 +216,18 @@ def make_triggers(project: Project) -> None:
 
 
 def _log(project: Project) -> str:
-    if not project.settings.log.exists():
+    if not has_log(project):
         raise NotYet("will be made by the first run")
     with reading(project) as log:
         topics = len(log.topics())
+    if not _is_embedded(project):
+        return f"{topics} topics"
     worker = running_worker(project.settings.log)
     return f"{topics} topics, " + ("no worker is running" if worker is None else f"process {worker} is running")
 
 
 def _state(project: Project) -> str:
-    if not project.settings.state.exists():
+    if _is_embedded(project) and not project.settings.state.exists():
         raise NotYet("will be made by the first run")
     parked = 0
     for name in project.settings.translators:

@@ -1,4 +1,4 @@
-"""Where the changes come from, as `sources/<source>.yaml` says it: a SQLite legacy, or a recorded feed."""
+"""Where the changes come from, as `sources/<source>.yaml` says it: feeds on Kafka, a SQLite legacy, or a recorded feed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, Protocol
 from connectors.capture import CaptureSpec, Feed
 from connectors.capture.spec import NOTIFICATION, TRANSACTION
 from dragoman.forms import Section, read_text
+from dragoman.kafka_source import FIX, KEYS, Kafka, read_kafka, tables_of
 from dragoman.registries import Registry, read_registry
 from dragoman.settings import Settings
 from pipeline.feed import Feed as WorkerFeed
@@ -129,7 +130,7 @@ class Source:
 
     file: str
     epoch: int
-    origin: Recording | Legacy
+    origin: Recording | Legacy | Kafka
     feeds: tuple[SourceFeed, ...]
     begins: Begins
     transactions: str | None
@@ -177,18 +178,19 @@ class Source:
 
 def check_routing(translator: Reader, feed: SourceFeed, file: str) -> None:
     """`RoutedApart` unless each table of a translator is routed by the same columns of the business key."""
-    if feed.partitions in (None, 1):
+    routed = any(feed.tables[table] for table in translator.tables)
+    if feed.partitions == 1 or not (routed or (feed.partitions and translator.has_parts)):
         return
     bound = translator.bound
     wanted: tuple[int, ...] | None = None
     for table, key in key_columns(bound.mapping, bound.schema.tables).items():
         routing = feed.tables[table]
         places = tuple(key.index(column) for column in routing if column in key)
-        if len(places) != len(routing) or wanted not in (None, places):
+        if not routing or len(places) != len(routing) or wanted not in (None, places):
             raise RoutedApart(
                 feed=feed.name,
                 table=table,
-                routing=", ".join(routing),
+                routing=", ".join(routing) or "no column",
                 translator=translator.name,
                 key=", ".join(key),
                 where=file,
@@ -201,9 +203,11 @@ def read_source(settings: Settings, schema: LegacySchema) -> Source:
     file = f"sources/{settings.source}.yaml"
     fix = f"dragoman.yaml names the source {settings.source!r}: make the file, or correct the name."
     form = Section.of(read_text(settings.folder / file, file, fix), file, settings.environment)
-    kind = form.one_of("kind", ("sqlite", "recording")) if "kind" in form else ""
+    kind = form.one_of("kind", ("sqlite", "recording", "kafka")) if "kind" in form else ""
     if kind == "sqlite":
         return _legacy(form, file, settings, schema)
+    if kind == "kafka":
+        return _kafka(form, file, settings, schema)
     form.only(
         ("kind", "path", "encoding", "begins", "feeds"),
         ("transactions", "exactly_once", "notifications", "epoch", "signals", "registry", "unreadable"),
@@ -249,6 +253,33 @@ def _recording(form: Section, file: str, settings: Settings, schema: LegacySchem
         unreadable=unreadable_of(form),
         signals=signals_of(form, file, feeds, schema),
         registry=registry,
+    )
+
+
+def _kafka(form: Section, file: str, settings: Settings, schema: LegacySchema) -> Source:
+    form.only(*KEYS)
+    feeds = []
+    for name, feed in form.sections("feeds").items():
+        feed.only(("topic", "tables"), ("partitions",))
+        partitions = feed.number("partitions") if "partitions" in feed else None
+        feeds.append(SourceFeed(name=name, topic=feed.text("topic"), tables=tables_of(feed), partitions=partitions))
+    origin = read_kafka(form)
+    transactions = form.optional("transactions")
+    exactly_once = form.flag("exactly_once", False)
+    return Source(
+        file=file,
+        epoch=form.number("epoch") if "epoch" in form else 1,
+        origin=origin,
+        feeds=tuple(feeds),
+        begins=_begins(form),
+        transactions=transactions,
+        notifications=form.optional("notifications"),
+        exactly_once=exactly_once,
+        proof=(transactions is not None and exactly_once) or origin.connector is not None,
+        fix=FIX,
+        unreadable=unreadable_of(form),
+        signals=signals_of(form, file, feeds, schema),
+        registry=read_registry(form, settings.folder),
     )
 
 

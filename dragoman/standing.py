@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import cached_property
 
 import msgspec
 
+from dragoman.kafka_source import Kafka
 from dragoman.project import Project
 from dragoman.schema_news import SchemaNews, told
 from dragoman.waiting import parked_keys
@@ -16,6 +18,7 @@ from pipeline.grouping import CLOSED
 from pipeline.log.port import Log
 from pipeline.news import news_of
 from pipeline.state.port import StateStore
+from translators.change import Change
 from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
 
@@ -27,7 +30,8 @@ class PartitionStanding(msgspec.Struct, frozen=True, kw_only=True):
     """One feed partition of a translator.
 
     `behind` counts offsets up to the high watermark, `seconds` is the time between the first record that is not done
-    and the last one. `open_step`: everything was read, and the end of a transaction is still missing.
+    and the last one. `open_step`: everything was read, and the end of a transaction is still missing; `connector_behind`:
+    the connector's own offset, which would prove it, has not passed the transaction.
     """
 
     partition: int
@@ -37,6 +41,7 @@ class PartitionStanding(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     loading: bool
     open_step: bool
+    connector_behind: bool = False
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +95,7 @@ def _translator(project: Project, log: Log, name: str) -> TranslatorStanding:
     parked = parked_keys(project, name)
     with state_of(project, name) as store:
         lives = [] if store is None else list(store.lives().values())
-        partitions = () if feed is None else _partitions(log, feed, group_of(name), store)
+        partitions = () if feed is None else _partitions(log, feed, group_of(name), store, _Connector(project))
         counts = {} if store is None else store.counts()
     newest = max(lives, key=lambda life: life.generation, default=None)
     return TranslatorStanding(
@@ -117,7 +122,42 @@ def _made(project: Project, name: str) -> tuple[CompiledTranslator | None, Troub
         return None, Trouble(code=error.code, message=error.message, where=error.where)
 
 
-def _partitions(log: Log, feed: Feed, group: str, store: StateStore | None) -> tuple[PartitionStanding, ...]:
+class _Connector:
+    """How far the connector has come by its own account, asked once; behind nothing where nobody can tell."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    @cached_property
+    def _passed(self) -> int | None:
+        origin = self._project.source.origin
+        if not isinstance(origin, Kafka) or origin.connector is None or self._project.source.exactly_once:
+            return None
+        from connectors.connect import ConnectClient
+        from connectors.debezium.sources import committed_position
+
+        try:
+            with ConnectClient(origin.connector.url, patience=0) as client:
+                told = [committed_position(one.offset) for one in client.offsets(origin.connector.name)]
+        except DragomanError:
+            return 0
+        return min((position or 0 for position in told), default=0)
+
+    def is_behind(self, log: Log, topic: str, partition: int, offset: int) -> bool:
+        """Whether it has not passed the transaction of the first record that is not done."""
+        if self._passed is None:
+            return False
+        decoder = self._project.decoder()
+        for record in log.read(topic, partition, offset, 1).records:
+            change = decoder.decode(topic, partition, record.offset, record.key, record.value, record.headers)
+            if isinstance(change, Change) and not change.is_snapshot:
+                return change.committed_after is None or self._passed <= change.committed_after
+        return False
+
+
+def _partitions(
+    log: Log, feed: Feed, group: str, store: StateStore | None, connector: _Connector
+) -> tuple[PartitionStanding, ...]:
     topics = log.topics()
     committed = log.committed(group)
     marks = feed.transactions if feed.exactly_once and feed.transactions in topics else None
@@ -127,6 +167,8 @@ def _partitions(log: Log, feed: Feed, group: str, store: StateStore | None) -> t
     found = []
     for partition in range(topics[feed.topic].partitions if feed.topic in topics else 0):
         offset, end = committed.get((feed.topic, partition), 0), log.end(feed.topic, partition)
+        begun = offset < end and (feed.topic, partition) in committed
+        behind = begun and connector.is_behind(log, feed.topic, partition, offset)
         loading = feed.begins == "snapshot" and (store is None or not store.is_live(partition))
         found.append(
             PartitionStanding(
@@ -136,7 +178,8 @@ def _partitions(log: Log, feed: Feed, group: str, store: StateStore | None) -> t
                 behind=max(0, end - offset),
                 seconds=_seconds(log, feed.topic, partition, offset, end),
                 loading=loading,
-                open_step=every_end_read and offset < end and (feed.topic, partition) in committed,
+                open_step=behind or (every_end_read and begun),
+                connector_behind=behind,
             )
         )
     return tuple(found)

@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from types import ModuleType
+from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from connectors.capture import SqliteCapture
 from dragoman import __version__
+from dragoman.kafka_source import Kafka
 from dragoman.project import Project
 from dragoman.python_files import python_module
 from dragoman.settings import masked
-from dragoman.source import Legacy, Source
+from dragoman.source import Legacy, Recording, Source
 from pipeline.accounting import Accounting, account
 from pipeline.consume import ActionConsumer, ConsumerSpec, Handler
 from pipeline.engine.embedded import EmbeddedEngine, Turning
@@ -38,6 +40,9 @@ from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
 from translators.findings import MappingInvalid
 from translators.parts import key_columns
+
+if TYPE_CHECKING:
+    from dragoman.kafka_works import GroupWorks
 
 Progress = Callable[[str, int], None]
 """Told of each batch: the translator's name and how many records it had."""
@@ -62,6 +67,13 @@ class DatabaseUrl(DragomanError):
 
     code: ClassVar[str] = "view.database-url"
     hint: ClassVar[str] = "Write a path for SQLite, or a URL such as postgresql+psycopg://user@host/name."
+
+
+class KafkaMissing(DragomanError):
+    """{source} has its feeds on Kafka, and the package {package} is not installed."""
+
+    code: ClassVar[str] = "kafka.package-missing"
+    hint: ClassVar[str] = "Install the extra: pip install 'dragoman[kafka]'."
 
 
 class FeedTopicMissing(DragomanError):
@@ -106,6 +118,35 @@ class Works:
 
 
 @contextmanager
+def running(
+    project: Project, *, progress: Progress, from_start: bool, stop: Callable[[], bool]
+) -> Iterator[Works | GroupWorks]:
+    """The project's works, where its source has them run; `stop` is asked between batches."""
+    origin = project.source.origin
+    if not isinstance(origin, Kafka):
+        with works(project, progress=progress, from_start=from_start) as embedded:
+            yield embedded
+        return
+    with _kafka(project).works_on_kafka(
+        project, origin, progress=progress, from_start=from_start, stop=stop
+    ) as in_groups:
+        yield in_groups
+
+
+def readers_of(
+    project: Project, seen: Log, log: Log, held: ExitStack
+) -> tuple[tuple[Projection, ...], tuple[ActionConsumer, ...]]:
+    """The projections over the log as they see it, and the action consumers, prepared."""
+    projections = tuple(projection_of(project, s, seen, held) for s in project.projections)
+    actions = tuple(action_of(project, s, log, held) for s in project.actions)
+    for projection in projections:
+        projection.prepare()
+    for action in actions:
+        action.prepare()
+    return projections, actions
+
+
+@contextmanager
 def works(
     project: Project,
     *,
@@ -147,28 +188,47 @@ def works(
                     reread=_reread(feeding, translator),
                 )
             )
-        projections = tuple(projection_of(project, s, seen_by_views(log), held) for s in project.projections)
-        actions = tuple(action_of(project, s, log, held) for s in project.actions)
-        for projection in projections:
-            projection.prepare()
-        for action in actions:
-            action.prepare()
+        projections, actions = readers_of(project, seen_by_views(log), log, held)
         engine = EmbeddedEngine(source=feeding, workers=workers, readers=[*projections, *actions])
         yield Works(log, feeding, tuple(workers), projections, actions, engine)
 
 
 @contextmanager
-def reading(project: Project) -> Iterator[EmbeddedLog]:
+def reading(project: Project) -> Iterator[Log]:
     """The project's log beside a running worker, for what only reads or sends control records."""
+    origin = project.source.origin
+    if isinstance(origin, Kafka):
+        with closing(_kafka(project).opened(origin)) as on_kafka:
+            yield on_kafka
+        return
     if not project.settings.log.exists():
         raise LogMissing(path=project.settings.log)
     with closing(EmbeddedLog(project.settings.log)) as log:
         yield log
 
 
+def _kafka(project: Project) -> ModuleType:
+    """What is needed for feeds on Kafka alone; `KafkaMissing`."""
+    try:
+        from dragoman import kafka_works
+    except ModuleNotFoundError as error:
+        raise KafkaMissing(source=project.source.file, package=error.name, where=project.source.file) from error
+    return kafka_works
+
+
+def has_log(project: Project) -> bool:
+    """Whether there can be something to read: brokers are always asked."""
+    return isinstance(project.source.origin, Kafka) or project.settings.log.exists()
+
+
 @contextmanager
 def state_of(project: Project, name: str) -> Iterator[StateStore | None]:
     """A translator's state, to be read only; `None` before its first run."""
+    origin = project.source.origin
+    if isinstance(origin, Kafka):
+        with _kafka(project).copied(project, origin, name) as copy:
+            yield copy
+        return
     if not project.settings.state.exists():
         yield None
         return
@@ -191,6 +251,15 @@ def running_worker(log: Path) -> int | None:
     return None
 
 
+def workers_of(project: Project, log: Log) -> str:
+    """Which workers run now, in a few words."""
+    if isinstance(project.source.origin, Kafka):
+        counts = {name: _kafka(project).members(log, name) for name in project.settings.translators}
+        return ", ".join(f"{name}: {found or 'none'}" for name, found in counts.items())
+    worker = running_worker(project.settings.log)
+    return "none is running" if worker is None else f"process {worker} is running"
+
+
 def identity_of(project: Project) -> Identity:
     """Who the project's workers publish as."""
     return Identity(
@@ -205,10 +274,14 @@ def source_of(project: Project, log: Log, held: ExitStack) -> Turning:
     """What feeds the log."""
     source: Source = project.source
     origin = source.origin
-    if not isinstance(origin, Legacy):
-        return RecordingSource(origin.path, origin.encoding, log, source.notifications)
-    capture = held.enter_context(closing(SqliteCapture(origin.database, origin.capture, utc)))
-    return CaptureSource(capture, project.schema.source, _topics(source, origin), log)
+    match origin:
+        case Recording():
+            return RecordingSource(origin.path, origin.encoding, log, source.notifications)
+        case Legacy():
+            capture = held.enter_context(closing(SqliteCapture(origin.database, origin.capture, utc)))
+            return CaptureSource(capture, project.schema.source, _topics(source, origin), log)
+        case Kafka():
+            raise TypeError("feeds on Kafka are filled by their connector")
 
 
 def _reread(feeding: Turning, translator: CompiledTranslator) -> Callable[[str, str], None] | None:

@@ -2,10 +2,12 @@
 
 from connectors.connect.client import ConnectClient
 from connectors.connect.config import ConnectorSpec, MariaDBSource, PostgresSource, connector_config
+from connectors.connect.progress import ConnectorProgress
 from connectors.connect.states import ConnectorStatus, SourceOffset, TaskStatus
 
 __all__ = [
     "ConnectClient",
+    "ConnectorProgress",
     "ConnectorSpec",
     "ConnectorStatus",
     "MariaDBSource",

@@ -16,7 +16,7 @@ they count by domain, or by server.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
@@ -212,3 +212,23 @@ def moment(source: Source) -> datetime:
         return times.instant(micros)
     except OverflowError as error:
         raise Refusal("record.bad-time") from error
+
+
+def committed_position(offset: Mapping[str, object] | None) -> int | None:
+    """The commit position that a connector's own offset has passed, as Connect keeps it; `None` where it says none.
+
+    It compares with what `Place` tells of transactions. PostgreSQL: the last commit whose rows were all sent. MariaDB and
+    MySQL: `file` and `pos`, which stay where a transaction begins until its commit was read. Offsets of a snapshot say
+    nothing of commits (https://debezium.io/documentation/reference/stable/connectors/).
+    """
+    if offset is None or offset.get("snapshot") not in (None, False, "false", "LAST", "last"):
+        return None
+    if "file" not in offset:
+        last = offset.get("lsn_commit")
+        return last if isinstance(last, int) and 0 < last <= _MAX_POSITION else None
+    file, pos = offset["file"], offset.get("pos")
+    match = _BINLOG.fullmatch(file) if isinstance(file, str) else None
+    if match is None or not match[1].isascii() or not isinstance(pos, int):
+        return None
+    number = int(match[1])
+    return (number << _FILE_BITS) + pos if 0 < number < _FILES and 0 <= pos < _POSITIONS else None

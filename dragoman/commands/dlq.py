@@ -73,9 +73,9 @@ def _set_aside(project: Project) -> list[dict[str, Any]]:
     import orjson
 
     from dragoman.streams import records_of
-    from dragoman.wiring import letters_topic, reading
+    from dragoman.wiring import has_log, letters_topic, reading
 
-    if not project.settings.log.exists():
+    if not has_log(project):
         return []
     with reading(project) as log:
         topics = [name for name in map(letters_topic, project.settings.translators) if name in log.topics()]

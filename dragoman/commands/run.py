@@ -15,6 +15,7 @@ from dragoman.commands.options import JsonOption, ProjectOption, project_of
 from dragoman.console import FINDINGS, count, say, say_json, say_table
 
 if TYPE_CHECKING:
+    from dragoman.kafka_works import GroupWorks
     from dragoman.project import Project
     from dragoman.wiring import Works
 
@@ -36,13 +37,13 @@ def run(
     Reads the source, publishes states and events, builds the views and calls the consumers. One worker at a time.
     """
     from dragoman.progress import progress_line
-    from dragoman.wiring import works
+    from dragoman.wiring import running
 
     project = project_of(folder)
     with (
         _ended_by_signals() as ended,
         progress_line(enabled=not as_json) as line,
-        works(project, progress=line.moved, from_start=from_start) as all_works,
+        running(project, progress=line.moved, from_start=from_start, stop=ended.is_set) as all_works,
     ):
         engine = _Until(all_works, ended)
         engine.run(follow)
@@ -55,7 +56,7 @@ def run(
 class _Until:
     """Turns the engine until nothing is left, or until the process is asked to end: then after the turn it is in."""
 
-    def __init__(self, all_works: Works, ended: threading.Event) -> None:
+    def __init__(self, all_works: Works | GroupWorks, ended: threading.Event) -> None:
         self._engine = all_works.engine
         self._ended = ended
         self.interrupted = False
@@ -65,7 +66,7 @@ class _Until:
         while not self._ended.is_set():
             if self._engine.turn():
                 continue
-            if not follow:
+            if not follow and self._engine.is_settled:
                 return
             self._ended.wait(_IDLE_SECONDS)
         self.interrupted = not follow
@@ -88,9 +89,10 @@ def _ended_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _shown(project: Project, all_works: Works, as_json: bool, interrupted: bool) -> bool:
+def _shown(project: Project, all_works: Works | GroupWorks, as_json: bool, interrupted: bool) -> bool:
     """Print what became of everything; whether the sums fit."""
     from dragoman.accounts import say_accounts
+    from pipeline.engine.embedded import EmbeddedEngine
 
     accounts = all_works.accounting()
     fits = all(a.fits for a in accounts)
@@ -105,7 +107,12 @@ def _shown(project: Project, all_works: Works, as_json: bool, interrupted: bool)
     partitions = sum(all_works.log.topics()[feed.topic].partitions for feed in project.source.feeds)
     streams = ", ".join(f"{a.translator}.events" for a in accounts)
     head = f"{project.schema.source} → {streams}"
-    say((head, "bold"), f"      {count(len(accounts), 'translator')}, {count(partitions, 'partition')}, embedded")
+    what = (
+        "embedded"
+        if isinstance(all_works.engine, EmbeddedEngine)
+        else "on Kafka; counts are of this process' partitions"
+    )
+    say((head, "bold"), f"      {count(len(accounts), 'translator')}, {count(partitions, 'partition')}, {what}")
     say_accounts(accounts)
     _say_readers(all_works)
     for name, numbers in loading.items():
@@ -116,7 +123,7 @@ def _shown(project: Project, all_works: Works, as_json: bool, interrupted: bool)
     return fits
 
 
-def _say_readers(all_works: Works) -> None:
+def _say_readers(all_works: Works | GroupWorks) -> None:
     rows = [("consumers", "now", "behind", "parked")]
     for view in all_works.projections:
         now = f"{view.applied:,} applied"
@@ -128,7 +135,7 @@ def _say_readers(all_works: Works) -> None:
         say_table(rows, "<>>>")
 
 
-def _readers(all_works: Works) -> list[dict[str, object]]:
+def _readers(all_works: Works | GroupWorks) -> list[dict[str, object]]:
     """Where the projections and the action consumers stand."""
     views = [
         {"consumer": p.spec.name, "behind": p.behind(), "parked": len(p.parked()), "applied": p.applied}

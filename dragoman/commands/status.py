@@ -20,13 +20,14 @@ def status(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
     """Show how far everything has come, and what waits."""
     from dragoman.proven import connectors_of, unproven
     from dragoman.standing import reader_standings, translator_standings
-    from dragoman.wiring import reading, running_worker
+    from dragoman.wiring import reading, running_worker, workers_of
 
     project = project_of(folder)
     with reading(project) as log:
         warnings = unproven(connectors_of(project, log))
         translators = translator_standings(project, log)
         readers = reader_standings(project, log)
+        workers = workers_of(project, log)
     worker = running_worker(project.settings.log)
     if as_json:
         say_json({"worker": worker})
@@ -35,7 +36,7 @@ def status(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
         for error in warnings:
             say_json({"warning": error.code, "message": error.message})
         return
-    say(("worker  ", "bold"), "none is running" if worker is None else f"process {worker} is running")
+    say(("worker  ", "bold"), workers)
     for error in warnings:
         paragraph(error.message, "  ", "! ")
     for standing in translators:
@@ -92,7 +93,9 @@ def _row(one: PartitionStanding) -> tuple[str, ...]:
     notes = [f"{span(one.seconds)} of records"] if one.behind else []
     if one.loading:
         notes.append("loading")
-    if one.open_step:
+    if one.connector_behind:
+        notes.append("open step: the connector is behind, its own offset has not passed the transaction")
+    elif one.open_step:
         notes.append("open step: the end of its transaction has not been read")
     return (f"{one.partition}", f"{one.offset:,}", f"{one.end:,}", f"{one.behind:,}", ", ".join(notes))
 

@@ -34,6 +34,11 @@ class EmbeddedEngine:
         self._readers = readers
         self._begun = False
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known what there is to do: always, for who is alone."""
+        return True
+
     def run(self) -> None:
         """Until every part has nothing left to do."""
         while self.turn():

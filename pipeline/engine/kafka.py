@@ -91,6 +91,7 @@ class GroupRunner:
 
     def close(self) -> None:
         """Leave the group: its partitions are taken over by others at once, as they stand."""
+        self._give_back(self.worker.partitions)
         self._member.close()
 
     def _hand_over(self) -> bool:

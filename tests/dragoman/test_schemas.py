@@ -290,7 +290,7 @@ def _fit(name: str, drawn: Any) -> None:
                 for image in ("before", "after"):
                     if image in change:
                         change[image] = {key: "1"}
-    if name == "source" and "registry" in drawn:
+    if name == "source" and "registry" in drawn and drawn["kind"] == "recording":
         drawn["encoding"] = "base64"
     if name == "schema":
         for table in drawn["tables"].values():

@@ -14,9 +14,11 @@ from threading import Thread
 import pytest
 
 from connectors.debezium.records import Signal
+from dragoman.kafka_source import Connector, Kafka
 from dragoman.project import Project
 from dragoman.proven import connectors_of, unproven
 from dragoman.settings import read_settings
+from dragoman.source import NoProof
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing, TopicSpec
 from tests.connectors.debezium.captures import DATA, capture, schema_texts
@@ -284,3 +286,83 @@ class TestUnreadable:
         (whole,) = succeeds("dlq", "show", one["id"], "--json", cwd=shop).lines
         assert b64decode(whole["record"]["value"]) == b"{cut"
         assert "record        legacy.order 0:0" in succeeds("dlq", "show", one["id"][:8], cwd=shop).out
+
+
+KAFKA = """kind: kafka
+bootstrap: broker-1:9092, broker-2:9092
+begins: snapshot
+feeds: {key: {topic: srv.k, partitions: 4, tables: {k: [b, a]}}}
+transactions: srv.transaction
+notifications: srv.notification
+exactly_once: true
+signals: public.dbz_signal
+unreadable: dead-letter
+"""
+
+
+def test_a_source_on_kafka_says_where_its_feeds_are(keys: Path) -> None:
+    write(
+        keys / "sources" / "keys.yaml",
+        KAFKA + "connect: {url: 'http://connect:8083', connector: legacy}\ndatabase: ${DB}\n",
+    )
+    project = Project(read_settings(keys, {"DB": "postgresql://u:secret@h/d"}))
+    origin = project.source.origin
+    assert isinstance(origin, Kafka)
+    assert origin.bootstrap == "broker-1:9092,broker-2:9092"
+    assert origin.connector == Connector(url="http://connect:8083", name="legacy")
+    assert origin.database is not None
+    assert origin.database.reveal() == "postgresql://u:secret@h/d"
+    assert "secret" not in repr(origin)
+    feed = project.source.feed_of(project.made("key"))
+    assert (feed.topic, feed.transactions, feed.notifications) == ("srv.k", "srv.transaction", "srv.notification")
+    assert (feed.begins, feed.exactly_once, feed.unreadable) == ("snapshot", True, "dead-letter")
+
+
+@pytest.mark.parametrize(
+    ("of", "by", "code"),
+    [
+        ("broker-1:9092, broker-2:9092", "broker-1", "source.bootstrap"),
+        ("broker-1:9092, broker-2:9092", "kafka://broker-1:9092", "source.bootstrap"),
+        ("exactly_once: true", "database: postgresql://u:secret@h/d", "project.secret-written"),
+        ("exactly_once: true", "connect: {url: 'http://c:8083'}", "project.malformed"),
+        ("[b, a]", "v", "feed.routed-apart"),
+        ("kind: kafka", "kind: kafak", "project.malformed"),
+    ],
+)
+def test_what_is_wrong_with_a_source_on_kafka_is_said_with_its_place(keys: Path, of: str, by: str, code: str) -> None:
+    write(keys / "sources" / "keys.yaml", KAFKA.replace(of, by))
+    project = Project(read_settings(keys, {}))
+    with pytest.raises(DragomanError) as raised:
+        _ = project.translators
+    assert raised.value.code == code
+    assert str(raised.value.where).startswith("sources/keys.yaml")
+    assert "secret@" not in str(raised.value)
+
+
+PROVEN = {
+    "transactions: t\nexactly_once: true\n": True,
+    "transactions: t\n": False,
+    "exactly_once: true\n": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("connect", ["", "connect: {url: 'http://c:8083', connector: legacy}\n"])
+@pytest.mark.parametrize("said", PROVEN)
+def test_parts_need_a_proof_that_a_transaction_is_over(tmp_path: Path, said: str, connect: str) -> None:
+    shop = make_shop(tmp_path)
+    source = next((shop / "sources").glob("*.yaml"))
+    tables = "{" + ", ".join(f"{t}: {c}" for t, c in (("orders", "o_id"), ("order_line", "ol_o_id"))) + "}"
+    write(
+        source,
+        "kind: kafka\nbootstrap: b:9092\nbegins: empty\n"
+        f"feeds: {{order: {{topic: s.order, partitions: 4, tables: {tables}}}}}\n"
+        f"{said}{connect}",
+    )
+    project = Project(read_settings(shop, {}))
+    if PROVEN[said] or connect:
+        assert project.translators
+        return
+    with pytest.raises(NoProof) as raised:
+        _ = project.translators
+    assert "connect:" in raised.value.advice

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-from aiokafka.protocol.admin import ListGroupsRequest
+from aiokafka import errors as kafka
+from aiokafka.protocol.admin import DescribeGroupsRequest, ListGroupsRequest
 from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 
 from pipeline.log.kafka.connection import Connection, check
@@ -46,6 +47,20 @@ async def committed(connection: Connection, group: str) -> dict[TopicPartition, 
         for place, offset in one.beside.items():
             beside[place] = min(offset, beside.get(place, offset))
     return {place: one.offset for place, one in found.items()} | beside
+
+
+async def members(connection: Connection, group: str) -> int:
+    """How many members a group has now; none where there is no such group."""
+
+    async def ask() -> int:
+        response = await connection.to_coordinator(group, DescribeGroupsRequest([group]))
+        ((code, _, _, _, _, found, *_),) = response.groups
+        if code == kafka.GroupIdNotFound.errno:
+            return 0
+        check(code)
+        return len(found)
+
+    return await connection.patiently(ask, group=group)
 
 
 def note_of(beside: Mapping[TopicPartition, int]) -> str:

@@ -90,6 +90,11 @@ class KafkaLog:
         self._check_open()
         return self._loop.call(groups.standing(self._connection, group))
 
+    def members(self, group: str) -> int:
+        """How many members a group has now."""
+        self._check_open()
+        return self._loop.call(groups.members(self._connection, group))
+
     def join(self, group: str, topic: str, changed: Callable[[], None]) -> GroupMember:
         """Become a member of a group over the partitions of a topic. It has to be closed before the log is."""
         self._spec(topic)

@@ -1,0 +1,88 @@
+"""A source whose feeds are on Kafka, as its file says it: brokers, feeds, and what proves that a transaction is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dragoman.forms import Secret, Section
+from translators.errors import DragomanError
+from translators.yaml_text import YamlMap
+
+KEYS = (
+    ("kind", "bootstrap", "begins", "feeds"),
+    (
+        "transactions",
+        "notifications",
+        "exactly_once",
+        "connect",
+        "database",
+        "epoch",
+        "signals",
+        "registry",
+        "unreadable",
+    ),
+)
+"""What the file has to say, and what it may."""
+
+FIX = (
+    "If Connect enforces exactly-once, name its transaction topic with `transactions: <topic>` and say `exactly_once: true`; "
+    "else say `connect: {url: <Connect's REST>, connector: <name>}`, so that the connector's own offset can be asked."
+)
+
+
+class BootstrapUnusable(DragomanError):
+    """The brokers {bootstrap!r} {reason}."""
+
+    code: ClassVar[str] = "source.bootstrap"
+    hint: ClassVar[str] = "Write host:port, or several with commas between."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """The connector that fills the feeds, and a worker of Connect that knows it."""
+
+    url: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kafka:
+    """Feeds on a Kafka cluster. `database` is the legacy database's URL, asked only who it is."""
+
+    bootstrap: str
+    connector: Connector | None
+    database: Secret | None
+
+
+def read_kafka(form: Section) -> Kafka:
+    """Where the feeds are; `BootstrapUnusable`."""
+    return Kafka(bootstrap=_bootstrap(form), connector=_connector(form), database=form.secret("database"))
+
+
+def tables_of(feed: Section) -> dict[str, tuple[str, ...]]:
+    """The tables of a feed, each with the columns that route it: none where only names are listed."""
+    if not isinstance(feed.node("tables"), YamlMap):
+        return dict.fromkeys(feed.names("tables"), ())
+    tables = feed.section("tables")
+    return {table: tables.names(table) for table in tables.keys}
+
+
+def _bootstrap(form: Section) -> str:
+    brokers = [one.strip() for one in form.text("bootstrap").split(",")]
+    for one in brokers:
+        host, _, port = one.rpartition(":")
+        if not host or "/" in host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+            raise BootstrapUnusable(
+                bootstrap=form.text("bootstrap"),
+                reason=f"have {one!r}, which is no host:port",
+                where=form.where("bootstrap"),
+            )
+    return ",".join(brokers)
+
+
+def _connector(form: Section) -> Connector | None:
+    if "connect" not in form:
+        return None
+    connect = form.section("connect").only(("url", "connector"))
+    return Connector(url=connect.text("url"), name=connect.text("connector"))

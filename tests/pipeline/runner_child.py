@@ -1,0 +1,104 @@
+"""A worker in its group, as a process: `python -m tests.pipeline.runner_child BROKER NAME FOLDER [failpoint:n[:stop]]`.
+
+It says `joined` and what it holds after each hand-over, and goes on until SIGTERM. What it keeps is in FOLDER, its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from pipeline import failpoint
+from pipeline.engine.kafka import join
+from pipeline.log.kafka.log import KafkaLog
+from pipeline.log.port import Log
+from pipeline.state.rocks import RocksState
+from pipeline.worker import TranslatorWorker
+from tests.pipeline.harness import Orders, worker
+from translators.errors import DragomanError
+
+BATCH = 50
+
+
+def topics_of(name: str) -> dict[str, Any]:
+    """The topics beside and of the feed, by what they are."""
+    return {"topic": f"{name}.order", "transactions": f"{name}.transaction", "notifications": f"{name}.notification"}
+
+
+def translator_of(name: str) -> Orders:
+    """The translator of orders, under a name of its own."""
+    found = Orders()
+    found.name = name
+    return found
+
+
+def run(log: KafkaLog, name: str, folder: Path) -> None:
+    ended, wake = threading.Event(), threading.Event()
+
+    def end(*_: object) -> None:
+        ended.set()
+        wake.set()
+
+    signal.signal(signal.SIGTERM, end)
+
+    def made(of: Log) -> TranslatorWorker:
+        return worker(
+            of,
+            RocksState(folder / "state"),
+            begin=False,
+            changelog=True,
+            translator=translator_of(name),
+            batch_size=BATCH,
+            **topics_of(name),
+        )
+
+    runner = join(log, name, f"{name}.order", made, wake=wake.set, stop=ended.is_set)
+    with closing(runner):
+        held: frozenset[int] | None = None
+        while not ended.is_set():
+            if not runner.turn():
+                wake.wait(0.05)
+                wake.clear()
+            if runner.has_joined and runner.worker.partitions != held:
+                held = runner.worker.partitions
+                print("holds", *sorted(held), flush=True)
+
+
+def arm(text: str) -> None:
+    """Kill the process at a failpoint, or stop it there with SIGSTOP."""
+    name, _, how = text.partition(":")
+    number, _, stop = how.partition(":")
+    if not stop:
+        failpoint.arm(f"{name}:{number}")
+        return
+    left = int(number)
+    passed = failpoint.failpoint
+
+    def stopping(at: str) -> None:
+        nonlocal left
+        left -= at == name
+        if at == name and left == 0:
+            print("stops", flush=True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        passed(at)
+
+    for module in list(sys.modules.values()):
+        if getattr(module, "failpoint", None) is passed:
+            module.failpoint = stopping  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    at, named, own = sys.argv[1:4]
+    if len(sys.argv) > 4:
+        arm(sys.argv[4])
+    try:
+        with closing(KafkaLog(at, patience=30)) as opened:
+            run(opened, named, Path(own))
+    except DragomanError as error:
+        print(error.code, flush=True)
+        os._exit(3)

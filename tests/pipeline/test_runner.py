@@ -1,0 +1,242 @@
+"""Workers of one group on a real Kafka, as processes that join, are ended, killed, stopped and woken."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from dragoman.stack.server import Server
+from pipeline.cloudevents import CloudEvent
+from pipeline.log.kafka.log import KafkaLog
+from pipeline.log.port import Outgoing, TopicSpec
+from tests.pipeline.harness import by_key, published, version_of
+from tests.pipeline.runner_child import topics_of
+from tests.pipeline.world import FEED, NOTIFICATIONS, PARTITIONS, TRANSACTIONS, World, expected, feed
+
+SECONDS = 90
+# A session of the group lasts 10 s: so long do partitions of a killed member rest.
+BOUNDED = 10
+
+
+class Workers:
+    """The processes of one translator, over topics of its own."""
+
+    def __init__(self, at: str, name: str, folder: Path) -> None:
+        self.at, self.name, self.folder = at, name, folder
+        self.log = KafkaLog(at)
+        self.running: list[subprocess.Popen[str]] = []
+        self.topics = topics_of(name)
+        for kind, topic, partitions in (
+            ("feed", "topic", PARTITIONS),
+            ("transaction", "transactions", 1),
+            ("notification", "notifications", 1),
+        ):
+            self.log.create(TopicSpec(name=self.topics[topic], kind=kind, partitions=partitions))  # type: ignore[arg-type]
+
+    def start(self, *failpoint: str) -> subprocess.Popen[str]:
+        own = self.folder / f"worker-{len(list(self.folder.iterdir()))}"
+        own.mkdir()
+        command = [sys.executable, "-m", "tests.pipeline.runner_child", self.at, self.name, str(own), *failpoint]
+        with (own / "out").open("w") as out:
+            made = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, text=True)
+        made.said = lambda: (own / "out").read_text().splitlines()  # type: ignore[attr-defined]
+        self.running.append(made)
+        return made
+
+    def give(self, records: Sequence[Outgoing]) -> None:
+        """Append what a connector sends: rows, and ENDs behind them."""
+        names = {
+            FEED: self.topics["topic"],
+            TRANSACTIONS: self.topics["transactions"],
+            NOTIFICATIONS: self.topics["notifications"],
+        }
+        renamed = [msgspec.structs.replace(r, topic=names[r.topic]) for r in records]
+        self.log.append([r for r in renamed if r.topic == names[FEED]])
+        self.log.append([r for r in renamed if r.topic != names[FEED]])
+
+    def found(self, kind: str) -> list[CloudEvent]:
+        return published(self.log, f"{self.name}.{kind}")
+
+    def holding(self, *processes: subprocess.Popen[str]) -> list[set[int]]:
+        told = [[line for line in said(p) if line.startswith("holds")] for p in processes]
+        return [set(map(int, lines[-1].split()[1:])) if lines else set() for lines in told]
+
+    def share(self, *processes: subprocess.Popen[str]) -> None:
+        """Wait until these hold all partitions, each of them some."""
+        until(lambda: all(self.holding(*processes)) and sum(map(len, self.holding(*processes))) == PARTITIONS)
+
+    def close(self) -> None:
+        for process in self.running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait()
+        self.log.close()
+
+
+def said(process: subprocess.Popen[str]) -> list[str]:
+    lines: list[str] = process.said()  # type: ignore[attr-defined]
+    return lines
+
+
+def until(holds: Callable[[], Any], seconds: float = SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def end(process: subprocess.Popen[str]) -> float:
+    """SIGTERM; how long it took to end well."""
+    begun = time.monotonic()
+    process.terminate()
+    assert process.wait(SECONDS) == 0, said(process)
+    return time.monotonic() - begun
+
+
+@contextmanager
+def workers_of(at: str, name: str, folder: Path) -> Iterator[Workers]:
+    folder.mkdir()
+    with closing(Workers(at, name, folder)) as made:
+        yield made
+
+
+@pytest.fixture
+def workers(kafka: Server, unused_name: str, tmp_path: Path) -> Iterator[Workers]:
+    """No worker yet; topics of its own."""
+    with workers_of(kafka.at, unused_name, tmp_path / "workers") as made:
+        yield made
+
+
+def judge(workers: Workers, world: World, *, repeats: bool) -> None:
+    """Wait until all that has to come is there; then nothing more, nothing else, and in order."""
+    want = expected(world.commits)
+    names = {(order, version, kind) for order, version, kind in want.events}
+    until(lambda: {_name(e) for e in workers.found("events")} >= names)
+    events = workers.found("events")
+    assert {_name(e) for e in events} == names
+    bytes_by_id = {(e.id, repr(e.data)) for e in events}
+    assert len(bytes_by_id) == len(names)
+    assert repeats or len(events) == len(names)
+    for key, found in by_key(events).items():
+        first = list(dict.fromkeys(e.id for e in found))
+        in_order = [e.id for e in sorted(found, key=lambda e: [int(part) for part in e.sequence.split(".")])]
+        assert first == list(dict.fromkeys(in_order)), key
+
+    def last() -> dict[int, Any]:
+        return {
+            int(key): found[-1].data
+            for key, found in by_key(workers.found("state")).items()
+            if found[-1].data is not None
+        }
+
+    until(lambda: last() == want.final)
+    assert last() == want.final
+    for key, found in by_key(workers.found("state")).items():
+        versions = [version_of(state) for state in found]
+        assert versions == sorted(versions), key
+
+
+def _name(event: CloudEvent) -> tuple[int, int, str]:
+    return int(event.subject), version_of(event), event.name
+
+
+def played(world: World, parts: int) -> list[list[Outgoing]]:
+    """The records of a world's transactions, in as many parts; the cuts are inside transactions."""
+    records = list(feed(world.commits))
+    size = len(records) // parts + 1
+    return [records[start : start + size] for start in range(0, len(records), size)]
+
+
+def test_workers_that_join_and_are_ended_repeat_nothing(workers: Workers) -> None:
+    world = World(11)
+    world.run(400)
+    parts = iter(played(world, 6))
+    first = workers.start()
+    workers.give(next(parts))
+    workers.share(first)
+    workers.give(next(parts))
+    second = workers.start()
+    workers.give(next(parts))
+    workers.share(first, second)
+    workers.give(next(parts))
+    took = end(first)
+    workers.give(next(parts))
+    third = workers.start()
+    workers.share(second, third)
+    workers.give(next(parts))
+    judge(workers, world, repeats=False)
+    assert max(took, end(second), end(third)) < BOUNDED
+
+
+@pytest.mark.parametrize(
+    "failpoint",
+    [
+        "batch.middle:5",
+        "publish.after-events:3",
+        "publish.after-state-stream:3",
+        "state.after-commit:3",
+        "offsets.after-commit:2",
+    ],
+)
+def test_after_a_kill_another_goes_on_and_nothing_is_missing_and_nothing_new(workers: Workers, failpoint: str) -> None:
+    world = World(random.Random(failpoint).randrange(100))
+    world.run(300)
+    first, *rest = played(world, 3)
+    other, killed = workers.start(), workers.start(failpoint)
+    workers.share(other, killed)
+    workers.give(first)
+    for part in rest:
+        workers.give(part)
+    assert killed.wait(SECONDS) == -signal.SIGKILL
+    judge(workers, world, repeats=True)
+    workers.share(other)
+    end(other)
+
+
+@pytest.mark.parametrize("failpoint", ["batch.middle:5:stop", "publish.after-events:3:stop"])
+def test_who_was_stopped_and_is_woken_is_fenced_and_nothing_old_wins(workers: Workers, failpoint: str) -> None:
+    world = World(23)
+    world.run(300)
+    other, stopped = workers.start(), workers.start(failpoint)
+    workers.share(other, stopped)
+    workers.give(list(feed(world.commits)))
+    until(lambda: "stops" in said(stopped))
+    workers.share(other)
+    judge(workers, world, repeats=True)
+    before = len(workers.found("state"))
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.wait(SECONDS) == 3
+    assert said(stopped)[-1] == "log.fenced"
+    judge(workers, world, repeats=True)
+    assert len(workers.found("state")) == before
+    end(other)
+
+
+def test_a_transaction_that_is_still_open_is_taken_over_whole(workers: Workers) -> None:
+    world = World(31)
+    world.run(40)
+    records = list(feed(world.commits))
+    cut = next(i for i in range(len(records) - 1, 0, -1) if records[i].topic == FEED)
+    first = workers.start()
+    workers.share(first)
+    workers.give(records[: cut - 1])
+    until(lambda: workers.found("events"))
+    second = workers.start()
+    workers.share(first, second)
+    first.kill()
+    first.wait()
+    workers.share(second)
+    workers.give(records[cut - 1 :])
+    judge(workers, world, repeats=True)
+    end(second)
