@@ -286,6 +286,15 @@ class Batch:
         self.recount(step, outcome)
         self.save.settled.append((step.key, step.version))
 
+    def keep_parked(self, step: Waiting, problem: Problem) -> None:
+        """A step that was settled goes on waiting as a discarded one: all that is missing is a state to publish."""
+        self.save.settled.remove((step.key, step.version))
+        version = self.producer.mapping_version
+        self.save.waiting.append(
+            msgspec.structs.replace(step, problem=problem, mapping_version=version, discarded=True)
+        )
+        self._waiting.add(step.key)
+
     def shorten(self, step: Waiting, changes: Sequence[Change], outcome: Outcome) -> Waiting:
         """Only these changes of a step wait on; the others are counted as what became of them."""
         left = msgspec.structs.replace(step, changes=tuple(changes))

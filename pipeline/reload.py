@@ -61,25 +61,25 @@ class Reloads:
 
     def pin(self, position: int, live: bool) -> None:
         """Write down that the partition was read behind the end of a reading; one that failed says so and changes nothing."""
-        number, tables = self._told.popleft()
-        pin = self._commands.pin_of(number)
-        if pin is None or pin.result:
-            return
-        missing = self._job.translator.tables - tables
-        if missing or not live:
-            why = (
-                f"the source could not read {', '.join(sorted(missing))}"
-                if missing
-                else "its partition is still loading"
-            )
-            done = msgspec.structs.replace(pin, result=f"{why}: nothing was replaced")
-            self._out.save(Save(partition=self._partition, pins=[done]))
-            self._commands.done(done)
-            return
-        end = Pin(command=END - number, partition=self._partition, at=position)
-        self._out.save(Save(partition=self._partition, pins=[end]))
-        failpoint("reload.after-pin")
-        self.pinned = end
+        while self._told and self.pinned is None:
+            number, tables = self._told.popleft()
+            pin = self._commands.pin_of(number)
+            if pin is None or pin.result:
+                continue
+            missing = self._job.translator.tables - tables
+            if missing or not live:
+                self._refuse(pin, missing)
+                continue
+            end = Pin(command=END - number, partition=self._partition, at=position)
+            self._out.save(Save(partition=self._partition, pins=[end]))
+            failpoint("reload.after-pin")
+            self.pinned = end
+
+    def _refuse(self, pin: Pin, missing: frozenset[str]) -> None:
+        why = f"the source could not read {', '.join(sorted(missing))}" if missing else "its partition is still loading"
+        done = msgspec.structs.replace(pin, result=f"{why}: nothing was replaced")
+        self._out.save(Save(partition=self._partition, pins=[done]))
+        self._commands.done(done)
 
     def execute(self, end: Pin, batch: Batch, first_open: int) -> Pin:
         """Replace the rows of the key, into `batch`; the command's pin, to be `done` once that is written.
@@ -172,9 +172,12 @@ def _published(batch: Batch, command: Command, after: Stored, gone: Sequence[Wai
             batch.keep(command.key, later)
     except Refused as refused:
         problem = refused.problem
-        batch.keep(command.key, later if left else msgspec.structs.replace(after, unmapped=problem))
+        parked = bool(left or gone)
+        batch.keep(command.key, later if parked else msgspec.structs.replace(after, unmapped=problem))
         if left:
             batch.still_waits(left[0], problem, left[0].discarded)
+        elif gone:
+            batch.keep_parked(gone[-1], problem)
         return f"its state cannot be published: {problem.code}: {problem.message}"
     return str(release(batch, left)) if left else "its state is published"
 
