@@ -259,6 +259,7 @@ def measure(kind: str, aggregates: int) -> Side:
     with tempfile.TemporaryDirectory() as folder:
         store: StateStore = MemoryState() if kind == "memory" else RocksState(Path(folder) / "state")
         fill(store, aggregates)
+        _settle()
         changes = changes_of(aggregates, CHANGES)
         play(store, changes[: CHANGES // 2])
         begun = time.process_time()
@@ -266,6 +267,14 @@ def measure(kind: str, aggregates: int) -> Side:
         taken = time.process_time() - begun
         store.close()
     return Side(kind, aggregates, taken / (CHANGES - CHANGES // 2) * 1e6, _peak())
+
+
+def _settle() -> None:
+    """Wait until nothing of the filling is done in the background any more."""
+    before = -1.0
+    while time.process_time() - before > 0.05:
+        before = time.process_time()
+        time.sleep(0.5)
 
 
 def _peak() -> float:

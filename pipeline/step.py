@@ -102,9 +102,10 @@ class Settling:
     def fill(self, batch: Batch, limit: int) -> None:
         """Make steps of up to about `limit` changes; what is left stays in `grouping.over`."""
         over = self._grouping.over
-        if self._works is None:
-            held = (key for waiting in over for key in waiting.held.keys())  # noqa: SIM118 - no mapping
-            batch.prefetch(list(islice(held, limit)))
+        # The keys of one that was begun before come with its steps.
+        whole = islice(over, 0 if self._works is None else 1, None)
+        held = (key for waiting in whole for key in waiting.held.keys())  # noqa: SIM118 - no mapping
+        batch.prefetch(list(islice(held, limit)))
         while over and limit > 0:
             if isinstance(over[0], Transaction) and over[0].truncates and self._works is None and not batch.is_empty:
                 return  # its steps are found in the store, which has to have everything before it

@@ -177,12 +177,12 @@ def unseal(data: bytes, path: object, key: str = "") -> Any:
 
 def _to_row(row: Row) -> dict[str, Any]:
     """The row itself if MessagePack has a type for each of its values, else a copy with the others as extensions."""
-    others = [column for column, value in row.items() if type(value) not in _NATIVE]
-    if not others:
+    if _NATIVE.issuperset(map(type, row.values())):
         return row
     packable: dict[str, Any] = row.copy()
-    for column in others:
-        packable[column] = _to_extension(row[column])
+    for column, value in row.items():
+        if type(value) not in _NATIVE:
+            packable[column] = _to_extension(value)
     return packable
 
 

@@ -21,6 +21,8 @@ _POLICY = "cleanup.policy"
 _SETTINGS = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str((1 << 63) - 1)}
 _RETAINED = {_POLICY: "delete", "retention.ms": "-1"}
 _COMPACTED = {_POLICY: "compact"}
+# Only a segment that has ended is compacted, and a changelog's records have no time by which one would end.
+_CHANGELOG = {**_COMPACTED, "segment.bytes": str(64 << 20)}
 # Seconds until topics are asked for again.
 _PAUSE = 0.05
 
@@ -79,7 +81,8 @@ async def _policies(connection: Connection, names: list[str]) -> dict[str, list[
 
 async def _create(connection: Connection, topic: TopicSpec) -> bool:
     """Whether it was made now; else another was faster. Replicas are what the cluster has by default."""
-    settings = {**_SETTINGS, **(_COMPACTED if topic.compacted else _RETAINED)}
+    cleaned = _CHANGELOG if topic.kind == "changelog" else _COMPACTED
+    settings = {**_SETTINGS, **(cleaned if topic.compacted else _RETAINED)}
     wanted: Any = (topic.name, topic.partitions, -1, [], list(settings.items()))
     response = await connection.to_controller(
         CreateTopicsRequest(create_topic_requests=[wanted], timeout=connection.request_ms, validate_only=False)
