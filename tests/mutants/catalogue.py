@@ -266,4 +266,42 @@ MUTANTS = (
         "        if most is None and part.chooses:\n",
         (f"{EXPRESSIONS}/test_pattern.py::test_what_engines_differ_on_or_could_choke_on_is_refused_with_advice",),
     ),
+    Mutant(
+        "an old row that the connector made up is read",
+        "connectors/debezium/decode.py",
+        "    return reader.row(old)[0] if plan.full else plan.only(reader.plain(old), names)\n",
+        "    return reader.row(old)[0]\n",
+        (
+            "tests/connectors/debezium/test_traps.py::"
+            "test_the_old_row_of_a_default_identity_is_its_key_and_nothing_made_up",
+        ),
+    ),
+    Mutant(
+        "what stands before a bad record is held up with it",
+        "pipeline/partition.py",
+        "            self._stop_before(stopped.at, batch)\n",
+        "",
+        ("tests/pipeline/test_stops.py::test_what_stands_before_a_bad_record_is_settled_and_committed",),
+    ),
+    Mutant(
+        "a needed column that is gone is read as if it had never been",
+        "connectors/debezium/rows.py",
+        "        if column not in found and (needed is None or column in needed or column in table.key):\n",
+        "        if column not in found and column in table.key:\n",
+        ("tests/pipeline/test_schema_changes.py::test_a_needed_column_that_goes_stops_before_a_null_is_published",),
+    ),
+    Mutant(
+        "nobody is told why a field is absent",
+        "pipeline/cloudevents.py",
+        "    headers += _absent(state)\n",
+        "",
+        ("tests/pipeline/test_unavailable.py",),
+    ),
+    Mutant(
+        "a value that was not sent replaces the one that is kept",
+        "translators/aggregate.py",
+        "            table[change.row_key] = _repaired(change, table.get(change.row_key))\n",
+        "            table[change.row_key] = change.after\n",
+        ("tests/pipeline/test_unavailable.py",),
+    ),
 )
