@@ -19,6 +19,7 @@ KEYS = (
         "database",
         "epoch",
         "signals",
+        "signal_topic",
         "registry",
         "unreadable",
     ),
@@ -48,16 +49,25 @@ class Connector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kafka:
-    """Feeds on a Kafka cluster. `database` is the legacy database's URL, asked only who it is."""
+    """Feeds on a Kafka cluster. `database` is the legacy database's URL, asked only who it is.
+
+    `signal_topic` is the one in which the connector takes signals: by it the rows of single keys are asked for again.
+    """
 
     bootstrap: str
     connector: Connector | None
     database: Secret | None
+    signal_topic: str | None = None
 
 
 def read_kafka(form: Section) -> Kafka:
     """Where the feeds are; `BootstrapUnusable`."""
-    return Kafka(bootstrap=_bootstrap(form), connector=_connector(form), database=form.secret("database"))
+    return Kafka(
+        bootstrap=_bootstrap(form),
+        connector=_connector(form),
+        database=form.secret("database"),
+        signal_topic=form.optional("signal_topic"),
+    )
 
 
 def tables_of(feed: Section) -> dict[str, tuple[str, ...]]:

@@ -20,12 +20,13 @@ from connectors.debezium.sources import committed_position
 from dragoman.kafka_source import Kafka
 from dragoman.legacy_identity import identity_asker
 from dragoman.source import Source, SourceFeed, check_routing
-from dragoman.wiring import Progress, identity_of, readers_of
+from dragoman.wiring import Progress, identity_of, readers_of, utc
 from pipeline.accounting import Accounting, account
 from pipeline.consume import ActionConsumer
 from pipeline.control import CONTROL_TOPIC
 from pipeline.engine.group import GroupEngine, Lead
 from pipeline.engine.kafka import GroupRunner, join
+from pipeline.engine.signals import SignalTopic
 from pipeline.feed import Curated, group_of, read_again
 from pipeline.log.kafka.log import KafkaLog
 from pipeline.log.port import TopicSpec
@@ -34,7 +35,9 @@ from pipeline.state.changelog import recover
 from pipeline.state.port import Count
 from pipeline.state.rocks import RocksState
 from pipeline.worker import TranslatorWorker
+from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
+from translators.parts import key_columns
 
 if TYPE_CHECKING:
     from dragoman.project import Project
@@ -152,11 +155,25 @@ def _runners(
             changelog=True,
             passed=passed,
             source=source,
+            reread=_reread(project, origin, log, translator),
         )
         topic = project.source.feed_of(translator).topic
         made = join(log, name, topic, lambda of, worker=worker: worker(log=of), stop=stop)  # type: ignore[misc]
         runners.append(held.enter_context(closing(made)))
     return runners
+
+
+def _reread(
+    project: Project, origin: Kafka, log: KafkaLog, translator: CompiledTranslator
+) -> Callable[[str, str], None] | None:
+    """How the connector is asked for the rows of one key; `None` where it takes no signals."""
+    if origin.signal_topic is None:
+        return None
+    signals = SignalTopic(
+        log, origin.signal_topic, project.schema.source, project.schema, lambda: int(utc().timestamp() * 1000)
+    )
+    bound = translator.bound
+    return partial(signals.reread, key_columns(bound.mapping, bound.schema.tables))
 
 
 def _lead(project: Project, log: KafkaLog, held: ExitStack) -> Lead:

@@ -98,8 +98,9 @@ def reload(
 
 def order(project: Project, commands: Sequence[Command], as_json: bool) -> None:
     """Give commands, and say who will execute them."""
+    from dragoman.kafka_source import Kafka
     from dragoman.orders import give
-    from dragoman.wiring import running_worker
+    from dragoman.wiring import reading, running_worker, workers_of
 
     given = give(project, commands, now())
     worker = running_worker(project.settings.log)
@@ -112,6 +113,12 @@ def order(project: Project, commands: Sequence[Command], as_json: bool) -> None:
         say(f"command {number}: {one.action} {one.translator} {one.key}")
     if not given:
         say("No key is parked: nothing to do.")
+    elif isinstance(project.source.origin, Kafka):
+        with reading(project) as log:
+            running = workers_of(project, log)
+        say(
+            f"The owner of the key's partition executes this (workers: {running}); `dragoman parked list` says the result."
+        )
     elif worker is None:
         say("No worker is running: the next `dragoman run` executes this, then `dragoman parked list` says the result.")
     else:
