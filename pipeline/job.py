@@ -24,8 +24,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     `changelog`: what is kept is told to a topic, too, so that a worker elsewhere can go on with it. `progress` is told of
     each batch: the translator's name and how many records it had. `passed` says how far the connector has come: the commit
-    position that its own committed offset has reached, `None` where nobody can tell now. `source` asks for the identity of
-    the source's log (PostgreSQL's system identifier), `None` where nobody can. `parking` says how much may be parked.
+    position that its own committed offset has reached, 0 while that is the end of its initial snapshot, `None` where it is in
+    the midst of one or nobody can tell now. `source` asks for the identity of the source's log (PostgreSQL's system
+    identifier), `None` where nobody can. `parking` says how much may be parked.
     `reread` asks the source to read the rows of one key again (the run's name, the key), as an incremental snapshot would;
     it may be asked twice, and raises `ValueError` for a text that can be no key. `None` where a source cannot be asked.
     """

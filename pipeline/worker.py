@@ -148,7 +148,8 @@ class TranslatorWorker:
         marks, passed = self._marks_of(), self._job.passed()
         ended = marks.read_ends()
         completed = tuple(marks.read_notifications())
-        loaded = marks.snapshot_completed
+        # Where COMPLETED may be readable before the last rows, the connector has to have written down a place of the stream.
+        loaded = marks.snapshot_completed and (self._job.feed.exactly_once or passed is not None)
         # All snapshot rows that are there, before any partition goes live: another may hold a newer snapshot's.
         records = self._load(stop)
         taken = sum(partition.records for partition in self._partitions.values())

@@ -219,11 +219,14 @@ def committed_position(offset: Mapping[str, object] | None) -> int | None:
 
     It compares with what `Place` tells of transactions. PostgreSQL: the last commit whose rows were all sent. MariaDB and
     MySQL: `file` and `pos`, which stay where a transaction begins until its commit was read. Offsets of a snapshot say
-    nothing of commits (https://debezium.io/documentation/reference/stable/connectors/).
+    nothing of commits (https://debezium.io/documentation/reference/stable/connectors/); 0 where the snapshot is over and
+    nothing was committed since.
     """
     if offset is None or offset.get("snapshot") not in (None, False, "false", "LAST", "last"):
         return None
     if "file" not in offset:
+        if "lsn" in offset and not offset.keys() & {"lsn_commit", "snapshot"}:
+            return 0
         last = offset.get("lsn_commit")
         return last if isinstance(last, int) and 0 < last <= _MAX_POSITION else None
     file, pos = offset["file"], offset.get("pos")

@@ -12,7 +12,18 @@ from pipeline.log.port import Outgoing
 from pipeline.state.memory import MemoryState
 from pipeline.worker import TranslatorWorker
 from tests.pipeline.harness import append, create_topics, published, worker
-from tests.pipeline.world import BASE_TIME, FEED, TRANSACTIONS, Commit, RowChange, marker, partition, record
+from tests.pipeline.world import (
+    BASE_TIME,
+    FEED,
+    TRANSACTIONS,
+    Commit,
+    RowChange,
+    completed,
+    marker,
+    partition,
+    record,
+    snapshot_record,
+)
 
 LARGE = 400
 
@@ -139,3 +150,21 @@ def test_what_was_committed_before_a_transaction_that_was_passed_is_over_too() -
     connector.offset = second.end
     made.turn()
     assert [e.name for e in published(connector.log, "order.events")] == ["OrderPlaced.v1", "OrderShipped.v1"]
+
+
+def test_completed_before_the_last_snapshot_rows_loads_nothing_without_exactly_once() -> None:
+    connector = Connector()
+    rows = [("order_line", {"ol_o_id": 1, "ol_number": n, "qty": n}) for n in (1, 2)]
+    first, *rest = [snapshot_record("orders", {"o_id": 1, "status": "N", "touched": 0}, 1, "first")] + [
+        snapshot_record(table, row, 1, "true") for table, row in rows
+    ]
+    connector.log.append([first, completed()])
+    made = connector.worker(begins="snapshot")
+    made.turn()
+    assert connector.said() == []
+    connector.log.append(rest)
+    made.turn()
+    assert connector.said() == []
+    connector.offset = 0
+    made.turn()
+    assert (connector.said(), made.loading) == ([2], [])

@@ -42,7 +42,7 @@ MARIADB = {
     [
         (POSTGRES, 26371992),
         ({**POSTGRES, "lsn_commit": None}, None),
-        (POSTGRES_BEFORE_THE_FIRST_COMMIT, None),
+        (POSTGRES_BEFORE_THE_FIRST_COMMIT, 0),
         ({**POSTGRES, "snapshot": "INITIAL"}, None),
         ({**POSTGRES, "snapshot": False}, 26371992),
         ({**POSTGRES, "lsn_commit": "26371992"}, None),
