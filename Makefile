@@ -1,6 +1,6 @@
 # The same steps as .ci/run. `make test` and `make demo` set up what they need: Python 3.11 or newer and the package index.
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint types imports bench lock lock-stack clean
+.PHONY: setup demo test killed lint types imports bench lock lock-stack clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,10 @@ demo: $(VENV)/core.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto -ra $(PYTEST_ARGS)
+
+# Each connector is killed ten times in the middle of its work; `make test` does it twice.
+killed: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest tests/killed/test_live.py -n 2 -ra --kills 10 $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ settings.load_profile("dragoman")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=2, help="how often tests/killed kills each connector")
     parser.addoption(
         "--no-skips",
         action="store_true",
@@ -65,10 +66,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many schedules were played, over all workers."""
+    """How many schedules were played over all workers, and what the kills of real connectors brought about."""
     reports = [report for found in terminalreporter.stats.values() for report in found]
     properties = [p for report in reports for p in getattr(report, "user_properties", ()) if report.when == "call"]
     played = sum(number for name, number in properties if name == "schedules")
     if played:
         terminalreporter.section("schedules")
         terminalreporter.line(f"{played:,} schedules played")
+    killed = [str(text) for name, text in properties if name == "kills"]
+    if killed:
+        terminalreporter.section("killed connectors")
+    for text in killed:
+        terminalreporter.line(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +16,8 @@ from dragoman.stack.processes import HOST
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag="connect"):
     """A worker that keeps all it knows in Kafka: killed and started again, it goes on.
 
-    Secrets stay out of its REST interface: `${env:NAME}` and `${file:PATH:NAME}` are filled in by the worker.
+    Secrets stay out of its REST interface: `${env:NAME}` and `${file:PATH:NAME}` are filled in by the worker. `settings`
+    are of the worker and win over ours.
     """
 
     name: ClassVar[str] = "connect"
@@ -29,6 +31,7 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True, tag="connect"):
     bootstrap: str
     exactly_once: bool
     group: str
+    settings: Mapping[str, str] = {}
 
     def initialise(self, home: Path, port: int) -> list[list[str]]:
         """Write the settings; there is nothing to run."""
@@ -78,4 +81,5 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True, tag="connect"):
             "config.providers": "env,file",
             "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
             "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+            **self.settings,
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dragoman.stack.artifacts import Jars
 from dragoman.stack.binaries import need_java, need_mariadb, need_postgres
 from dragoman.stack.connect import Connect
@@ -15,8 +17,13 @@ def kafka(jars: Jars) -> Kafka:
     return Kafka(java=need_java(), libs=str(jars.libs))
 
 
-def connect(jars: Jars, bootstrap: str, *, exactly_once: bool, group: str = "connect") -> Connect:
-    """A worker of Kafka Connect on the broker at `bootstrap`; those of one group are one cluster. `JavaMissing`."""
+def connect(
+    jars: Jars, bootstrap: str, *, exactly_once: bool, group: str = "connect", settings: Mapping[str, str] | None = None
+) -> Connect:
+    """A worker of Kafka Connect on the broker at `bootstrap`; those of one group are one cluster. `JavaMissing`.
+
+    `settings` are of the worker, beside ours.
+    """
     return Connect(
         java=need_java(),
         libs=str(jars.libs),
@@ -24,6 +31,7 @@ def connect(jars: Jars, bootstrap: str, *, exactly_once: bool, group: str = "con
         bootstrap=bootstrap,
         exactly_once=exactly_once,
         group=group,
+        settings=settings or {},
     )
 
 
