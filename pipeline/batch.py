@@ -20,6 +20,7 @@ from pipeline.cloudevents import (
 from pipeline.dead_letter import dead_letter_record
 from pipeline.log.port import Outgoing
 from pipeline.moves import Link
+from pipeline.size import check_sizes
 from pipeline.state.port import Save, StateStore, Stored, Waiting
 from translators.aggregate import apply, fresh, seen, touches_unseen
 from translators.change import Change
@@ -200,14 +201,16 @@ class Batch:
             facts = msgspec.structs.replace(facts, correlation=translation.correlation)
         try:
             events = event_records(self.producer, facts, translation.events)
+            states: list[Outgoing] = []
             if translation.changed:
                 state = translation.state
-                record = state_record(self.producer, facts, self.translator.state_type, state, event_class)
-                self.states.append(record)
+                states.append(state_record(self.producer, facts, self.translator.state_type, state, event_class))
                 after = msgspec.structs.replace(after, published=state is not None)
         except (TypeError, ValueError) as error:
             raise Refused(_unencodable(error)) from error
+        check_sizes([*events, *states])
         self.events += events
+        self.states += states
         for event in translation.events:
             self.count("", f"event: {event.type}")
         self.keep(facts.key, after)

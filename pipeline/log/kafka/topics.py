@@ -23,6 +23,9 @@ _RETAINED = {_POLICY: "delete", "retention.ms": "-1"}
 _COMPACTED = {_POLICY: "compact"}
 # Only a segment that has ended is compacted, and a changelog's records have no time by which one would end.
 _CHANGELOG = {**_COMPACTED, "segment.bytes": str(64 << 20)}
+# What is kept of an aggregate, or waits, may be larger than anything that is published of it.
+_LARGE = {"max.message.bytes": str(64 * 1024 * 1024)}
+_LARGE_KINDS = ("changelog", "dead-letters")
 # Seconds until topics are asked for again.
 _PAUSE = 0.05
 
@@ -83,6 +86,8 @@ async def _create(connection: Connection, topic: TopicSpec) -> bool:
     """Whether it was made now; else another was faster. Replicas are what the cluster has by default."""
     cleaned = _CHANGELOG if topic.kind == "changelog" else _COMPACTED
     settings = {**_SETTINGS, **(cleaned if topic.compacted else _RETAINED)}
+    if topic.kind in _LARGE_KINDS:
+        settings |= _LARGE
     wanted: Any = (topic.name, topic.partitions, -1, [], list(settings.items()))
     response = await connection.to_controller(
         CreateTopicsRequest(create_topic_requests=[wanted], timeout=connection.request_ms, validate_only=False)
