@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dragoman.commands.options import JsonOption, ProjectOption, project_of
-from dragoman.console import FINDINGS, count, say, say_json, say_table
+from dragoman.console import FAILED, FINDINGS, count, say, say_json, say_table, show_error
+from translators.errors import DragomanError
 
 if TYPE_CHECKING:
     from dragoman.kafka_works import GroupWorks
@@ -43,9 +46,10 @@ def run(
     with (
         _ended_by_signals() as ended,
         progress_line(enabled=not as_json) as line,
-        running(project, progress=line.moved, from_start=from_start, stop=ended.is_set) as all_works,
+        _watched(ended, project.source.origin) as asked,
+        running(project, progress=line.moved, from_start=from_start, stop=asked) as all_works,
     ):
-        engine = _Until(all_works, ended)
+        engine = _Until(all_works, asked)
         engine.run(follow)
         line.clear()
         fits = _shown(project, all_works, as_json, engine.interrupted)
@@ -56,20 +60,46 @@ def run(
 class _Until:
     """Turns the engine until nothing is left, or until the process is asked to end: then after the turn it is in."""
 
-    def __init__(self, all_works: Works | GroupWorks, ended: threading.Event) -> None:
+    def __init__(self, all_works: Works | GroupWorks, asked: Callable[[], bool]) -> None:
         self._engine = all_works.engine
-        self._ended = ended
+        self._asked = asked
         self.interrupted = False
 
     def run(self, follow: bool) -> None:
         """One turn after the other."""
-        while not self._ended.is_set():
+        while not self._asked():
             if self._engine.turn():
                 continue
             if not follow and self._engine.is_settled:
                 return
-            self._ended.wait(_IDLE_SECONDS)
+            time.sleep(_IDLE_SECONDS)
         self.interrupted = not follow
+
+
+@contextmanager
+def _watched(ended: threading.Event, origin: object) -> Iterator[Callable[[], bool]]:
+    """Whether the process was asked to end. In a group that is asked between batches, and one that asks no more is ended."""
+    from dragoman.kafka_source import Kafka
+    from pipeline.engine.watchdog import Watchdog
+
+    if not isinstance(origin, Kafka):
+        yield ended.is_set
+        return
+    with closing(Watchdog(_end)) as watchdog:
+
+        def asked() -> bool:
+            watchdog.alive()
+            if ended.is_set():
+                watchdog.must_end()
+            return ended.is_set()
+
+        yield asked
+
+
+def _end(error: DragomanError) -> None:
+    """End the process from another thread than the one that is stuck."""
+    show_error(error)
+    os._exit(FAILED)
 
 
 @contextmanager
