@@ -11,7 +11,18 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 COMMAND = "make bench"
-NAMES = ("embedded", "translation", "startup", "duckdb_mapping", "decode", "lint", "rehearse", "kafka_log", "state")
+NAMES = (
+    "embedded",
+    "translation",
+    "startup",
+    "duckdb_mapping",
+    "decode",
+    "lint",
+    "rehearse",
+    "kafka_log",
+    "state",
+    "huge",
+)
 """The modules of benchmarks: each has `run()`, whose result is a dataclass that says itself in one line."""
 
 

@@ -6,6 +6,7 @@ that was then read up to its watermark has everything that was in it when the ma
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from translators.change import Coordinate
 _INITIAL = "Initial Snapshot"
 """What the connector calls the snapshot with which it begins, and a blocking one later."""
 _SNAPSHOTS = (_INITIAL, "Incremental Snapshot")
+# Seconds between two looks for topics that are not there.
+_LOOK = 0.3
 _SCANNED = ("SUCCEEDED", "EMPTY")
 
 
@@ -34,26 +37,36 @@ class Marks:
 
     def __init__(self, job: Job, topics: Mapping[str, TopicSpec]) -> None:
         self._job = job
-        committed = job.log.committed(job.group)
-        names = [name for name in (job.feed.transactions, job.feed.notifications) if name in topics]
-        self._positions: dict[TopicPartition, int] = {
-            (name, partition): committed.get((name, partition), 0)
-            for name in names
-            if name is not None
-            for partition in range(topics[name].partitions)
-        }
+        self._begun = job.log.committed(job.group)
+        self._missing = {name for name in (job.feed.transactions, job.feed.notifications) if name is not None}
+        self._positions: dict[TopicPartition, int] = {}
+        self._find(topics)
         self._committed = dict(self._positions)
+        self._looked = time.monotonic()
         self.ends: dict[str, int] = {}
         self._first: dict[str, Coordinate] = {}
         self._scanned: dict[str, set[str]] = {}
         self._began: dict[str, Coordinate] = {}
         self.snapshot_completed = False
 
+    def _look(self) -> None:
+        """Look for topics that were not there: a connector makes each with its first record, long after the feed's."""
+        if self._missing and time.monotonic() > self._looked + _LOOK:
+            self._find(self._job.log.topics())
+            self._looked = time.monotonic()
+
+    def _find(self, topics: Mapping[str, TopicSpec]) -> None:
+        for name in self._missing & topics.keys():
+            for partition in range(topics[name].partitions):
+                self._positions[name, partition] = self._begun.get((name, partition), 0)
+        self._missing -= topics.keys()
+
     def read_ends(self) -> frozenset[str]:
         """The transactions whose END came in since the last time; none where an END may be readable before its rows.
 
         Their positions are kept in `ends` until the connector has passed them.
         """
+        self._look()
         ended = set()
         for mark in self._read_new(self._job.feed.transactions):
             if isinstance(mark, TransactionMark) and mark.status == "END":

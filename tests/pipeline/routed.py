@@ -100,6 +100,8 @@ class Worker:
         try:
             with ExitStack() as held:
                 log = held.enter_context(closing(KafkaLog(at)))
+                # The connector makes it with its first record.
+                until(lambda: f"{spec.prefix}.order" in log.topics())
                 offsets = ConnectorProgress(lambda: connect.offsets(spec.prefix), committed_position)
                 held.callback(offsets.close)
                 store = held.enter_context(closing(RocksState(folder)))

@@ -22,7 +22,7 @@ from pipeline.worker import TranslatorWorker
 from tests.pipeline.harness import Orders, worker
 from translators.errors import DragomanError
 
-BATCH = 50
+BATCH = int(os.environ.get("BATCH", "50"))
 
 
 def topics_of(name: str) -> dict[str, Any]:

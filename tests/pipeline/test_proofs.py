@@ -8,13 +8,14 @@ import pytest
 
 from pipeline.feed import group_of
 from pipeline.log.memory import MemoryLog
-from pipeline.log.port import Outgoing
+from pipeline.log.port import Outgoing, TopicSpec
 from pipeline.state.memory import MemoryState
 from pipeline.worker import TranslatorWorker
 from tests.pipeline.harness import append, create_topics, published, worker
 from tests.pipeline.world import (
     BASE_TIME,
     FEED,
+    PARTITIONS,
     TRANSACTIONS,
     Commit,
     RowChange,
@@ -168,3 +169,18 @@ def test_completed_before_the_last_snapshot_rows_loads_nothing_without_exactly_o
     connector.offset = 0
     made.turn()
     assert (connector.said(), made.loading) == ([2], [])
+
+
+def test_ends_are_read_on_a_topic_that_is_made_after_the_worker_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.marks._LOOK", 0)
+    log, store = MemoryLog(), MemoryState()
+    log.create(TopicSpec(name=FEED, kind="feed", partitions=PARTITIONS))
+    made = worker(log, store)
+    commit = lines(700, 1_000, 3)
+    log.append(told(commit))
+    made.turn()
+    assert published(log, "order.events") == []
+    log.create(TopicSpec(name=TRANSACTIONS, kind="transaction", partitions=1))
+    log.append([marker(commit, "END")])
+    made.turn()
+    assert [event.name for event in published(log, "order.events")] == ["OrderPlaced.v1"]
