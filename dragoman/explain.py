@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from dragoman.conditions import ConditionTrace, Named, conditions, summed
 from dragoman.project import Project
 from dragoman.rows import CLASSIFIED, leaves
 from dragoman.streams import word
@@ -18,6 +19,7 @@ from translators.change import Change
 from translators.compiled import CompiledTranslator, compile_mapping
 from translators.errors import DragomanError
 from translators.expression.bind import sources
+from translators.expression.bound import Bound
 from translators.expression.runtime import ValueProblem
 from translators.facts import facts_of
 from translators.outcome import Ignored, Loaded, Outcome, Rejected, Translated
@@ -47,6 +49,8 @@ class FieldTrace(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem | None
     inputs: Mapping[str, str]
     classified: bool
+    summed: tuple[Named, ...] = ()
+    """What the aggregates in it come to after the change, and from which rows."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +66,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem | None
     events: tuple[Event, ...]
     fix: str | None
+    conditions: tuple[ConditionTrace, ...] = ()
+    """Those that were asked, in their order."""
 
 
 def with_fixes(project: Project, name: str, fixes: list[str]) -> CompiledTranslator:
@@ -95,7 +101,18 @@ def explain(translator: CompiledTranslator, key: str, old_rows: Rows, changes: t
         problem=problem,
         events=events,
         fix=_fix(cause),
+        conditions=() if isinstance(outcome, Loaded) else _conditions(translator, old_rows, new_rows, changes),
     )
+
+
+def _conditions(
+    translator: CompiledTranslator, old_rows: Rows, new_rows: Rows, changes: tuple[Change, ...]
+) -> tuple[ConditionTrace, ...]:
+    try:
+        return tuple(conditions(translator, old_rows, new_rows, facts_of(changes)))
+    except Refused:
+        # Without a state no condition was asked.
+        return ()
 
 
 def _outcome(
@@ -148,6 +165,7 @@ def _traces(bound: BoundMapping, old_rows: Rows, new_rows: Rows) -> Iterator[Fie
             problem=problem,
             inputs=inputs,
             classified=probe.classified,
+            summed=() if probe.bound is None else summed(bound, probe.expression, probe.bound, new_rows),
         )
 
 
@@ -160,6 +178,7 @@ class _Probe:
     sources: frozenset[str]
     classified: bool
     translator: CompiledTranslator
+    bound: Bound | None
 
     def value(self, rows: Rows) -> tuple[Any, Problem | None]:
         """The field's value, or why there is none; `_ABSENT` where the thing does not exist."""
@@ -197,6 +216,7 @@ def _probes_of(bound: BoundMapping, path: str, node: BoundNode, wrap: Any) -> It
         sources=frozenset(source for f in fields for source in sources(f.bound)),
         classified=any(f.shape.data_class in CLASSIFIED for f in fields),
         translator=CompiledTranslator(alone, ""),
+        bound=node.bound if isinstance(node, BoundField) else None,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
 from connectors.capture import CaptureSpec, Feed
-from connectors.capture.spec import NOTIFICATION, TRANSACTION
+from connectors.feeds import NOTIFICATION, TRANSACTION
 from dragoman.forms import Section, read_text
 from dragoman.kafka_source import FIX, KEYS, Kafka, read_kafka, tables_of
 from dragoman.registries import Registry, read_registry

@@ -179,6 +179,7 @@ def _delete(truncate: Truncate, row_key: str, before: Row | None) -> Change:
         time=truncate.time,
         at=truncate.at,
         counted=False,
+        origin=truncate.origin,
     )
 
 

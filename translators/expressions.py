@@ -16,7 +16,7 @@ from translators.errors import DragomanError
 from translators.expression import nodes as n
 from translators.expression.bind import bind
 from translators.expression.bound import Bound, Call, CodeTable, Column, Field, Meta, Scope, walk
-from translators.expression.errors import ExpressionError
+from translators.expression.errors import ExpressionError, UnknownColumn
 from translators.expression.parse import parse
 from translators.functions import KINDS, FunctionMissing, Functions, PythonCall
 from translators.mapping import Expression, Mapping, PythonField
@@ -67,13 +67,29 @@ class Expressions:
 
         def day_of(part: str | None) -> Bound:
             if part not in days:
-                within = scope if part is None else Scope(table=part, columns=scope.parts[part], codes=scope.codes)
-                what = f"the day of the code table {name}"
-                days[part] = self.of_kind(self._mapping.dated[name].as_of, within, what, ("date",))
+                days[part] = self._day(node, scope, name, part)
             return days[part] or bound
 
         made = on_their_day(bound, {name: self._periods[name]}, day_of)
         return None if None in days.values() else made
+
+    def _day(self, node: Expression, scope: Scope, name: str, part: str | None) -> Bound | None:
+        """The day that counts for a row, or for a row of a part: the rows of an aggregate know no columns but their own."""
+        as_of, what = self._mapping.dated[name].as_of, f"the day of the code table {name}"
+        if part is None:
+            return self.of_kind(as_of, scope, what, ("date",))
+        within = Scope(table=part, columns=scope.parts[part], codes=scope.codes)
+        try:
+            bind(parse(as_of.text), within)
+        except UnknownColumn as error:
+            said = f"{what} reads {as_of.text[slice(*error.span)]}, which the rows of {part} do not have"
+            fix = f"Give {part} a code table of its own, whose `as_of` names its columns, or list the rows by `each`."
+            self._report.whole(node, error.code, said, fix)
+            return None
+        except ExpressionError:
+            # What else is wrong is said at `as_of` itself.
+            pass
+        return self.of_kind(as_of, within, what, ("date",))
 
     def condition(self, node: Expression, scope: Scope) -> Bound | None:
         """A boolean expression."""

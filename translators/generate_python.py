@@ -179,7 +179,7 @@ class _Generator(Generating):
             writer.line("at = -1")
             with writer.block("try:"):
                 self.mark(self._thing("", Shape(kind="opaque")))
-                writer.line("said, ignored = ask_events(old, new, old_rows, new_rows)")
+                writer.line("said, ignored = ask_events(old, new, old_rows, new_rows, meta)")
             self.on_problem("event_refused")
             writer.line("return tuple([CHECKED[event.type](event, old, new) for event in said]), ignored")
         writer.line(f"CHECKED = {{{table}}}")

@@ -10,6 +10,7 @@ from translators.bound_mapping import BoundMapping
 from translators.checks import unusable
 from translators.expression.bound import Bound, Column, walk
 from translators.expression.runtime import ValueProblem
+from translators.facts import UNKNOWN, Facts
 from translators.functions import guarded
 from translators.ordering import ordering
 from translators.parts import key_columns
@@ -27,6 +28,7 @@ class Asking:
         rules = bound.mapping.python
         assert rules is not None  # noqa: S101 - generated for Python translators only
         made: PythonTranslator = rules.kind(bound.mapping.codes)
+        self._made = made
         self._mapping = bound.mapping
         self._types = frozenset(event.type for event in bound.events)
         self._columns = {
@@ -51,9 +53,24 @@ class Asking:
         return self._state(*self._legacy(rows))
 
     def events(
-        self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, old_rows: Rows, new_rows: Rows
+        self,
+        old: Mapping[str, Any] | None,
+        new: Mapping[str, Any] | None,
+        old_rows: Rows,
+        new_rows: Rows,
+        facts: Facts = UNKNOWN,
     ) -> tuple[list[Event], str | None]:
         """What the class says that happened, and why if it says nothing. It is given copies, so it can change nothing."""
+        self._made.facts = facts
+        try:
+            return self._said(old, new, old_rows, new_rows)
+        finally:
+            # A state is the same whatever transaction made it.
+            self._made.facts = UNKNOWN
+
+    def _said(
+        self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, old_rows: Rows, new_rows: Rows
+    ) -> tuple[list[Event], str | None]:
         states = copied(old), copied(new)
         ignored = self._ignored(*states)
         if ignored is not None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 from translators.expression.runtime import Codes
+from translators.facts import UNKNOWN, Facts
 from translators.mapping import EventRule, Expression, MappingMalformed, Part
 from translators.mapping import Mapping as MappingFile
 from translators.translator import Event
@@ -46,6 +47,9 @@ class PythonTranslator:
     inputs: ClassVar[Mapping[str, Sequence[str]]]
     technical: ClassVar[Sequence[str]] = ()
     correlation: ClassVar[str | None] = None
+
+    facts: Facts = UNKNOWN
+    """Those of the transaction that `events` and `ignored` are asked about: `self.facts.origin`; `META` in a mapping."""
 
     def __init__(self, codes: Mapping[str, Mapping[str, str]]) -> None:
         self._codes = {name: Codes(name, entries) for name, entries in codes.items()}

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from connectors.capture.errors import MarkerMissing, MarkerUnusable, RowUnreadable
-from connectors.capture.spec import NOTIFICATION, TRANSACTION, Captured, CaptureSpec
+from connectors.capture.spec import Captured, CaptureSpec
 from connectors.capture.wire import (
     Source,
     Stored,
@@ -23,6 +23,7 @@ from connectors.capture.wire import (
     notification,
     wire_row,
 )
+from connectors.feeds import NOTIFICATION, TRANSACTION
 from translators.schema import Table
 
 Row = dict[str, Stored]

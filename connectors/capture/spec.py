@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import msgspec
 
 from connectors.capture.errors import FeedsUnusable, MarkerUnusable
+from connectors.feeds import NOTIFICATION, TRANSACTION, Feed
 from translators.schema import LegacySchema, Table
-
-TRANSACTION = "transaction"
-NOTIFICATION = "notification"
 
 
 class Captured(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,14 +20,6 @@ class Captured(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes
     timestamp: int
     headers: tuple[tuple[str, bytes | None], ...] = ()
-
-
-class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """The tables that share a topic: table -> the columns that route its rows to one of `partitions`."""
-
-    name: str
-    tables: Mapping[str, tuple[str, ...]]
-    partitions: int
 
 
 class CaptureSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from connectors.capture.spec import NOTIFICATION, TRANSACTION, Feed
 from connectors.connect.errors import FeedsUnroutable
+from connectors.feeds import NOTIFICATION, TRANSACTION, Feed
 from translators.schema import Encoding
 
 HISTORY = "schema-history"

@@ -306,4 +306,5 @@ def _truncate(at: Coordinate, table: str, found: Envelope | AvroEnvelope, form: 
         committed_after=committed,
         time=moment(found.source),
         at=at,
+        origin=origin(found.source),
     )

@@ -64,6 +64,7 @@ class Truncate(msgspec.Struct, frozen=True, kw_only=True):
     committed_after: int | None
     time: datetime | None
     at: Coordinate
+    origin: str | None = None
 
 
 class LogicalMessage(msgspec.Struct, frozen=True, kw_only=True):

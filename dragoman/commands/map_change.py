@@ -12,6 +12,7 @@ from dragoman.commands.options import JsonOption, ProjectOption, project_of
 from dragoman.console import cells, console, count, paragraph, say, say_json, wrapped
 
 if TYPE_CHECKING:
+    from dragoman.conditions import Named
     from dragoman.explain import Explanation, FieldTrace
     from dragoman.one_change import Case
     from dragoman.project import Project
@@ -122,6 +123,10 @@ def _data(said: Explanation, case: Case) -> dict[str, object]:
             for field in data["fields"]  # type: ignore[attr-defined]
         ]
         data["events"] = [event.type for event in said.events]
+        for condition in (*data["conditions"], *data["fields"]):  # type: ignore[misc]
+            for named in (*condition.get("values", ()), *condition.get("summed", ())):
+                if named["classified"]:
+                    del named["value"]
     return {**data, "waiting_behind": case.behind}
 
 
@@ -151,6 +156,7 @@ def _say_case(said: Explanation, case: Case) -> None:
         say()
     _say_fields(said, case)
     if case.changes:
+        _say_conditions(said, case)
         _say_outcome(said, case)
 
 
@@ -195,9 +201,32 @@ def _say_expression(field: FieldTrace, case: Case) -> None:
     )
     for line in wrapped(text, console().width, " " * 8):
         say((line, "dim"))
+    for one in () if case.masked and field.classified else field.summed:
+        _say_named(one, case)
     if field.problem is not None:
         where = f" ({field.problem.where})" if field.problem.where else ""
         paragraph(f"{field.problem.message}{where}", " " * 8)
+
+
+def _say_named(one: Named, case: Case) -> None:
+    from dragoman.rows import MASK
+
+    value = MASK if case.masked and one.classified else one.value
+    for line in wrapped(f"{one.name} = {value}", console().width, " " * 8):
+        say((line, "dim"))
+
+
+def _say_conditions(said: Explanation, case: Case) -> None:
+    for one in said.conditions:
+        what = "ignored: " if one.kind == "ignore" else ""
+        say()
+        say((f"  {'✓' if one.held else '·'} {what}{one.rule}", "bold" if one.held else ""))
+        for line in wrapped(f"when {' '.join(one.condition.split())}", console().width, " " * 8):
+            say((line, "dim"))
+        for named in one.values:
+            _say_named(named, case)
+        if one.why:
+            paragraph(one.why, " " * 8)
 
 
 def _say_outcome(said: Explanation, case: Case) -> None:

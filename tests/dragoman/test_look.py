@@ -236,6 +236,37 @@ class TestMap:
         assert said["outcome"] == "Translated"
         assert {f["path"]: f["new"] for f in said["fields"]}["status"] == "lapsed"
 
+    def test_conditions_are_shown_with_what_they_name(self, worked: Path) -> None:
+        asked = "COUNT(covdtl) FILTER (WHERE covdtl.cov_cd <> 'XX')"
+        ours = f"ignore:\n  - when: META.origin = 'new' AND {asked} > 0\n    reason: ours\n"
+        replace(worked / "mappings" / "policy.yaml", "ignore:\n", ours)
+        record = a_record(worked, prem_amt=77_700)
+        write(worked / "change.json", json.dumps(record))
+        (said,) = succeeds("map", "change.json", "--json", cwd=worked).lines
+        ignored, *_, endorsed = (one for one in said["conditions"] if one["rule"] in ("ours", "PolicyEndorsed.v1"))
+        values = {one["name"]: one["value"] for one in ignored["values"]}
+        assert (ignored["kind"], ignored["held"], values["META.origin"]) == ("ignore", False, "NULL")
+        number = record["after"]["pol_no"]
+        ((count,),) = query(worked / "var" / "legacy.db", "SELECT count(*) FROM covdtl WHERE pol_no = ?", number)
+        assert values[asked] == f"{count}, from {count} of {count} rows"
+        assert endorsed["held"] and {one["name"]: one["value"] for one in endorsed["values"]}["OLD.status"] == "active"
+        assert {one["rule"]: one["held"] for one in said["conditions"]}["PolicyCancelled.v1"] is False
+
+        record["source"]["origin"] = "new"
+        write(worked / "change.json", json.dumps(record))
+        told = succeeds("map", "change.json", cwd=worked).out
+        assert "✓ ignored: ours" in told and "META.origin = new" in told and "PolicyEndorsed.v1" not in told
+
+    def test_what_an_aggregate_comes_to_is_shown_with_its_rows(self, worked: Path) -> None:
+        change = "    coverageCount: COALESCE(COUNT(covdtl) FILTER (WHERE covdtl.sum_ins > 0), 0) + 0 * prem_amt\n"
+        replace(worked / "mappings" / "policy.yaml", "    coverageCount: COUNT(covdtl)\n", change)
+        write(worked / "change.json", json.dumps(a_record(worked, prem_amt=77_700)))
+        (said,) = succeeds("map", "change.json", "--json", cwd=worked).lines
+        (field,) = [one for one in said["fields"] if one["path"] == "coverageCount"]
+        ((name, value),) = [(one["name"], one["value"]) for one in field["summed"]]
+        assert name == "COUNT(covdtl) FILTER (WHERE covdtl.sum_ins > 0)"
+        assert value == f"{field['new']}, from {field['new']} of {field['new']} rows"
+
     def test_a_waiting_step_is_explained_without_personal_data(self, worked: Path) -> None:
         (letter, _) = succeeds("dlq", "list", "--json", cwd=worked).lines
         told = succeeds("map", "--key", letter["key"], cwd=worked).out

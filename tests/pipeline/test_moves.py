@@ -71,7 +71,13 @@ class Story:
         append(self.log, [*told, self.end] if ends else told)
         return told
 
-    def truncate(self, table: str, partition: int = 0, *more: tuple[str, str, Row | None, Row | None]) -> None:
+    def truncate(
+        self,
+        table: str,
+        partition: int = 0,
+        *more: tuple[str, str, Row | None, Row | None],
+        origin: str | None = None,
+    ) -> None:
         self.lsn += 10
         value = {
             "op": "t",
@@ -86,6 +92,7 @@ class Story:
                 "sequence": json.dumps([str(self.last), str(self.lsn)]),
                 "ts_us": BASE_TIME,
                 "ts_ms": BASE_TIME // 1000,
+                "origin": origin,
             },
             "transaction": None,
         }
@@ -295,3 +302,17 @@ def test_a_transaction_larger_than_memory_gives_the_same_steps(monkeypatch: pyte
     assert story.events() == [(str(n), "OrderPlaced.v1") for n in range(1, 20)]
     assert all(len(state["lines"]) == 3 for state in story.states().values())
     assert story.store.counts()["", "closed: end"] == 1
+
+
+def test_what_a_truncate_removes_has_the_origin_of_the_truncate() -> None:
+    asked: list[tuple[Any, Any]] = []
+
+    class Asking(Renumbered):
+        def events(self, old: Any, new: Any, old_rows: Any, new_rows: Any, facts: Any = None) -> Any:
+            asked.append((new, facts.origin))
+            return super().events(old, new, old_rows, new_rows)
+
+    story = placed(1, 1)
+    story.truncate("orders", origin="elsewhere")
+    story.run(Asking())
+    assert asked[-1] == (None, "elsewhere")

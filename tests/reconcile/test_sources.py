@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from connectors.capture.spec import CaptureSpec, Feed
+from connectors.capture.spec import CaptureSpec
 from connectors.capture.sqlite import SqliteCapture
 from connectors.capture.triggers import install
 from connectors.debezium.decode import Decoder
+from connectors.feeds import Feed
 from reconcile.errors import SideUnreadable
 from reconcile.keys import key_columns
 from reconcile.position import ChangeTable

@@ -193,6 +193,15 @@ def test_what_is_wrong_with_a_day_is_found_once_at_its_place(
     assert [(f.code, f.line, f.column) for f in caught.value.findings] == [(code, *place)]
 
 
+def test_a_day_that_the_rows_of_an_aggregate_do_not_know_is_told_at_the_aggregate() -> None:
+    asked = "CODE('rate', rate)"
+    with pytest.raises(MappingInvalid) as caught:
+        compiled(MAPPING.replace(asked, "FIRST(CODE('rate', cov.rate))"))
+    (found,) = caught.value.findings
+    assert (found.code, found.line, found.column) == ("column.unknown", 15, 11)
+    assert "the day of the code table rate reads pol.eff, which the rows of cov do not have" in found.message
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.capture.spec import Feed
 from connectors.connect import ConnectorSpec, MariaDBSource, PostgresSource, connector_config
 from connectors.connect.errors import FeedsUnroutable
+from connectors.feeds import Feed
 from translators.schema import Encoding
 
 PASSWORD = "${env:PW}"  # noqa: S105 - where it is, not what it is

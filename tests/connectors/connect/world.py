@@ -19,8 +19,8 @@ import pymysql
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from connectors.capture.spec import Feed
 from connectors.connect import ConnectClient, ConnectorSpec, MariaDBSource, PostgresSource
+from connectors.feeds import Feed
 from dragoman.stack.server import Server
 from translators.schema import Encoding
 
