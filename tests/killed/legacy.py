@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 import psycopg
 import pymysql
 
-from connectors.capture.spec import Feed
 from connectors.connect import ConnectorSpec, MariaDBSource, PostgresSource
+from connectors.feeds import Feed
 from dragoman.stack.server import Server
 from tests.connectors.connect.world import PASSWORD, until
 from tests.killed.witness import BinaryLog, Rows, TestDecoding, Witness
