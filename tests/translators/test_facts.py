@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from tests.translators import test_python_class as classes
 from tests.translators.test_parts import MAPPING, compiled, rows
 from translators.change import Change, Coordinate
 from translators.facts import UNKNOWN, Facts, facts_of
@@ -89,3 +91,21 @@ def test_facts_are_those_of_the_lowest_row_whatever_the_order(change: Callable[[
     first, second = change(5, "9", "a"), change(6, "9", None)
     assert facts_of([first, second]) == facts_of([second, first]) == Facts("9", NOON, "a")
     assert facts_of([]) == UNKNOWN
+
+
+def test_events_of_a_class_may_ask_their_transaction_and_its_state_may_not() -> None:
+    asked: list[Any] = []
+
+    def more(self: Any, old: Any, new: Any) -> Any:
+        asked.append(self.facts)
+        return ()
+
+    text = classes.TEXT.replace(
+        'return "nothing new" if old == new', 'return "copied" if self.facts.origin == "new"'
+    ).replace("        made = {\n", "        assert self.facts.origin is None\n        made = {\n")
+    translator = classes.compiled(text, more=more)
+    copied = translate(translator, classes.rows(prem=100), classes.rows(prem=200), Facts("9", None, "new"))
+    assert copied.changed and copied.events == ()
+    assert translate(translator, classes.rows(prem=100), classes.rows(prem=200), Facts("9", None, "old")).events
+    translate(translator, classes.rows(prem=100), classes.rows(prem=200))
+    assert asked == [Facts("9", None, "old"), UNKNOWN]

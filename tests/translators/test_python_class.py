@@ -15,7 +15,6 @@ from pydantic import BaseModel, Field
 from tests.translators.test_mapping import promise
 from translators.compiled import CompiledTranslator, compile_mapping
 from translators.contract import Contract, Promise, personal
-from translators.facts import UNKNOWN, Facts
 from translators.findings import MappingInvalid
 from translators.functions import Reject
 from translators.lineage import lineage
@@ -195,24 +194,6 @@ def test_what_says_nothing_says_why() -> None:
     assert translate(compiled(), rows(), rows(at=None)) == Translation(
         state=compiled().state(rows()), changed=False, ignored="nothing new"
     )
-
-
-def test_events_may_ask_their_transaction_and_a_state_may_not() -> None:
-    asked: list[Any] = []
-
-    def more(self: PythonTranslator, old: Any, new: Any) -> Iterable[Event]:
-        asked.append(self.facts)
-        return ()
-
-    text = TEXT.replace('return "nothing new" if old == new', 'return "copied" if self.facts.origin == "new"').replace(
-        "        made = {\n", "        assert self.facts.origin is None\n        made = {\n"
-    )
-    translator = compiled(text, more=more)
-    copied = translate(translator, rows(prem=100), rows(prem=200), Facts("9", None, "new"))
-    assert copied.changed and copied.events == ()
-    assert translate(translator, rows(prem=100), rows(prem=200), Facts("9", None, "old")).events
-    translate(translator, rows(prem=100), rows(prem=200))
-    assert asked == [Facts("9", None, "old"), UNKNOWN]
 
 
 def test_a_thing_may_be_deleted() -> None:
