@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import msgspec
+
 from connectors.connect import ConnectClient, ConnectorProgress, ConnectorSpec
 from connectors.debezium.decode import Decoder
 from connectors.debezium.sources import committed_position
@@ -60,7 +62,10 @@ def _table(name: str, key: tuple[str, ...], columns: dict[str, str]) -> Table:
 
 
 TABLES = {
-    "ord": _table("ord", ("o_id",), {"o_id": "integer not null", "o_sts": "varchar(10) not null"}),
+    "ord": msgspec.structs.replace(
+        _table("ord", ("o_id",), {"o_id": "integer not null", "o_sts": "varchar(10) not null"}),
+        replica_identity="default",
+    ),
     "ordlin": _table(
         "ordlin",
         ("l_ord", "l_no"),
