@@ -22,6 +22,7 @@ NAMES = (
     "kafka_log",
     "state",
     "huge",
+    "latency",
 )
 """The modules of benchmarks: each has `run()`, whose result is a dataclass that says itself in one line."""
 
