@@ -168,7 +168,9 @@ class Batch:
     def is_unknown(self, stored: Stored, news: Sequence[Change]) -> bool:
         """Whether the rows before this step are not known, so that nothing can be said of what happened."""
         if stored.partial:
-            return not any(c.table == self.translator.root and c.op == "c" for c in news)
+            return bool(stored.rows.get(self.translator.root)) or not any(
+                c.table == self.translator.root and c.op == "c" for c in news
+            )
         return stored.unmapped is not None or touches_unseen(stored.rows, news)
 
     def enter(self, facts: StepFacts, stored: Stored, after: Stored) -> Outcome:

@@ -106,6 +106,7 @@ class Transaction:
     renumbers: bool = False
     rows: Counter[str] = field(default_factory=Counter)
     late: bool = False
+    proven: bool = False
     proof: Proof = "later"
 
     def is_before(self, other: Change | Truncate) -> bool:
@@ -113,6 +114,11 @@ class Transaction:
         if other.transaction == self.id or other.committed_after is None:
             return False
         return self.committed_after is None or other.committed_after > self.committed_after
+
+    @property
+    def says_place(self) -> bool:
+        """Whether a pass said which commit came last before it."""
+        return self.committed_after is not None
 
     @property
     def order(self) -> tuple[int, bool, int]:
@@ -185,7 +191,7 @@ class Grouping:
         The caller vouches that the partition has been read up to the high watermark asked for after the END, and that
         the feed's END is never readable before its rows.
         """
-        self._close_up_to([t for t in self._open.values() if t.id in ended], "end")
+        self._prove([t for t in self._open.values() if t.id in ended], "end")
 
     def close_passed(self, passed: int, ends: Mapping[str, int]) -> None:
         """The connector's committed offset is `passed`, and the partition was read to the watermark asked for after that.
@@ -199,7 +205,7 @@ class Grouping:
             end = ends.get(transaction.id)
             if passed > after if after is not None else (end is not None and passed >= end):
                 proven.append(transaction)
-        self._close_up_to(proven, "passed")
+        self._prove(proven, "passed")
         self.release(passed)
 
     def add(self, placed: Placed, offset: int, arrived: int) -> bool:
@@ -294,11 +300,27 @@ class Grouping:
             raise PositionsWentBack(where=change.at, position=after, known=self._highest)
         self._newest = time if self._newest is None else max(self._newest, time)
 
-    def _close_up_to(self, proven: list[Transaction], proof: Proof) -> None:
-        """These are over, and with them all that were committed before."""
-        last = max((t.order for t in proven), default=None)
-        if last is not None:
-            self._close([t for t in self._open.values() if t.order <= last], proof)
+    def _prove(self, proven: list[Transaction], proof: Proof) -> None:
+        """These are over, and with them all that were committed before.
+
+        One that does not say what came before it may be a repeat behind later ones, so of those that say it nothing is proven
+        by it; but it waits for those that stand before it, so that steps are made in order.
+        """
+        for transaction in proven:
+            transaction.proven = True
+        last = {
+            says: max((t.order for t in self._open.values() if t.proven and t.says_place is says), default=None)
+            for says in (True, False)
+        }
+        over = []
+        for transaction in self.open if proven else ():
+            until = max(
+                (order for order in (last[True], last[transaction.says_place]) if order is not None), default=None
+            )
+            if until is None or transaction.order > until:
+                break
+            over.append(transaction)
+        self._close(over, proof)
 
     def _close(self, closed: list[Transaction], proof: Proof) -> None:
         for transaction in sorted(closed, key=lambda t: t.order) if len(closed) > 1 else closed:

@@ -17,6 +17,7 @@ from translators.change import SNAPSHOT_POSITION, UNREAD, Change, Coordinate, re
 from translators.errors import DragomanError
 from translators.outcome import Loaded
 from translators.translator import Refused, Translation
+from translators.values import Unavailable
 
 REREAD, EPOCH = -1, -2
 """In place of a command's id: the pin of a snapshot of a live partition that is complete, and that of a raised epoch."""
@@ -97,13 +98,12 @@ def _position(stored: Stored, table: str, row_key: str) -> int:
 
 
 def settle_partial(batch: Batch, key: str, stored: Stored, scanned: Collection[str]) -> None:
-    """A snapshot of a live partition is complete: a key is whole where all its tables were `scanned` to their end.
+    """A snapshot of a live partition is complete: a partial key is whole where all tables were `scanned` to their end.
 
-    A key that was not known before stays partial where they were not, and nothing is published of it.
+    Where they were not, it stays partial, and nothing is published of it.
     """
-    partial = stored.partial and not batch.translator.tables <= set(scanned)
-    if partial or stored.partial:
-        batch.keep(key, msgspec.structs.replace(stored, partial=partial, loading=not partial))
+    partial = not batch.translator.tables <= set(scanned)
+    batch.keep(key, msgspec.structs.replace(stored, partial=partial, loading=not partial))
 
 
 def publish_reread(batch: Batch, key: str, stored: Stored) -> None:
@@ -143,14 +143,16 @@ def reread(batch: Batch, key: str, rows: Sequence[Change], waiting: Reread) -> N
     partial until then: what a change did to it cannot be told.
     """
     stored = batch.stored(key)
-    news = [row for row in rows if not waiting.is_old(row) and not is_repeated(stored, row)]
+    news = _news(stored, [row for row in rows if not waiting.is_old(row)])
     batch.count_repeats(rows, news)
-    if not news:
-        return
     if batch.waits(key):
-        batch.park(key, news, waiting.arrived)
+        if news:
+            batch.park(key, news, waiting.arrived)
         return
     changed = [row for row in news if stored.rows.get(row.table, {}).get(row.row_key) != row.after]
+    changed += _filled(stored, [row for row in rows if row not in news])
+    if not news and not changed:
+        return
     known = bool(stored.rows.get(batch.translator.root)) and not stored.partial
     batch.count_outcome(news, Loaded())
     batch.keep(
@@ -163,6 +165,27 @@ def reread(batch: Batch, key: str, rows: Sequence[Change], waiting: Reread) -> N
             partial=not known and batch.translator.has_parts,
         ),
     )
+
+
+def _news(stored: Stored, rows: Sequence[Change]) -> list[Change]:
+    """The rows that say something new; a connector that was killed sends a row of its snapshot again."""
+    found: dict[tuple[str, str], Change] = {}
+    for row in rows:
+        shown = found.get((row.table, row.row_key))
+        if not is_repeated(stored, row) and (shown is None or shown.position < row.position):
+            found[row.table, row.row_key] = row
+    return list(found.values())
+
+
+def _filled(stored: Stored, rows: Sequence[Change]) -> list[Change]:
+    """Kept rows with what the source did not send of them: no change since has sent it, so an older row still shows it."""
+    found = []
+    for row in rows:
+        kept, shown = stored.rows.get(row.table, {}).get(row.row_key, {}), row.after or {}
+        lacking = {c: shown[c] for c, value in kept.items() if isinstance(value, Unavailable) and c in shown}
+        if lacking:
+            found.append(msgspec.structs.replace(row, after={**kept, **lacking}))
+    return found
 
 
 def newest_pass(loading: Iterable[Stored]) -> int:

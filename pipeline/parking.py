@@ -95,7 +95,8 @@ def _apply(batch: Batch, step: Waiting) -> Outcome:
     if step.changes[0].is_snapshot or stored.unmapped is not None:
         state = batch.translator.state(rows)
         after = msgspec.structs.replace(after, loading=False)
-        batch.publish(facts, after, Translation(state=state, changed=True), "snapshot")
+        changed = state is not None or stored.published
+        batch.publish(facts, after, Translation(state=state, changed=changed), "snapshot")
         return Loaded()
     if link is not None:
         return batch.renumber(facts, stored, after, link, step.changes)

@@ -149,7 +149,7 @@ class PartitionWorker:
     @property
     def waits(self) -> bool:
         """Whether a proof was given whose watermark is not reached yet, or a snapshot's rows wait for their place."""
-        return bool(self._proofs or self._completed or self._reloads.waits)
+        return bool(self._proofs or self._completed or self._reloads.waits or self._grouping.rereads)
 
     def _publish_loaded(self, newest: int) -> None:
         """The partition is loaded: publish the state of each loaded key once, then take its changes as news."""
@@ -223,12 +223,11 @@ class PartitionWorker:
 
     def _finish_snapshots(self) -> None:
         """Snapshots of the live partition are complete, and their rows compared: pin that, then publish what differed."""
-        store, scanned = self._job.store, frozenset[str]().union(*self._completed)
+        scanned = frozenset[str]().union(*self._completed)
         batch = self._batch()
-        if store.loading(self.partition, 1):
-            for key, stored in self._scan():
-                if stored.loading:
-                    settle_partial(batch, key, stored, scanned)
+        for key, stored in self._scan():
+            if stored.partial:
+                settle_partial(batch, key, stored, scanned)
         batch.save.pins.append(Pin(command=REREAD, partition=self.partition, at=self.position))
         self._write(batch)
         failpoint("reread.after-pin")
@@ -357,7 +356,11 @@ class PartitionWorker:
         """Where news begins in a partition that is still loading: all rows of its snapshot stand before."""
         if self.live:
             return None
-        streamed = (i for i, (d, _) in enumerate(arrived) if isinstance(d, Change) and not d.is_snapshot)
+        streamed = (
+            i
+            for i, (d, _) in enumerate(arrived)
+            if isinstance(d, Truncate) or (isinstance(d, Change) and not d.is_snapshot)
+        )
         return next(streamed, None)
 
     def _execute_commands(self) -> None:

@@ -157,7 +157,9 @@ class TranslatorWorker:
             partition.expect(Proof(partition.high, ended, loaded, passed, completed), marks.ends)
         self._work(stop)
         records += sum(partition.records for partition in self._partitions.values()) - taken
-        if not any(partition.waits for partition in self._partitions.values()):
+        # As long as a partition is loading it needs COMPLETED, and so does whoever takes it over.
+        needed = marks.snapshot_completed and bool(self.loading)
+        if not needed and not any(partition.waits for partition in self._partitions.values()):
             marks.commit(passed)
         self._failed = False
         return records

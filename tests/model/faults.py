@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import NoReturn
 from unittest.mock import patch
@@ -12,7 +13,7 @@ import pipeline.failpoint
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing, Page, TopicPartition
 from pipeline.state.memory import MemoryState
-from pipeline.state.port import Save
+from pipeline.state.port import Save, Stored
 from tests.model.oracle import Moment
 
 APART = ("read", "repeat", "late")
@@ -118,14 +119,18 @@ class GrowingLog(MemoryLog):
 
 
 class WatchedState(MemoryState):
-    """Writes down the moments of the oracle, and sees to it that the counts fit whenever something is kept."""
+    """Writes down the moments of the oracle, and sees to it that the counts fit whenever something is kept.
+
+    `begins_live`: the feed begins empty, so that every row of a snapshot is one that is shown again.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.moments: list[Moment] = []
         self.codes: Mapping[str, str] = {}
         self.commands: dict[int, tuple[str, str]] = {}
-        self._versions: dict[str, int] = {}
+        self.begins_live = True
+        self._kept: dict[str, Stored] = {}
         self._batch = 0
 
     def save(self, save: Save) -> None:
@@ -137,11 +142,37 @@ class WatchedState(MemoryState):
                 action, key = self.commands[pin.command]
                 self.moments.append(Moment(key, action, self.codes, self._batch))  # type: ignore[arg-type]
         for key, stored in save.aggregates.items():
-            before = self._versions.get(key, 0)
-            assert stored.version >= before, f"{key}: version {stored.version} after {before}"
-            self.moments += [Moment(key, "read", self.codes, self._batch)] * (stored.version - before)
-            self._versions[key] = stored.version
+            self._observe(key, self._kept.get(key, Stored(partition=save.partition)), stored, save)
+            self._kept[key] = stored
         self.assert_balanced()
+
+    def _observe(self, key: str, before: Stored, stored: Stored, save: Save) -> None:
+        """What one batch did to one key: its steps, and rows of it that a snapshot showed again."""
+        moment = Moment(key, "read", self.codes, self._batch)
+        grown = stored.version - before.version
+        assert grown >= 0, f"{key}: version {stored.version} after {before.version}"
+        live = self.begins_live or self.is_live(save.partition)
+        if live and before.loading and not stored.loading and not (save.counts and not save.pins):
+            self.moments.append(replace(moment, what="complete"))
+            return
+        parked = [w for w in save.waiting if w.key == key and w.version > before.version and w.changes[0].is_snapshot]
+        for step in parked if live else ():
+            rows = tuple((change.table, change.row_key) for change in step.changes)
+            self.moments.append(replace(moment, what="waits", rows=rows))
+            grown -= 1
+        self.moments += [moment] * grown
+        if (
+            live
+            and not (grown or parked or save.pins)
+            and (stored.rows, stored.partial) != (before.rows, before.partial)
+        ):
+            rows = tuple(
+                (table, row_key)
+                for table, found in stored.rows.items()
+                for row_key, row in found.items()
+                if row != before.rows.get(table, {}).get(row_key)
+            )
+            self.moments.append(replace(moment, what="reread", rows=rows))
 
     def assert_balanced(self) -> None:
         """Every change that was read has one outcome, also halfway."""

@@ -13,6 +13,8 @@ from tests.model.dice import Dice
 from tests.model.journal import Row, RowChange, Transaction
 
 BASE_TIME = 1_795_166_836_000_000
+BEFORE = 995
+"""A position in the log before everything that is told."""
 TABLES = {"orders": ("br", "no"), "order_line": ("br", "no", "ln"), "payment": ("pid",)}
 """The primary key of each table."""
 

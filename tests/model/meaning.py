@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -23,8 +23,12 @@ class Unmapped(Exception):
 
 def key_of(table: str, row: Row) -> str:
     """The business key of a row, in canonical text: no padding, and no sign that joins keys."""
-    branch = row["br"].rstrip().replace("%", "%25").replace("/", "%2F")
-    return f"{branch}/{row['no']}"
+    return text_of((row["br"], row["no"]))
+
+
+def text_of(values: Iterable[object]) -> str:
+    """The canonical text of a key."""
+    return "/".join(str(value).rstrip().replace("%", "%25").replace("/", "%2F") for value in values)
 
 
 def state_of(rows: Rows, codes: Mapping[str, str]) -> State | None:

@@ -14,8 +14,8 @@ from itertools import groupby
 from typing import Any, Literal
 
 from tests.model.journal import Row, Transaction
-from tests.model.meaning import IGNORED, State, Unmapped, events_of, state_of
-from tests.model.steps import Keys, Plan, RowKey, Step
+from tests.model.meaning import IGNORED, State, Unmapped, events_of, state_of, text_of
+from tests.model.steps import ROOT, Effect, Keys, Plan, RowKey, Step
 
 Rows = dict[str, dict[RowKey, Row]]
 
@@ -24,13 +24,16 @@ Rows = dict[str, dict[RowKey, Row]]
 class Moment:
     """The next step of a key was read, or a command for it was executed, under a mapping that knows `codes`.
 
-    Moments of one `batch` were told together: their order is that of the transactions.
+    Moments of one `batch` were told together: their order is that of the transactions. A snapshot of what is streamed has
+    moments of its own: `rows` of it were compared with what is known of a key (`reread`) or put behind what waits (`waits`),
+    and all of it was `complete`.
     """
 
     key: str
-    what: Literal["read", "release", "discard"]
+    what: Literal["read", "release", "discard", "reread", "waits", "complete"]
     codes: Mapping[str, str]
     batch: int = 0
+    rows: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ class Order:
     waiting: list[tuple[int, Step]] = field(default_factory=list)
     refused: set[int] = field(default_factory=set)
     given_up: set[int] = field(default_factory=set)
+    partial: bool = False
+    unmapped: bool = False
+    done: int = 0
+    last: dict[tuple[str, RowKey], int] = field(default_factory=dict)
     events: list[Said] = field(default_factory=list)
     states: list[Said] = field(default_factory=list)
 
@@ -77,12 +84,22 @@ class Oracle:
         keys: Keys,
         loaded: Iterable[tuple[str, Row]] = (),
         *,
+        unseen: Iterable[tuple[str, Row]] = (),
+        reread: Iterable[tuple[int, str, Row]] = (),
         alone: bool = False,
     ) -> None:
-        """`alone`: the feed has one partition."""
-        plan = Plan(keys, loaded, alone=alone)
+        """`alone`: the feed has one partition. `unseen` are rows that were there before the feed began.
+
+        `reread` are the rows of a snapshot of what is streamed, each as it was after so many transactions.
+        """
+        self._plan = plan = Plan(keys, loaded, unseen, alone=alone)
+        self._reread = {
+            (table, text_of(row[column] for column in keys[table])): (at, tuple(row[c] for c in keys[table]), row)
+            for at, table, row in reread
+        }
         for transaction in transactions:
             plan.add(transaction)
+        self.shown_again = {table for table, _ in self._reread}
         self.orders: dict[str, Order] = {}
         self.counts = Counter(plan.counts)
         self.truncated = {table for table, _ in plan.counts}
@@ -99,7 +116,61 @@ class Oracle:
                     self._read(moment, self._order(moment.key), step)
             else:
                 for moment in together:
-                    self._released(moment, self._order(moment.key))
+                    self._also(moment, self._order(moment.key))
+
+    def _also(self, moment: Moment, order: Order) -> None:
+        match moment.what:
+            case "reread":
+                self._compared(moment, order)
+            case "waits":
+                order.version += 1
+                step = Step(0, tuple(self._shown(order, moment)), None, None)
+                order.waiting.append((order.version, step))
+                self._count(step, "parked")
+            case "complete":
+                self._completed(moment, order)
+            case _:
+                self._released(moment, order)
+
+    def _shown(self, order: Order, moment: Moment) -> list[Effect]:
+        """Rows of a snapshot; those that are older than a change that is known count for nothing."""
+        shown = [(table, *self._reread[table, text]) for table, text in moment.rows]
+        return [Effect(table, pk, row) for table, at, pk, row in shown if order.last.get((table, pk), 0) <= at]
+
+    def _compared(self, moment: Moment, order: Order) -> None:
+        step = Step(0, tuple(self._shown(order, moment)), None, None)
+        order.partial = order.partial or not order.rows.get(ROOT)
+        order.rows = _applied(order.rows, step)
+
+    def _completed(self, moment: Moment, order: Order) -> None:
+        """Everything was read again: what is known is what there is."""
+        order.partial = False
+        if order.waiting or not any(order.rows.values()):
+            return
+        assert _filled(order.rows) == self.truth(moment.key, order.done), f"{moment.key}: not what the source has"
+        try:
+            state = state_of(order.rows, moment.codes)
+        except Unmapped:
+            order.unmapped = True
+            return
+        order.version += 1
+        if state is not None or order.published:
+            order.states.append(Said(order.version, 0, "Order.v1", state, "snapshot", None))
+
+    def assert_complete(self) -> None:
+        """After a snapshot of everything all keys are known, as the source has them."""
+        for key in {*self._plan.unseen, *self._plan.steps}:
+            order = self._order(key)
+            if not order.waiting:
+                assert not order.partial, f"{key} is not known"
+                assert _filled(order.rows) == self.truth(key, order.done), f"{key}: not what the source has"
+
+    def truth(self, key: str, steps: int) -> Rows:
+        """The rows of a key as the source had them after so many of its steps."""
+        rows = _applied({}, Step(0, tuple(self._plan.unseen.get(key, ())), None, None))
+        for step in self._plan.steps.get(key, [])[:steps]:
+            rows = _applied(rows, step)
+        return _filled(rows)
 
     def _order(self, key: str) -> Order:
         return self.orders.setdefault(key, Order())
@@ -116,6 +187,8 @@ class Oracle:
 
     def _read(self, moment: Moment, order: Order, step: Step) -> None:
         order.version += 1
+        order.done += 1
+        order.last.update(((effect.table, effect.row_key), step.number) for effect in step.effects)
         self._before[moment.key, step.transaction] = order.rows, bool(order.waiting)
         if order.waiting:
             order.waiting.append((order.version, step))
@@ -131,16 +204,23 @@ class Oracle:
     def _take(self, moment: Moment, order: Order, version: int, step: Step) -> None:
         """A step that nothing waits before. Nothing has changed if it raises `Unmapped`."""
         rows = _applied(order.rows, step)
-        new = state_of(rows, moment.codes)
+        told = step.renumbering is not None or not _is_unknown(order, step)
+        new = state_of(rows, moment.codes) if told else None
         if step.is_snapshot:
-            if new is not None:
+            if new is not None or order.published:
                 order.states.append(_state(version, step, new, "snapshot"))
             label = "loaded"
+        elif order.unmapped:
+            order.states.append(_state(version, step, new, "snapshot"))
+            order.unmapped, label = False, "loaded"
         elif step.renumbering is not None:
             self._renumbered(moment, order, version, step, new)
-            label = "translated"
+            order.partial, label = False, "translated"
+        elif _is_unknown(order, step):
+            order.partial, label = True, "loaded"
         else:
             label = _told(order, version, step, state_of(order.rows, moment.codes), new)
+            order.partial = False
         order.rows = rows
         self._count(step, label)
 
@@ -194,13 +274,36 @@ class Oracle:
             self._count(step, "rejected" if version in order.refused else "parked", -1)
             self._count(step, "ignored: discarded by a command")
             order.given_up.add(version)
+            order.partial = _is_unknown(order, step)
             order.rows = _applied(order.rows, step)
-        if version >= through:
+        if version >= through and not order.partial:
             order.states.append(_state(version, step, state_of(order.rows, moment.codes), "live"))
 
     def _count(self, step: Step, label: str, by: int = 1) -> None:
         for effect in step.effects:
             self.counts[effect.table, label] += by * effect.counted
+
+
+def _is_unknown(order: Order, step: Step) -> bool:
+    """Whether rows were there before the step that nobody has seen; an order that is inserted anew is known from then on."""
+    if step.is_snapshot:
+        return False
+    if order.partial:
+        return bool(order.rows.get(ROOT)) or not any(
+            effect.table == ROOT and effect.inserted and effect.after is not None for effect in step.effects
+        )
+    seen = {(table, row_key) for table, rows in order.rows.items() for row_key in rows}
+    for effect in step.effects:
+        place = (effect.table, effect.row_key)
+        if effect.inserted and effect.after is not None:
+            seen.add(place)
+        elif place not in seen:
+            return True
+    return False
+
+
+def _filled(rows: Rows) -> Rows:
+    return {table: found for table, found in rows.items() if found}
 
 
 def _applied(rows: Rows, step: Step) -> Rows:

@@ -13,7 +13,7 @@ from pipeline.feed import Feed
 from pipeline.log.port import Outgoing
 from tests.model.dice import Dice
 from tests.model.faults import in_process
-from tests.model.journal import Row, Transaction
+from tests.model.journal import Transaction
 from tests.model.product import FEED, NOTIFICATIONS, TRANSACTIONS
 from tests.model.schedule import Schedule, verdict
 from tests.model.source import Lanes, Life, Proof, Shown
@@ -39,27 +39,28 @@ def play_recorded(
     dice: Dice,
     *,
     loaded: Shown | None = None,
-    cut: Sequence[tuple[str, Row]] = (),
     closers: int = 0,
+    shown: Life | None = None,
 ) -> Schedule:
     """One schedule over a recording, with its verdict. `wire` is the kind of connector and its partitions.
 
-    `loaded` are the rows that an initial snapshot showed, `cut` those of one that was begun before it. The last `closers`
-    transactions of the recording are not in the journal: with the proof `later` each shows to one partition that what came
-    before is over, and stays open itself.
+    `loaded` are the rows that an initial snapshot showed. The last `closers` transactions of the recording are not in the
+    journal: with the proof `later` each shows to one partition that what came before is over, and stays open itself. `shown`
+    says all that snapshots showed, where there is more to say; its commits count for nothing.
     """
+    shown = shown or Life([], loaded, [], closers)
     feed = Feed(
         topic=FEED,
         transactions=TRANSACTIONS,
         notifications=NOTIFICATIONS,
-        begins="empty" if loaded is None else "snapshot",
+        begins="empty" if shown.loaded is None else "snapshot",
         exactly_once=proof == "end",
     )
     lanes = _lanes(records, proof)
     with in_process():
-        schedule = Schedule(dice, wire, feed, proof)
+        schedule = Schedule(dice, wire, feed, proof, 1 if shown.rereading else None)
         schedule.run(lanes.slices(dice))
-    verdict(schedule, journal, Life(list(cut), loaded, [], closers))
+    verdict(schedule, journal, shown)
     return schedule
 
 

@@ -28,7 +28,8 @@ from tests.model.wire import MariaDb, Postgres, Wire
 class Schedule:
     """A log, a store, and the worker of the moment."""
 
-    def __init__(self, dice: Dice, wire: Wire, feed: Feed, proof: Proof) -> None:
+    def __init__(self, dice: Dice, wire: Wire, feed: Feed, proof: Proof, batches: int | None = None) -> None:
+        """`batches`: their size, where it may not be drawn."""
         self.log, self.store = GrowingLog(), WatchedState()
         self.wire = wire
         self.deaths = 0
@@ -36,7 +37,9 @@ class Schedule:
         self._dice = dice
         self._feed = feed
         self._proof = proof
+        self._batches = batches
         self._fixed = False
+        self.store.begins_live = feed.begins == "empty"
         product.create_topics(self.log, wire.partitions)
         self.worker = self._new_worker()
 
@@ -131,9 +134,9 @@ class Schedule:
 
     def _new_worker(self) -> TranslatorWorker:
         self.store.codes = self.codes
-        size = self._dice.pick((1_000, 1, 3, 7))
+        size = self._dice.pick((1_000, 1, 3, 7)) if self._batches is None else self._batches
         self.story.append(f"worker with {'the fixed' if self._fixed else 'the first'} mapping, batches of {size}")
-        asked: Callable[[], int | None] = (lambda: self.log.passed) if self._proof == "passed" else lambda: None
+        asked: Callable[[], int | None] = (lambda: self.log.passed) if self._proof != "later" else lambda: None
         return product.worker(
             self.log, self.store, self._feed, self.wire.connector, fixed=self._fixed, batch_size=size, passed=asked
         )
@@ -155,7 +158,8 @@ def play(source: Dice, connector: Dice, worker: Dice) -> Schedule:
     )
     lanes = arriving(connector, wire, lived, exactly_once=exactly_once)
     with in_process():
-        schedule = Schedule(worker, wire, feed, proof)
+        # One step a batch, so that it is seen between which steps a row was compared.
+        schedule = Schedule(worker, wire, feed, proof, 1 if lived.rereading else None)
         try:
             schedule.run(lanes.slices(connector))
             if worker.chance(50):
@@ -169,10 +173,20 @@ def play(source: Dice, connector: Dice, worker: Dice) -> Schedule:
 
 def verdict(schedule: Schedule, journal: Sequence[Transaction], lived: Life) -> None:
     """Ask the oracle."""
-    oracle = Oracle(journal, TABLES, lived.loaded or (), alone=schedule.wire.partitions == 1)
+    run = lived.rereading
+    oracle = Oracle(
+        journal,
+        TABLES,
+        lived.loaded or (),
+        unseen=lived.unseen,
+        reread=() if run is None else [(one.at, one.table, one.row) for one in run.rows],
+        alone=schedule.wire.partitions == 1,
+    )
     oracle.replay(schedule.store.moments)
     for table, _ in lived.cut:
         oracle.counts[table, "loaded"] += 1
+    if run is not None:
+        oracle.assert_complete()
     judge(schedule.log, schedule.store, oracle, once=not schedule.deaths)
     assert schedule.worker.in_flight.total() == lived.closers
 

@@ -9,8 +9,8 @@ from typing import Literal
 from pipeline.log.port import Outgoing, TopicPartition
 from tests.model.dice import Dice
 from tests.model.journal import Row, RowChange, Transaction
-from tests.model.legacy import EVERYWHERE, TABLES, WHOLE, Commit, Database
-from tests.model.wire import Sent, Wire
+from tests.model.legacy import BEFORE, EVERYWHERE, TABLES, WHOLE, Commit, Database, Place, place
+from tests.model.wire import Rereading, RereadRow, Sent, Wire
 
 CLOSER = "Z  "
 """The branch of orders that are only there to prove that what came before is over."""
@@ -27,12 +27,15 @@ class Life:
     """What a source showed and did: the rows of a snapshot that was cut, those of a whole one, what was committed after.
 
     The last `closers` commits are no part of the story: each proves to one partition that what came before is over.
+    `unseen` are rows that were there before, and that nothing showed; `rereading` is a snapshot in the midst of the story.
     """
 
     cut: Shown
     loaded: Shown | None
     commits: Sequence[Commit]
     closers: int
+    unseen: Shown = field(default_factory=list)
+    rereading: Rereading | None = None
 
     def journal(self, wire: Wire) -> list[Transaction]:
         """What the oracle is told."""
@@ -46,10 +49,16 @@ class Life:
 
 def life(dice: Dice, wire: Wire, proof: Proof) -> Life:
     """A life drawn from dice: perhaps with a past of which a snapshot tells, perhaps one that was cut and begun again."""
-    database = Database(dice, WHOLE if wire.partitions == 1 else EVERYWHERE)
+    past = dice.pick(("none", "none", "shown", "shown", "unseen"))
+    features = WHOLE if wire.partitions == 1 else EVERYWHERE
+    database = Database(dice, features - {"renumbered roots", "truncates"} if past == "unseen" else features)
     cut: Shown = []
     loaded = None
-    if dice.chance(40):
+    unseen: Shown = []
+    if past == "unseen":
+        database.run(1 + dice.below(4))
+        unseen = rows_of(database)
+    if past == "shown":
         database.run(dice.below(6))
         if dice.chance(20):
             cut = rows_of(database)
@@ -65,13 +74,48 @@ def life(dice: Dice, wire: Wire, proof: Proof) -> Life:
     for number in range(closers):
         row = {"br": CLOSER, "no": number, "sts": "N", "note": None, "touched": 0}
         database.commit(RowChange("orders", None, row))
-    return Life(cut, loaded, database.commits[begin:], closers)
+    story = database.commits[begin : len(database.commits) - closers]
+    reread = wire.rereads and past != "shown" and dice.chance(60 if past == "unseen" else 20)
+    run = rereading(dice, unseen or loaded or [], story) if reread else None
+    return Life(cut, loaded, database.commits[begin:], closers, unseen, run)
 
 
 def rows_of(database: Database) -> Shown:
     """All rows, table by table, as a snapshot reads them."""
     found = [(where[0], row) for where, row in database.rows.items()]
     return sorted(found, key=lambda item: (list(TABLES).index(item[0]), repr(item[1])))
+
+
+def rereading(dice: Dice, rows: Shown, story: Sequence[Commit]) -> Rereading:
+    """A snapshot of everything in the midst of a story; table by table if it is incremental, else at one place for all.
+
+    A blocking one may speak of a place that the stream has not reached yet.
+    """
+    kind: Literal["incremental", "blocking"] = "blocking" if dice.chance(50) else "incremental"
+    places = sorted(dice.below(len(story) + 1) for _ in TABLES)
+    if kind == "blocking":
+        places = places[-1:] * len(TABLES)
+    sent_before = dice.below(places[0] + 1) if kind == "blocking" else places[0]
+    found: list[RereadRow] = []
+    for table, at in zip(TABLES, places, strict=True):
+        known = {place(name, row): row for name, row in rows}
+        for change in (logged.change for commit in story[:at] for logged in commit.logged):
+            changed(known, change)
+        lsn = story[at - 1].lsn if at else BEFORE
+        emitted = sent_before if kind == "blocking" else at
+        found += [RereadRow(emitted, at, lsn, table, row) for (name, _), row in known.items() if name == table]
+    return Rereading(kind, tuple(sorted(found, key=lambda one: one.emitted)))
+
+
+def changed(rows: dict[Place, Row], change: RowChange) -> None:
+    """Apply one change."""
+    if change.truncated:
+        for where in [where for where in rows if where[0] == change.table]:
+            del rows[where]
+    if change.before is not None:
+        rows.pop(place(change.table, change.before), None)
+    if change.after is not None:
+        rows[place(change.table, change.after)] = change.after
 
 
 def passes(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Iterator[tuple[list[Sent], int]]:
@@ -82,7 +126,7 @@ def passes(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Iterato
     """
     begin, skipped, blind, story = 0, 0, dice.chance(50), len(life.story)
     for _ in range(dice.below(4)):
-        sent = list(wire.one_pass(life.commits, begin, skipped, blind=blind))
+        sent = list(wire.one_pass(life.commits, begin, skipped, blind=blind, rereading=life.rereading))
         end = next((i for i, s in enumerate(sent) if s.commit >= story), len(sent))
         kept = dice.below(min(end, 255))
         reached = {
@@ -92,7 +136,7 @@ def passes(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Iterato
         yield [s for i, s in enumerate(sent) if i < reached[lane_of(s)]], at
         rows = sum(1 for s in sent[:kept] if s.commit == at and s.is_row)
         begin, skipped, blind = at, rows + (skipped if at == begin else 0), dice.chance(50)
-    yield list(wire.one_pass(life.commits, begin, skipped, blind=blind)), len(life.commits)
+    yield list(wire.one_pass(life.commits, begin, skipped, blind=blind, rereading=life.rereading)), len(life.commits)
 
 
 def lane_of(sent: Sent) -> TopicPartition:
@@ -151,9 +195,12 @@ def arriving(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Lanes
             lanes.send(record)
     if life.loaded is not None:
         lanes.send(wire.notification("COMPLETED"), after=lanes.sent)
+    run = life.rereading
     for one, flushed in passes(dice, wire, life, exactly_once=exactly_once):
         for sent in one:
             lanes.send(sent.record, after=lanes.sent if exactly_once and not sent.is_row else 0)
             if sent.is_end and sent.commit < flushed:
                 lanes.flushes.append((lanes.sent, wire.offset(life.commits[sent.commit])))
+    for kind, details in [] if run is None else run.notes():
+        lanes.send(wire.notification(kind, "" if run is None else run.name, **details), after=lanes.sent)
     return lanes

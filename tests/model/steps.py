@@ -18,12 +18,16 @@ RowKey = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one row change did to the rows of one order. `counted`: the change is accounted for here and nowhere else."""
+    """What one row change did to the rows of one order. `counted`: the change is accounted for here and nowhere else.
+
+    `inserted`: the row was not there before, under this key.
+    """
 
     table: str
     row_key: RowKey
     after: Row | None
     counted: bool = True
+    inserted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,26 @@ class Plan:
     that no step accounts for.
     """
 
-    def __init__(self, keys: Keys, loaded: Iterable[tuple[str, Row]], *, alone: bool) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        loaded: Iterable[tuple[str, Row]],
+        unseen: Iterable[tuple[str, Row]] = (),
+        *,
+        alone: bool,
+    ) -> None:
+        """`loaded` are the rows that an initial snapshot showed, `unseen` those that were there before the feed began."""
         self.steps: dict[str, list[Step]] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         self._keys = keys
         self._alone = alone
         self._number = 0
         self._rows: dict[tuple[str, RowKey], str] = {}
+        self.unseen: dict[str, list[Effect]] = {}
+        for table, row in unseen:
+            effect = Effect(table, self._row_key(table, row), row)
+            self.unseen.setdefault(key_of(table, row), []).append(effect)
+            self._keep(key_of(table, row), effect)
         shown: dict[str, list[Effect]] = {}
         for table, row in loaded:
             effect = Effect(table, self._row_key(table, row), row)
@@ -133,7 +150,7 @@ class Plan:
         if old is not None and old != new:
             yield old[0], Effect(table, old[1], None, counted=new is None or new[1] != old[1])
         if new is not None:
-            yield new[0], Effect(table, new[1], after)
+            yield new[0], Effect(table, new[1], after, inserted=old != new)
 
     def _keep(self, key: str, effect: Effect) -> None:
         if effect.after is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from pipeline import control
 from pipeline.control import Command
 from pipeline.feed import Feed
@@ -16,7 +18,8 @@ from tests.model.judge import judge
 from tests.model.legacy import BASE_TIME, BIG, TABLES, Commit, Logged
 from tests.model.meaning import FIXED, KNOWN
 from tests.model.oracle import Oracle
-from tests.model.wire import Postgres
+from tests.model.source import Shown
+from tests.model.wire import Postgres, Rereading, RereadRow
 
 FEED = Feed(
     topic=product.FEED,
@@ -55,14 +58,21 @@ def sent(one: Commit) -> list[Outgoing]:
 
 
 def assert_as_the_oracle_says(
-    commits: Sequence[Commit], *slices: Sequence[Outgoing], release: Sequence[str] = ()
-) -> None:
+    commits: Sequence[Commit],
+    *slices: Sequence[Outgoing],
+    release: Sequence[str] = (),
+    unseen: Shown | None = None,
+    rereading: Rereading | None = None,
+) -> WatchedState:
     """Let the feed arrive in these slices, a turn after each; then release keys under the corrected mapping."""
     log, store = MemoryLog(), WatchedState()
     product.create_topics(log, 1)
     store.codes = KNOWN
     worker = product.worker(log, store, FEED, "postgresql", fixed=False, batch_size=10)
-    for records in slices or [[record for one in commits for record in sent(one)]]:
+    whole = [one.record for one in Postgres(1).one_pass(commits, 0, rereading=rereading)]
+    if rereading is not None:
+        whole += [Postgres(1).notification(kind, rereading.name, **details) for kind, details in rereading.notes()]
+    for records in slices or [whole]:
         log.append(records)
         worker.turn()
     if release:
@@ -72,9 +82,11 @@ def assert_as_the_oracle_says(
             command = Command(action="release", translator="order", key=key, partition=0)
             store.commands[control.send(log, command, 0)] = ("release", key)
         worker.turn()
-    oracle = Oracle([one.transaction for one in commits], TABLES, alone=True)
+    reread = [] if rereading is None else [(row.at, row.table, row.row) for row in rereading.rows]
+    oracle = Oracle([one.transaction for one in commits], TABLES, unseen=unseen or (), reread=reread, alone=True)
     oracle.replay(store.moments)
     judge(log, store, oracle, once=True)
+    return store
 
 
 def test_an_end_does_not_close_a_later_transaction_whose_rows_stand_first_in_the_log() -> None:
@@ -104,3 +116,98 @@ def test_a_renumbered_order_keeps_the_big_values_of_steps_that_wait() -> None:
     noted, moved = order(1, "X", BIG + "!"), order(2, "N", BIG + "!")
     steps = [("orders", None, order(1, note=BIG))], [("orders", order(1, note=BIG), noted)], [("orders", noted, moved)]
     assert_as_the_oracle_says(history(*steps), release=["A/1"])
+
+
+def test_what_a_change_does_not_send_is_filled_from_an_older_row_that_a_snapshot_shows() -> None:
+    """The row itself is out of date; but the big value in it is not, since the change did not send it."""
+    old, new = order(1, note=BIG), order(1, "S", BIG)
+    shown = Rereading("incremental", (RereadRow(1, 0, 995, "orders", old),))
+    store = assert_as_the_oracle_says(history([("orders", old, new)]), unseen=[("orders", old)], rereading=shown)
+    assert store.load(["A/1"])["A/1"].published
+
+
+def test_rows_that_a_connector_sends_again_count_once() -> None:
+    row = RereadRow(1, 1, 701_900, "orders", order(1))
+    commits = history([("orders", None, order(1))])
+    store = assert_as_the_oracle_says(commits, rereading=Rereading("incremental", (row, row)))
+    assert store.counts()["orders", "loaded"] == store.counts()["orders", "repeat"] == 1
+
+
+def test_an_order_that_is_deleted_and_inserted_again_says_nothing_of_what_was_not_known_of_it() -> None:
+    """Its lines may have been others before, and were never seen."""
+    old = order(1, note="n")
+    anew = [("orders", order(1, "S", "n"), None), ("orders", None, old), ("order_line", None, line(1))]
+    unseen: Shown = [("orders", old), ("order_line", {**line(1), "ln": 2})]
+    assert_as_the_oracle_says(history([("orders", old, order(1, "S", "n"))], anew), unseen=unseen)
+
+
+def test_an_order_of_which_a_snapshot_shows_nothing_new_is_known_all_the_same() -> None:
+    """A change of it was seen behind the snapshot's window, and it has no other rows."""
+    old, new = order(1), order(1, "S")
+    shown = Rereading("incremental", (RereadRow(1, 0, 995, "orders", old),))
+    store = assert_as_the_oracle_says(history([("orders", old, new)]), unseen=[("orders", old)], rereading=shown)
+    assert not store.load(["A/1"])["A/1"].partial
+
+
+def test_a_truncate_is_news_and_ends_the_loading_of_its_partition() -> None:
+    log, store = MemoryLog(), WatchedState()
+    product.create_topics(log, 1)
+    wire, store.codes, store.begins_live = Postgres(1), KNOWN, False
+    shown: Shown = [("orders", order(1)), ("order_line", line(1))]
+    emptied = commit(701, 960, ("order_line", None, None))
+    log.append([*wire.snapshot(shown, 950), *sent(emptied)])
+    feed = msgspec.structs.replace(FEED, begins="snapshot")
+    product.worker(log, store, feed, "postgresql", fixed=False, batch_size=10).turn()
+    oracle = Oracle([emptied.transaction], TABLES, shown, alone=True)
+    oracle.replay(store.moments)
+    judge(log, store, oracle, once=True)
+
+
+def test_an_end_is_read_again_as_long_as_rows_of_a_snapshot_hold_the_offset() -> None:
+    log, store = MemoryLog(), WatchedState()
+    product.create_topics(log, 1)
+    store.codes = KNOWN
+    placed = commit(701, 960, ("orders", None, order(1)))
+    later = Rereading("blocking", (RereadRow(0, 1, placed.lsn, "orders", order(1)),))
+    log.append([one.record for one in Postgres(1).one_pass([placed], 0, rereading=later)])
+    for _ in range(2):
+        worker = product.worker(log, store, FEED, "postgresql", fixed=False, batch_size=10)
+        worker.turn()
+        assert worker.in_flight.total() == 1  # the row of the snapshot
+
+
+def test_a_worker_that_takes_over_still_knows_that_the_snapshot_is_complete() -> None:
+    """Where COMPLETED may be readable before the rows, it counts once the connector has written down a position."""
+    log, store = MemoryLog(), WatchedState()
+    product.create_topics(log, 1)
+    wire, store.codes, store.begins_live = Postgres(1), KNOWN, False
+    feed = msgspec.structs.replace(FEED, begins="snapshot", exactly_once=False)
+    shown: Shown = [("orders", order(1))]
+    log.append([*wire.snapshot(shown, 950), wire.notification("COMPLETED")])
+    said: list[int | None] = [None, 960]
+    for _ in range(2):
+        product.worker(log, store, feed, "postgresql", fixed=False, batch_size=10, passed=lambda: said[0]).turn()
+        said.pop(0)
+    oracle = Oracle([], TABLES, shown, alone=True)
+    oracle.replay(store.moments)
+    judge(log, store, oracle, once=True)
+
+
+def test_a_repeat_that_does_not_say_what_came_before_it_closes_nothing_else() -> None:
+    """The connector died in its first transaction and again, so that each pass is without the commit before."""
+    log, store = MemoryLog(), WatchedState()
+    product.create_topics(log, 1)
+    store.codes = KNOWN
+    first = commit(701, None, ("orders", None, order(1)))
+    second = commit(702, first.lsn, ("orders", None, order(2)), ("order_line", None, line(2)))
+    (_, row, end), (_, root, child, last) = sent(first), sent(second)
+    passed: list[int] = []
+    feed = msgspec.structs.replace(FEED, exactly_once=False)
+    for records, position in (([row, root], 0), ([row, end], first.lsn), ([child, last], second.lsn)):
+        log.append(records)
+        passed.append(position)
+        worker = product.worker(log, store, feed, "postgresql", fixed=False, batch_size=10, passed=lambda: passed[-1])
+        worker.turn()
+    oracle = Oracle([first.transaction, second.transaction], TABLES, alone=True)
+    oracle.replay(store.moments)
+    judge(log, store, oracle, once=True)

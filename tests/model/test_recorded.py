@@ -28,8 +28,5 @@ def test_a_recorded_feed_with_its_journal(seed: int, proof: Proof, tmp_path: Pat
 
     told = list(journal.read((tmp_path / "journal.jsonl").read_text().splitlines()))
     records = read_recording(tmp_path / "feed.jsonl.gz", "text")
-    dice = Dice(drawn.randbytes(400))
-    schedule = play_recorded(
-        records, told, wire, proof, dice, loaded=lived.loaded, cut=lived.cut, closers=lived.closers
-    )
+    schedule = play_recorded(records, told, wire, proof, Dice(drawn.randbytes(400)), shown=lived)
     assert len(schedule.store.moments) >= len(told) > 0

@@ -24,7 +24,7 @@ class Sent:
     """One record, and the number of the commit that it speaks of: a row change, its BEGIN or its END."""
 
     commit: int
-    what: Literal["row", "BEGIN", "END"]
+    what: Literal["row", "BEGIN", "END", "reread"]
     record: Outgoing
 
     @property
@@ -36,6 +36,36 @@ class Sent:
     def is_end(self) -> bool:
         """Whether the connector has told all of the transaction."""
         return self.what == "END"
+
+
+@dataclass(frozen=True, slots=True)
+class RereadRow:
+    """A row that a snapshot shows as it is after so many commits (`at`, position `lsn`), sent after `emitted` of them."""
+
+    emitted: int
+    at: int
+    lsn: int
+    table: str
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Rereading:
+    """A snapshot of a source that is streamed already."""
+
+    kind: Literal["incremental", "blocking"]
+    rows: tuple[RereadRow, ...]
+
+    @property
+    def name(self) -> str:
+        """What the connector calls it."""
+        return "Incremental Snapshot" if self.kind == "incremental" else "Initial Snapshot"
+
+    def notes(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """What the connector says of it in the end."""
+        for table in TABLES:
+            yield "TABLE_SCAN_COMPLETED", {"scanned_collection": f"public.{table}", "status": "SUCCEEDED"}
+        yield "COMPLETED", {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +89,8 @@ class Wire:
     """A connector that routes the rows of an order to one of `partitions`."""
 
     connector = ""
+    rereads = False
+    """Whether it is known how it tells a snapshot of a source that is streamed."""
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
@@ -68,7 +100,13 @@ class Wire:
         return (ord(row["br"][0]) + int(row["no"])) % self.partitions if row else 0
 
     def one_pass(
-        self, commits: Sequence[Commit], begin: int, skipped: int = 0, *, blind: bool = False
+        self,
+        commits: Sequence[Commit],
+        begin: int,
+        skipped: int = 0,
+        *,
+        blind: bool = False,
+        rereading: Rereading | None = None,
     ) -> Iterator[Sent]:
         """What a connector sends that starts at a commit, `skipped` rows into it.
 
@@ -80,12 +118,23 @@ class Wire:
                 skipped if number == begin else 0 :
             ]
             before = None if blind and number == begin else commit.before
+            if not (skipped and number == begin):
+                yield from self._reread(rereading, number)
             if extra := self.aside(commit):
                 yield Sent(number, "BEGIN", extra)
             yield Sent(number, "BEGIN", self.marker(commit, "BEGIN", None))
             for total, half in enumerate(rows, 1):
                 yield Sent(number, "row", self._change(commit, half, total, before))
             yield Sent(number, "END", self.marker(commit, "END", len(rows)))
+        yield from self._reread(rereading, len(commits))
+
+    def _reread(self, rereading: Rereading | None, number: int) -> Iterator[Sent]:
+        """The rows of a snapshot that are sent after so many commits."""
+        rows = [] if rereading is None else [row for row in rereading.rows if row.emitted == number]
+        for row in rows:
+            mark = "incremental" if rereading is not None and rereading.kind == "incremental" else "true"
+            source = {**self.source(row.table, BASE_TIME, mark), **self.reread_place(mark, row.lsn)}
+            yield Sent(number, "reread", self._shown(row.table, row.row, source))
 
     def sent(self, row: Row) -> Row:
         """A row as JSON holds it, decimals as text."""
@@ -143,16 +192,16 @@ class Wire:
         found = []
         for (table, row), mark in zip(rows, marks, strict=False):
             source = {**self.source(table, BASE_TIME, mark), **self.snapshot_place(lsn)}
-            value = {
-                "before": None,
-                "after": self.sent(row),
-                "source": source,
-                "transaction": None,
-                "op": "r",
-                "ts_ms": 1,
-            }
-            found.append(self._record(FEED, self.partition(row), BASE_TIME, self.key_row(table, row), value))
+            found.append(self._shown(table, row, source))
         return found
+
+    def _shown(self, table: str, row: Row, source: dict[str, Any]) -> Outgoing:
+        value = {"before": None, "after": self.sent(row), "source": source, "transaction": None, "op": "r", "ts_ms": 1}
+        return self._record(FEED, self.partition(row), BASE_TIME, self.key_row(table, row), value)
+
+    def reread_place(self, mark: str, lsn: int) -> dict[str, Any]:
+        """Where a row was read again."""
+        return self.snapshot_place(lsn)
 
     def notification(self, kind: str, what: str = "Initial Snapshot", **details: str) -> Outgoing:
         """What the connector says of itself."""
@@ -213,6 +262,7 @@ class Postgres(Wire):
     """Debezium's PostgreSQL connector. `orders` has REPLICA IDENTITY DEFAULT: old values are not sent, or made up."""
 
     connector = "postgresql"
+    rereads = True
 
     def image(self, half: Half, row: Row | None) -> Row | None:
         """Only keys of an old row are real; a big value that was not changed is not sent again."""
@@ -237,6 +287,12 @@ class Postgres(Wire):
     def snapshot_place(self, lsn: int) -> dict[str, Any]:
         """See `Wire`."""
         return {"txId": 699, "lsn": lsn, "sequence": json.dumps([None, str(lsn)])}
+
+    def reread_place(self, mark: str, lsn: int) -> dict[str, Any]:
+        """An incremental snapshot's rows say the window in which they were read, and nothing else."""
+        if mark != "incremental":
+            return self.snapshot_place(lsn)
+        return {"txId": None, "lsn": None, "sequence": json.dumps([str(lsn), str(lsn)])}
 
     def identity(self, commit: Commit, half: Half) -> str:
         """Another one on every record."""
