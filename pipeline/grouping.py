@@ -146,7 +146,8 @@ class Reread:
 
     Rows of an incremental snapshot are as new as what stood before them, so they come behind the transactions that were
     open then (`behind`). Those of a blocking one speak of a position (`until`), which the stream has to pass first.
-    `touched` has the feed offset of the last change of each row meanwhile: a row that was changed behind it is old.
+    `touched` has the feed offset of the last change of each row that was over by then: a row that was changed behind it is
+    old.
     """
 
     first_offset: int
@@ -154,7 +155,7 @@ class Reread:
     held: Held
     behind: frozenset[str]
     until: int | None
-    touched: dict[Row, int]
+    touched: Mapping[Row, int] = field(default_factory=dict)
     rows: Counter[str] = field(default_factory=Counter)
 
     def is_old(self, change: Change) -> bool:
@@ -172,7 +173,8 @@ class Grouping:
         self._highest = -1
         self._newest: datetime | None = None
         self._reread: list[Reread] = []
-        self._touched: dict[Row, int] = {}
+        self._touched: dict[Row, dict[str, int]] = {}
+        self._passed = -1
         self.told: set[tuple[str, Drift]] = set()
         """How the columns of tables were seen to differ from what is declared, and told."""
         self.over: deque[Transaction | Reread] = deque()
@@ -192,6 +194,7 @@ class Grouping:
         the feed's END is never readable before its rows.
         """
         self._prove([t for t in self._open.values() if t.id in ended], "end")
+        self.release()
 
     def close_passed(self, passed: int, ends: Mapping[str, int]) -> None:
         """The connector's committed offset is `passed`, and the partition was read to the watermark asked for after that.
@@ -211,7 +214,8 @@ class Grouping:
     def add(self, placed: Placed, offset: int, arrived: int) -> bool:
         """Put a streamed change into its transaction; false if an earlier pass already brought it."""
         if self._reread:
-            self._touched[placed.change.table, placed.change.row_key] = offset
+            row = (placed.change.table, placed.change.row_key)
+            self._touched.setdefault(row, {})[placed.change.transaction or ""] = offset
         return self._of(placed.change, offset, arrived).add(placed)
 
     def add_truncate(self, truncate: Truncate, offset: int, arrived: int) -> bool:
@@ -231,21 +235,35 @@ class Grouping:
         until = None if incremental else read_at(change.position)
         last = self._reread[-1] if self._reread else None
         if last is None or (last.behind, last.until) != (behind, until):
-            last = Reread(change.at.offset, arrived, Held(self._bound), behind, until, self._touched)
+            last = Reread(change.at.offset, arrived, Held(self._bound), behind, until)
             self._reread.append(last)
         last.held.add((change.table, change.row_key, change.at.offset), placed)
         last.rows[change.table] += 1
 
     def release(self, passed: int | None = None) -> None:
         """Snapshot rows whose turn has come; `passed` is a commit position that the stream has reached."""
+        self._passed = max(self._passed, -1 if passed is None else passed)
         while self._reread:
             first = self._reread[0]
             if first.until is None and first.behind & self._open.keys():
                 return
-            if first.until is not None and (passed is None or passed < first.until):
+            if first.until is not None and (self._passed < first.until or self._is_open_before(first.until)):
                 return
+            first.touched = self._touched_and_over()
             self.over.append(self._reread.pop(0))
         self._touched = {}
+
+    def _is_open_before(self, position: int) -> bool:
+        """Whether a transaction is open that may have been committed before this position."""
+        return any(t.committed_after is None or t.committed_after < position for t in self._open.values())
+
+    def _touched_and_over(self) -> dict[Row, int]:
+        """The rows that were changed meanwhile: what is still open comes behind what is released now."""
+        over = {
+            row: [offset for name, offset in touched.items() if name not in self._open]
+            for row, touched in self._touched.items()
+        }
+        return {row: max(offsets) for row, offsets in over.items() if offsets}
 
     def settled(self) -> None:
         """All steps of the first transaction that is over were made."""

@@ -68,7 +68,8 @@ def assert_as_the_oracle_says(
     log, store = MemoryLog(), WatchedState()
     product.create_topics(log, 1)
     store.codes = KNOWN
-    worker = product.worker(log, store, FEED, "postgresql", fixed=False, batch_size=10)
+    size = 10 if rereading is None else 1
+    worker = product.worker(log, store, FEED, "postgresql", fixed=False, batch_size=size)
     whole = [one.record for one in Postgres(1).one_pass(commits, 0, rereading=rereading)]
     if rereading is not None:
         whole += [Postgres(1).notification(kind, rereading.name, **details) for kind, details in rereading.notes()]
@@ -209,5 +210,23 @@ def test_a_repeat_that_does_not_say_what_came_before_it_closes_nothing_else() ->
         worker = product.worker(log, store, feed, "postgresql", fixed=False, batch_size=10, passed=lambda: passed[-1])
         worker.turn()
     oracle = Oracle([first.transaction, second.transaction], TABLES, alone=True)
+    oracle.replay(store.moments)
+    judge(log, store, oracle, once=True)
+
+
+def test_a_row_that_speaks_of_a_later_place_waits_for_what_may_have_been_committed_before() -> None:
+    """The connector has passed that place, but a transaction is open that does not say what came before it."""
+    log, store = MemoryLog(), WatchedState()
+    product.create_topics(log, 1)
+    store.codes = KNOWN
+    placed = commit(701, None, ("orders", None, order(1)))
+    shown = Rereading("blocking", (RereadRow(0, 1, placed.lsn, "orders", order(1)),))
+    *before, end = [one.record for one in Postgres(1).one_pass([placed], 0, rereading=shown)]
+    notes = [Postgres(1).notification(kind, shown.name, **details) for kind, details in shown.notes()]
+    feed = msgspec.structs.replace(FEED, exactly_once=False)
+    for records in ([*before, *notes], [end]):
+        log.append(records)
+        product.worker(log, store, feed, "postgresql", fixed=False, batch_size=1, passed=lambda: placed.lsn).turn()
+    oracle = Oracle([placed.transaction], TABLES, reread=[(1, "orders", order(1))], alone=True)
     oracle.replay(store.moments)
     judge(log, store, oracle, once=True)
