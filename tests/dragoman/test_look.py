@@ -93,10 +93,10 @@ class TestEvents:
             programs.connection.execute("UPDATE clmhdr SET los_dsc = ?, clm_sts = 'RG'", (poison,))
             programs.connection.execute("COMMIT")
         succeeds("run", cwd=insurer)
-        told = succeeds("events", "claim", "--state", "--limit", "1", cwd=insurer).out
+        told = succeeds("events", "claim", "--state", "--limit", "1", "--unmasked", cwd=insurer).out
         assert "[bold]red[/bold]" in told
         assert not {"\x1b", "\u202e", "\x07"} & set(told)
-        (data,) = succeeds("events", "claim", "--state", "--limit", "1", "--json", cwd=insurer).lines
+        (data,) = succeeds("events", "claim", "--state", "--limit", "1", "--json", "--unmasked", cwd=insurer).lines
         assert data["data"]["description"] == poison
 
 
