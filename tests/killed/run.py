@@ -17,6 +17,7 @@ from tests.model.journal import Row, RowChange, Transaction
 from tests.model.legacy import TABLES
 
 PATIENCE = 120
+"""Seconds without any progress that are too many."""
 _APART = ("read", "repeat", "late")
 LARGE, PROGRAMS, PAUSE = 3000, 4, 0.06
 MORE = 5
@@ -74,7 +75,7 @@ class Live:
         assert sorted_rows(self._witness.rows.shown) == sorted_rows(self._connector.legacy.rows())
         wanted = sum(halves(change) for one in self.run.journal for change in one.changes)
         wanted += sum(map(len, self.run.loaded.values()))
-        _until(lambda: worker.turn() == 0 and not worker.in_flight and self._outcomes() >= wanted)
+        _until(lambda: worker.turn() == 0 and not worker.in_flight and self._outcomes() >= wanted, self._outcomes)
         self.run.records = list(everything(self._connector.log, self._connector.topics))
         return self.run
 
@@ -108,10 +109,13 @@ def sorted_rows(tables: Mapping[str, Sequence[Row]]) -> dict[str, list[str]]:
     return {table: sorted(map(repr, rows)) for table, rows in tables.items()}
 
 
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+def _until(holds: Callable[[], bool], progress: Callable[[], int] = lambda: 0) -> None:
+    """Wait until something holds, as long as there is progress."""
+    last, deadline = progress(), time.monotonic() + PATIENCE
     while not holds():
-        assert time.monotonic() < deadline
+        if progress() != last:
+            last, deadline = progress(), time.monotonic() + PATIENCE
+        assert time.monotonic() < deadline, f"{last} and no more for {PATIENCE} s"
         time.sleep(0.1)
 
 
