@@ -51,6 +51,7 @@ class Product:
         self.store.codes = KNOWN
         self._passed = passed
         self._feed = feed or names.feed
+        self.store.begins_live = self._feed.begins == "empty"
         identity = "default" if names.connector == "postgresql" else "full"
         text = SCHEMA.format(connector=names.connector, namespace=names.namespace, identity=identity)
         self._schema = read_schema(text, "schema.yaml")
