@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from pipeline.engine.embedded import Turning
-from pipeline.engine.kafka import GroupRunner, Membership
+from pipeline.engine.kafka import Membership
+
+
+class Turner(Turning, Protocol):
+    """A translator at work: turned here, or by a process of its own."""
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether it is known what there is for it to do."""
 
 
 class Lead:
@@ -38,7 +47,7 @@ class Lead:
 class GroupEngine:
     """One turn of everything, in the direction of the data. The readers turn where this process leads."""
 
-    def __init__(self, runners: Sequence[GroupRunner], readers: Sequence[Turning], lead: Lead) -> None:
+    def __init__(self, runners: Sequence[Turner], readers: Sequence[Turning], lead: Lead) -> None:
         self._runners = runners
         self._readers = readers
         self._lead = lead

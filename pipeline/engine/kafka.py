@@ -16,8 +16,8 @@ from pipeline.feed import group_of
 from pipeline.life import FeedMissing
 from pipeline.log.kafka.errors import MembershipLost
 from pipeline.log.kafka.groups import note_of
+from pipeline.log.kafka.hand_over import Assignment, Member
 from pipeline.log.kafka.log import KafkaLog
-from pipeline.log.kafka.member import Assignment, GroupMember
 from pipeline.log.port import Log, TopicPartition
 from pipeline.worker import TranslatorWorker
 
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Membership(Protocol):
-    """What the runner asks of its membership; see `GroupMember`."""
+    """What the runner asks of its membership; see `Member`."""
 
     @property
     def must_let_go(self) -> bool:
@@ -65,8 +65,8 @@ class GroupRunner:
 
     @property
     def has_joined(self) -> bool:
-        """Whether the group has given it its partitions, were it none."""
-        return self._generation >= 0
+        """Whether the group has given it its partitions, were it none, and wants none of them back."""
+        return self._generation >= 0 and not self._resting
 
     def turn(self) -> int:
         """Hand over what is to be handed over, then do what there is to do; the number of records read.
@@ -126,7 +126,7 @@ class GroupRunner:
 class MemberOffsets:
     """The offsets of a group, committed by one of its members."""
 
-    def __init__(self, log: KafkaLog, member: GroupMember, feed: str) -> None:
+    def __init__(self, log: KafkaLog, member: Member, feed: str) -> None:
         self._log = log
         self._member = member
         self._feed = feed

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from pipeline.log.port import FencedWriter, Log, Outgoing, Page, TopicPartition, TopicSpec
+from pipeline.log.port import FencedWriter, Log, OffsetBeyondEnd, Outgoing, Page, TopicPartition, TopicSpec
 
 # Seconds after which a partition that had nothing to commit says again how far the marks were acted upon.
 _REFRESH = 5.0
@@ -55,10 +55,15 @@ class MemberLog:
         self._refreshed = clock()
 
     def hold(self, partitions: Iterable[int]) -> None:
-        """These are about to be taken over: their marks are read again from where the last of them stood."""
+        """These are about to be taken over: their marks are read again from where the last of them stood.
+
+        `log.offset-beyond-end` for a place that the feed never had: it was made anew, and would be waited for in vain.
+        """
         standing = self._offsets.standing()
         for partition in partitions:
             found = standing.get(partition)
+            if found is not None and found.offset > (end := self._log.end(self._feed, partition)):
+                raise OffsetBeyondEnd(offset=found.offset, topic=self._feed, partition=partition, end=end)
             self._held[partition] = 0 if found is None else found.offset
             self._noted[partition] = {} if found is None else found.beside
         places = {place for noted in self._noted.values() for place in noted}

@@ -193,3 +193,13 @@ class OffsetExpired(LogError):
 
     code = "log.offset-expired"
     hint = "What was between is lost to this reader. Reload from the source; the position is never moved by itself."
+
+
+class OffsetBeyondEnd(LogError):
+    """Offset {offset} of {topic} {partition} was committed, and the partition ends at {end}."""
+
+    code = "log.offset-beyond-end"
+    hint = (
+        "The topic was made anew, or its brokers have lost records that they had acknowledged. Find out which, then begin a "
+        "new source epoch with a snapshot, or read all again with `dragoman run --from-start`. It is never moved by itself."
+    )

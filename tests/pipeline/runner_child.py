@@ -1,4 +1,4 @@
-"""A worker in its group, as a process: `python -m tests.pipeline.runner_child BROKER NAME FOLDER [failpoint:n[:stop]]`.
+"""A worker in its group, as a process: `python -m tests.pipeline.runner_child ENGINE BROKER NAME FOLDER [failpoint:n[:stop]]`.
 
 It says `joined` and what it holds after each hand-over, and goes on until SIGTERM. What it keeps is in FOLDER, its own.
 """
@@ -10,11 +10,13 @@ import signal
 import sys
 import threading
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline import failpoint
-from pipeline.engine.kafka import join
+from pipeline.engine import kafka
+from pipeline.engine.faust import runner as faust
 from pipeline.log.kafka.log import KafkaLog
 from pipeline.log.port import Log
 from pipeline.state.rocks import RocksState
@@ -37,7 +39,7 @@ def translator_of(name: str) -> Orders:
     return found
 
 
-def run(log: KafkaLog, name: str, folder: Path) -> None:
+def run(engine: str, log: KafkaLog, name: str, folder: Path) -> None:
     ended, wake = threading.Event(), threading.Event()
 
     def end(*_: object) -> None:
@@ -57,6 +59,7 @@ def run(log: KafkaLog, name: str, folder: Path) -> None:
             **topics_of(name),
         )
 
+    join = partial(faust.join, folder=folder / "faust") if engine == "faust" else kafka.join
     runner = join(log, name, f"{name}.order", made, wake=wake.set, stop=ended.is_set)
     with closing(runner):
         held: frozenset[int] | None = None
@@ -93,12 +96,12 @@ def arm(text: str) -> None:
 
 
 if __name__ == "__main__":
-    at, named, own = sys.argv[1:4]
-    if len(sys.argv) > 4:
-        arm(sys.argv[4])
+    with_engine, at, named, own = sys.argv[1:5]
+    if len(sys.argv) > 5:
+        arm(sys.argv[5])
     try:
         with closing(KafkaLog(at, patience=30)) as opened:
-            run(opened, named, Path(own))
+            run(with_engine, opened, named, Path(own))
     except DragomanError as error:
         print(error.code, flush=True)
         os._exit(3)

@@ -12,7 +12,7 @@ from pipeline.engine.kafka import GroupRunner
 from pipeline.engine.membership import MemberLog
 from pipeline.log.kafka.errors import MembershipLost
 from pipeline.log.kafka.groups import Standing
-from pipeline.log.kafka.member import Assignment
+from pipeline.log.kafka.hand_over import Assignment
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Log, Outgoing, TopicPartition
 from pipeline.state.memory import MemoryState

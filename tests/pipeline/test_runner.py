@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ BOUNDED = 10
 class Workers:
     """The processes of one translator, over topics of its own."""
 
-    def __init__(self, at: str, name: str, folder: Path) -> None:
-        self.at, self.name, self.folder = at, name, folder
+    def __init__(self, engine: str, at: str, name: str, folder: Path) -> None:
+        self.engine, self.at, self.name, self.folder = engine, at, name, folder
         self.log = KafkaLog(at)
         self.running: list[subprocess.Popen[str]] = []
         self.topics = topics_of(name)
@@ -46,7 +46,16 @@ class Workers:
     def start(self, *failpoint: str) -> subprocess.Popen[str]:
         own = self.folder / f"worker-{len(list(self.folder.iterdir()))}"
         own.mkdir()
-        command = [sys.executable, "-m", "tests.pipeline.runner_child", self.at, self.name, str(own), *failpoint]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.pipeline.runner_child",
+            self.engine,
+            self.at,
+            self.name,
+            str(own),
+            *failpoint,
+        ]
         with (own / "out").open("w") as out:
             made = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, text=True)
         made.said = lambda: (own / "out").read_text().splitlines()  # type: ignore[attr-defined]
@@ -104,17 +113,18 @@ def end(process: subprocess.Popen[str]) -> float:
     return time.monotonic() - begun
 
 
-@contextmanager
-def workers_of(at: str, name: str, folder: Path) -> Iterator[Workers]:
-    folder.mkdir()
-    with closing(Workers(at, name, folder)) as made:
-        yield made
+@pytest.fixture
+def engine() -> str:
+    """What keeps the membership; a test's own parameter stands before it."""
+    return "aiokafka"
 
 
 @pytest.fixture
-def workers(kafka: Server, unused_name: str, tmp_path: Path) -> Iterator[Workers]:
+def workers(engine: str, kafka: Server, unused_name: str, tmp_path: Path) -> Iterator[Workers]:
     """No worker yet; topics of its own."""
-    with workers_of(kafka.at, unused_name, tmp_path / "workers") as made:
+    folder = tmp_path / "workers"
+    folder.mkdir()
+    with closing(Workers(engine, kafka.at, unused_name, folder)) as made:
         yield made
 
 
@@ -158,6 +168,7 @@ def played(world: World, parts: int) -> list[list[Outgoing]]:
     return [records[start : start + size] for start in range(0, len(records), size)]
 
 
+@pytest.mark.parametrize("engine", ["aiokafka", "faust"])
 def test_workers_that_join_and_are_ended_repeat_nothing(workers: Workers) -> None:
     world = World(11)
     world.run(400)
@@ -180,13 +191,14 @@ def test_workers_that_join_and_are_ended_repeat_nothing(workers: Workers) -> Non
 
 
 @pytest.mark.parametrize(
-    "failpoint",
+    ("engine", "failpoint"),
     [
-        "batch.middle:5",
-        "publish.after-events:3",
-        "publish.after-state-stream:3",
-        "state.after-commit:3",
-        "offsets.after-commit:2",
+        ("aiokafka", "batch.middle:5"),
+        ("aiokafka", "publish.after-events:3"),
+        ("aiokafka", "publish.after-state-stream:3"),
+        ("aiokafka", "state.after-commit:3"),
+        ("aiokafka", "offsets.after-commit:2"),
+        ("faust", "publish.after-events:3"),
     ],
 )
 def test_after_a_kill_another_goes_on_and_nothing_is_missing_and_nothing_new(workers: Workers, failpoint: str) -> None:
@@ -204,7 +216,14 @@ def test_after_a_kill_another_goes_on_and_nothing_is_missing_and_nothing_new(wor
     end(other)
 
 
-@pytest.mark.parametrize("failpoint", ["batch.middle:5:stop", "publish.after-events:3:stop"])
+@pytest.mark.parametrize(
+    ("engine", "failpoint"),
+    [
+        ("aiokafka", "batch.middle:5:stop"),
+        ("aiokafka", "publish.after-events:3:stop"),
+        ("faust", "batch.middle:5:stop"),
+    ],
+)
 def test_who_was_stopped_and_is_woken_is_fenced_and_nothing_old_wins(workers: Workers, failpoint: str) -> None:
     world = World(23)
     world.run(300)

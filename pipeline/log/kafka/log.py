@@ -95,6 +95,11 @@ class KafkaLog:
         self._check_open()
         return self._loop.call(groups.members(self._connection, group))
 
+    @property
+    def connection(self) -> Connection:
+        """Which cluster it is and for how long its calls wait, for members that are made elsewhere."""
+        return self._connection
+
     def join(self, group: str, topic: str, changed: Callable[[], None]) -> GroupMember:
         """Become a member of a group over the partitions of a topic. It has to be closed before the log is."""
         self._spec(topic)
