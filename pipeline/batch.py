@@ -188,12 +188,13 @@ class Batch:
     def renumber(self, facts: StepFacts, stored: Stored, after: Stored, link: Link, news: Sequence[Change]) -> Outcome:
         """A key that was renumbered is told by its tombstone, the new one by its state; events need the rows before."""
         facts = msgspec.structs.replace(facts, renumbered_from=link.renumbered_from, renumbered_to=link.renumbered_to)
-        if link.old is not None and link.renumbered_from not in self._waiting:
+        if link.old is not None:
             translation = translate(self.translator, link.old, after.rows, transaction_facts(news))
             translation = msgspec.structs.replace(translation, changed=True, ignored=None)
         else:
             state = self.translator.state(after.rows)
-            translation = Translation(state=state, changed=state is not None or stored.published)
+            passed_by = link.renumbered_from is not None and link.renumbered_to is not None
+            translation = Translation(state=state, changed=state is not None or stored.published or passed_by)
         self.publish(facts, msgspec.structs.replace(after, partial=False), translation, "live")
         return Translated()
 

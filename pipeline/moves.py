@@ -25,7 +25,10 @@ Kept = Callable[[str], Stored]
 
 
 class Link(NamedTuple):
-    """A renumbering as one of its two keys sees it. `old` are the rows before, under the other key, where they are known."""
+    """A renumbering as one of its two keys sees it. `old` are the rows before, under the other key, where they are known.
+
+    They are none where the number was given to something new at once.
+    """
 
     renumbered_from: str | None
     renumbered_to: str | None
@@ -56,61 +59,87 @@ def place(translator: Translator, change: Change, alone: bool) -> tuple[Placed, 
 
 
 def link_of(translator: Translator, key: str, changes: Iterable[Change]) -> Link | None:
-    """The renumbering that these changes of one key tell by themselves, `None` if they tell none."""
+    """The renumbering that these changes of one key, in order, tell by themselves; `None` if they tell none."""
     came = gone = None
+    made = False
     for change in changes:
-        if change.moved is None or change.table != translator.root:
+        if change.table != translator.root or change.op not in ("c", "d"):
             continue
-        other = translator.key_of(change.table, change.moved)
+        other = None if change.moved is None else translator.key_of(change.table, change.moved)
+        if other == key:
+            continue
         if change.op == "c":
-            came = other
-        elif other != key:
-            gone = other
-    came = None if came == key else came
-    return None if came is None and gone is None else Link(came, gone)
+            came, made = other, other is None
+        elif other is None:
+            came, made = None, False
+        else:
+            gone, made = other, False
+    if came is None and gone is None:
+        return None
+    return Link(came, gone, {} if made and gone is not None else None)
 
 
-def linked(translator: Translator, steps: Mapping[str, list[Change]], kept: Kept, alone: bool) -> list[Work]:
+def linked(
+    translator: Translator, steps: Mapping[str, list[Change]], kept: Kept, waits: Callable[[str], bool], alone: bool
+) -> list[Work]:
     """The steps of a transaction in which keys of rows were changed, each with its renumbering and its values repaired.
 
-    Those that belong together come first, so that they are written together.
+    What a key was is not known where an earlier step of it `waits`. Those that belong together come first, so that they
+    are written together.
     """
     steps = _repaired(translator, steps, kept)
     origins = _origins(translator, steps) if alone else {}
-    # What was made in this transaction and given another key at once is new under that key.
-    origins = {new: old for new, old in origins.items() if kept(old).rows.get(translator.root)}
-    became = {old: new for new, old in origins.items()}
+    became = {old: new for new, old in origins.items() if old is not None}
     works: list[Work] = []
     for key, changes in steps.items():
-        link = link_of(translator, key, changes)
+        link = link_of(translator, key, sorted(changes, key=_order))
         if link is not None and alone:
-            link = _whole(translator, kept, origins.get(key), became.get(key))
+            link = _whole(key, origins, became)
+            if link is not None and link.renumbered_from is not None and not waits(link.renumbered_from):
+                link = link._replace(old=_known(translator, kept(link.renumbered_from)))
         works.append((key, changes, link))
     return sorted(works, key=lambda work: work[2] is None)
 
 
-def _whole(translator: Translator, kept: Kept, origin: str | None, became: str | None) -> Link | None:
-    if origin is None and became is None:
+def _whole(key: str, origins: Mapping[str, str | None], became: Mapping[str, str]) -> Link | None:
+    """Where what stands under this key came from, and where what stood there went."""
+    origin, went = origins.get(key), became.get(key)
+    if origin is None and went is None:
         return None
-    rows = {} if origin is None else kept(origin).rows
-    return Link(origin, became, rows if rows.get(translator.root) else None)
+    return Link(origin, went, {} if origin is None and key in origins else None)
 
 
-def _origins(translator: Translator, steps: Mapping[str, list[Change]]) -> dict[str, str]:
-    """Under which key each renumbered root stood before the transaction; one may be renumbered several times in it."""
-    roots = [(c.position, c.op != "d", key, c) for key, changes in steps.items() for c in changes]
-    where: dict[str, str] = {}
-    leaving: dict[str, str] = {}
-    for _, _, key, change in sorted((r for r in roots if r[3].table == translator.root), key=lambda r: r[:2]):
+def _known(translator: Translator, stored: Stored) -> Rows | None:
+    return stored.rows if stored.rows.get(translator.root) and not stored.partial else None
+
+
+def _origins(translator: Translator, steps: Mapping[str, list[Change]]) -> dict[str, str | None]:
+    """Under which key each root that another key was given to stood before the transaction; `None` if it was made in it.
+
+    One may be renumbered several times. A root that is deleted and inserted again is the same one.
+    """
+    roots = [(key, c) for key, changes in steps.items() for c in changes if c.table == translator.root]
+    where: dict[str, str | None] = {}
+    leaving: dict[str, str | None] = {}
+    deleted: set[str | None] = set()
+    for key, change in sorted(roots, key=lambda root: _order(root[1])):
+        moved = None if change.moved is None else translator.key_of(change.table, change.moved)
         if change.op == "d":
             origin = where.pop(key, key)
-            if change.moved is not None:
-                leaving[translator.key_of(change.table, change.moved)] = origin
-        elif change.op == "c":
-            where.pop(key, None)
-            if change.moved is not None and key in leaving:
-                where[key] = leaving.pop(key)
+            if moved is None:
+                deleted.add(origin)
+            else:
+                leaving[moved] = origin
+        elif change.op == "c" and moved is None:
+            where[key] = key if key in deleted else None
+            deleted.discard(key)
+        elif change.op == "c" and key in leaving:
+            where[key] = leaving.pop(key)
     return {new: old for new, old in where.items() if new != old}
+
+
+def _order(change: Change) -> tuple[int, bool]:
+    return (change.position, change.op != "d")
 
 
 def _repaired(translator: Translator, steps: Mapping[str, list[Change]], kept: Kept) -> dict[str, list[Change]]:
@@ -142,18 +171,17 @@ def _completed(translator: Translator, change: Change, steps: Mapping[str, list[
 
 
 def emptied(
-    translator: Translator, transaction: Transaction, kept: Kept, scan: Iterable[tuple[str, Stored]]
-) -> Iterator[Work]:
-    """The steps of a transaction that emptied tables: every key that has rows of them loses these, at that position."""
+    transaction: Transaction, kept: Kept, scan: Iterable[tuple[str, Stored]]
+) -> Iterator[tuple[str, list[Change]]]:
+    """What a transaction that emptied tables did to each key: all that have rows of them lose these, at that position."""
     own: set[str] = set()
     truncates = list(transaction.truncates.values())
     for key, changes in transaction.held.by_key():
         own.add(key)
-        link = link_of(translator, key, changes) if transaction.renumbers else None
-        yield key, [*changes, *_lost(truncates, kept(key), changes)], link
+        yield key, [*changes, *_lost(truncates, kept(key), changes)]
     for key, _ in scan:
         if key not in own and (changes := _lost(truncates, kept(key), ())):
-            yield key, changes, None
+            yield key, changes
 
 
 def _lost(truncates: Iterable[Truncate], stored: Stored, changes: Iterable[Change]) -> list[Change]:

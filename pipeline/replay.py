@@ -213,8 +213,7 @@ class _Tracer:
         """The step of this key in a transaction. An emptied table took the rows that are known to have been there."""
         stored = Stored(partition=self._kept.partition, rows=self._rows)
         if transaction.truncates:
-            works = emptied(self._translator, transaction, lambda key: stored, [(self._key, stored)])
-            for _, changes, _ in works:
+            for _, changes in emptied(transaction, lambda key: stored, [(self._key, stored)]):
                 self._add(transaction.id, changes, is_over, not self._kept.is_whole)
             return
         for _, changes in transaction.held.by_key():

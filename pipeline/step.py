@@ -133,12 +133,13 @@ class Settling:
         return max(size, 1)
 
     def _begin(self, batch: Batch, waiting: Transaction | Reread) -> Iterator[Work]:
+        steps = waiting.held.by_key()
         if isinstance(waiting, Transaction):
             if waiting.truncates:
-                return emptied(batch.translator, waiting, batch.standing, self._scan())
+                steps = emptied(waiting, batch.standing, self._scan())
             if waiting.renumbers:
-                return iter(linked(batch.translator, dict(waiting.held.by_key()), batch.standing, self._alone))
-        return ((key, changes, None) for key, changes in waiting.held.by_key())
+                return iter(linked(batch.translator, dict(steps), batch.standing, batch.waits, self._alone))
+        return ((key, changes, None) for key, changes in steps)
 
 
 def _some(works: Iterator[Work], limit: int) -> tuple[list[Work], int, bool]:

@@ -27,7 +27,7 @@ Place = tuple[str, tuple[object, ...]]
 EVERYWHERE = frozenset({"rekeyed parts", "renumbered roots"})
 """What may happen beyond plain changes, however many partitions the feed has."""
 
-WHOLE = EVERYWHERE | {"moves", "truncates"}
+WHOLE = EVERYWHERE | {"moves", "truncates", "big values move"}
 """What may happen where the feed has one partition."""
 
 
@@ -62,16 +62,12 @@ class Commit:
 
 @dataclass(slots=True)
 class Session:
-    """One connection: what its transaction did so far. `rows` are those it changed, as it sees them; it holds `tables`.
-
-    `numbers` are those that it took from an order, or gave to one: it does nothing else with them.
-    """
+    """One connection: what its transaction did so far. `rows` are those it changed, as it sees them; it holds `tables`."""
 
     txid: int
     logged: list[Logged] = field(default_factory=list)
     rows: dict[Place, Row | None] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
-    numbers: set[tuple[object, ...]] = field(default_factory=set)
 
 
 class Database:
@@ -149,10 +145,10 @@ class Database:
         deed, order = self.dice.pick(self._deeds), self.dice.pick(ORDERS)
         if self._row(session, "orders", *order) is None and not self.dice.chance(25):
             deed = self._place
-        before = replace(session, logged=[*session.logged], rows={**session.rows}, numbers={*session.numbers})
+        before = replace(session, logged=[*session.logged], rows={**session.rows})
         deed(session, order)
         if self.dice.chance(6):
-            session.rows, session.logged, session.numbers = before.rows, before.logged, before.numbers
+            session.rows, session.logged = before.rows, before.logged
 
     # --- what a session sees and may change ---
 
@@ -179,9 +175,7 @@ class Database:
         taken = (
             (moved or before is None) and after is not None and self._row(session, table, *places[-1][1]) is not None
         )
-        stays = len(places) == 2 and not moved
-        spoken_for = table == "orders" and not stays and any(where[1] in session.numbers for where in places)
-        if taken or spoken_for or not all(self._is_free(session, where) for where in places):
+        if taken or not all(self._is_free(session, where) for where in places):
             return
         if not self._shared_lsn:
             self.lsn += 8
@@ -318,21 +312,20 @@ class Database:
         """Another number for an order; what belongs to it follows, or does not."""
         root, target = self._row(session, "orders", *order), self.dice.pick(ORDERS)
         follow = not self.dice.chance(25)
-        if root is None or session.tables or ("orders", target) in session.rows or ("orders", target) in self.rows:
+        if root is None:
             return
-        if "moves" not in self.features and root["note"] is not None:
-            return  # what is too big to be sent again is on another partition
+        if "big values move" not in self.features and root["note"] is not None:
+            return  # what is too big to be sent again is on another partition, or nobody has seen it
         self._update(session, "orders", root, br=target[0], no=target[1])
-        session.numbers |= {order, target}
         for table in ("order_line", *(["payment"] if "moves" in self.features else [])) if follow else ():
             for row in self._of(session, table, order):
                 self._update(session, table, row, br=target[0], no=target[1])
 
     def _truncate(self, session: Session, order: tuple[str, int]) -> None:
         """Empty a table, if nobody else has changed anything there: it takes the whole of it."""
-        table = self.dice.pick(("payment", "order_line"))
+        table = self.dice.pick(("payment", "order_line", "orders"))
         others = (other for other in self._sessions if other is not session)
-        if session.numbers or any(where[0] == table for other in others for where in other.rows):
+        if any(where[0] == table for other in others for where in other.rows):
             return
         self.lsn += 8
         session.logged.append(Logged(RowChange(table, None, None), self.lsn))

@@ -189,7 +189,7 @@ class Oracle:
         order.version += 1
         order.done += 1
         order.last.update(((effect.table, effect.row_key), step.number) for effect in step.effects)
-        self._before[moment.key, step.transaction] = order.rows, bool(order.waiting)
+        self._before[moment.key, step.transaction] = order.rows, bool(order.waiting or order.partial)
         if order.waiting:
             order.waiting.append((order.version, step))
             self._count(step, "parked")
@@ -229,14 +229,16 @@ class Oracle:
         how = step.renumbering
         assert how is not None
         old: State | None = None
+        known = how.made
         if how.came_from is not None and how.whole and moment.what == "read":
             origin = self.orders.get(how.came_from, Order())
-            now = origin.rows, bool(origin.waiting)
-            rows, waits = self._before.get((how.came_from, step.transaction), now)
-            old = None if waits else state_of(rows, moment.codes)
-        if old is not None:
+            now = origin.rows, bool(origin.waiting or origin.partial)
+            rows, unknown = self._before.get((how.came_from, step.transaction), now)
+            old = None if unknown else state_of(rows, moment.codes)
+            known = old is not None
+        if known:
             _told(order, version, step, old, new, anyway=True)
-        elif new is not None or order.published:
+        elif new is not None or order.published or (how.came_from and how.went_to):
             order.states.append(_state(version, step, new, "live"))
 
     def _refuse(self, key: str, order: Order, version: int) -> None:

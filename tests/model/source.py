@@ -51,7 +51,7 @@ def life(dice: Dice, wire: Wire, proof: Proof) -> Life:
     """A life drawn from dice: perhaps with a past of which a snapshot tells, perhaps one that was cut and begun again."""
     past = dice.pick(("none", "none", "shown", "shown", "unseen"))
     features = WHOLE if wire.partitions == 1 else EVERYWHERE
-    database = Database(dice, features - {"renumbered roots", "truncates"} if past == "unseen" else features)
+    database = Database(dice, features - {"truncates", "big values move"} if past == "unseen" else features)
     cut: Shown = []
     loaded = None
     unseen: Shown = []

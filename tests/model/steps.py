@@ -32,11 +32,15 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Renumbering:
-    """That an order had another key before a step, or has another one since. `whole`: OLD is known under the other key."""
+    """That an order had another key before a step, or has another one since. `whole`: OLD is known under the other key.
+
+    `made`: what has the key since is new.
+    """
 
     came_from: str | None
     went_to: str | None
     whole: bool
+    made: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +67,30 @@ class Step:
 class Roots:
     """Where the roots of one transaction came from and went to, change by change.
 
-    `first` has the key under which a root stood before the transaction, or `None` if it was made in it.
+    `first` has the key under which a root stood before the transaction, or `None` if it was made in it. `made` are the keys
+    that a new root got after another one had left it.
     """
 
     first: dict[str, str | None] = field(default_factory=dict)
     last_from: dict[str, str] = field(default_factory=dict)
     last_to: dict[str, str] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
 
     def see(self, old: str | None, new: str | None) -> None:
         """One change of a root; `None` where it does not exist."""
-        if old is not None and new is not None and old != new:
-            self.first[new] = self.first.pop(old, old)
-            self.last_to[old], self.last_from[new] = new, old
-        elif old is None and new is not None and new in self.last_to:
+        if old == new:
+            return
+        if old is not None:
+            origin = self.first.pop(old, old)
+            self.made.discard(old)
+            if new is None:
+                self.last_from.pop(old, None)
+            else:
+                self.first[new], self.last_to[old], self.last_from[new] = origin, new, old
+        elif new is not None and new in self.last_to:
             self.first[new] = None
-        elif new is None and old is not None:
-            self.first.pop(old, None)
+            self.made.add(new)
+            self.last_from.pop(new, None)
 
 
 class Plan:
@@ -126,6 +138,9 @@ class Plan:
             if change.table == ROOT and not change.truncated:
                 old, new = (None if row is None else key_of(ROOT, row) for row in (change.before, change.after))
                 roots.see(old, new)
+            elif change.table == ROOT:
+                for root in [key for (table, _), key in self._rows.items() if table == ROOT]:
+                    roots.see(root, None)
             for key, effect in list(self._effects(change)):
                 touched.setdefault(key, []).append(effect)
                 self._keep(key, effect)
@@ -168,10 +183,12 @@ class Plan:
         came = None if came == key or came not in before else came
         went = next((new for new, old in roots.first.items() if old == key != new and new in after), None)
         went = went if key in before else None
-        return None if came is None and went is None else Renumbering(came, went, came is not None)
+        made = went is not None and came is None and key in after
+        return None if came is None and went is None else Renumbering(came, went, came is not None, made)
 
 
 def _told(key: str, roots: Roots) -> Renumbering | None:
     """The other half may be elsewhere: what this half says of it."""
     came, went = roots.last_from.get(key), roots.last_to.get(key)
-    return None if came is None and went is None else Renumbering(came, went, whole=False)
+    made = went is not None and key in roots.made
+    return None if came is None and went is None else Renumbering(came, went, whole=False, made=made)

@@ -102,6 +102,45 @@ def test_what_is_made_and_renumbered_in_one_transaction_is_placed_under_its_last
     assert_as_the_oracle_says(history([("orders", None, order(1)), ("orders", order(1), order(2))]))
 
 
+def test_a_truncate_beside_a_renumbering_leaves_it_whole() -> None:
+    """The order keeps its big value, and an event says that its number is another."""
+    placed = [("orders", None, order(1, note=BIG)), ("order_line", None, line(1))]
+    both = [("order_line", None, None), ("orders", order(1, note=BIG), order(2, note=BIG))]
+    assert_as_the_oracle_says(history(placed, both))
+
+
+def test_what_gets_a_number_that_was_given_up_in_the_same_transaction_is_new() -> None:
+    reused = [("orders", order(1), order(2)), ("orders", None, order(1, "S"))]
+    assert_as_the_oracle_says(history([("orders", None, order(1))], reused))
+
+
+def test_what_gets_a_number_that_was_given_up_and_another_at_once_did_not_come_from_the_first() -> None:
+    moved = [("orders", order(1), order(2)), ("orders", None, order(1, "S")), ("orders", order(1, "S"), order(3, "S"))]
+    assert_as_the_oracle_says(history([("orders", None, order(1))], moved))
+
+
+def test_a_renumbering_is_seen_whole_though_what_gets_the_old_number_is_rejected() -> None:
+    reused = [("orders", order(1), order(2)), ("orders", None, order(1, "X"))]
+    assert_as_the_oracle_says(history([("orders", None, order(1))], reused), release=["A/1"])
+
+
+def test_an_order_that_nobody_has_seen_is_not_placed_by_a_renumbering() -> None:
+    assert_as_the_oracle_says(history([("orders", order(1), order(2))]), unseen=[("orders", order(1))])
+
+
+def test_a_number_that_an_order_only_passed_through_is_told_where_the_halves_are_apart() -> None:
+    """Else nobody could follow it from the first number to the last."""
+    log, store = MemoryLog(), WatchedState()
+    product.create_topics(log, 3)
+    store.codes = KNOWN
+    commits = history([("orders", None, order(1))], [("orders", order(1), order(2)), ("orders", order(2), order(3))])
+    log.append([one.record for one in Postgres(3).one_pass(commits, 0)])
+    product.worker(log, store, FEED, "postgresql", fixed=False, batch_size=10).turn()
+    oracle = Oracle([one.transaction for one in commits], TABLES, alone=False)
+    oracle.replay(store.moments)
+    judge(log, store, oracle, once=True)
+
+
 def test_a_truncate_reaches_the_rows_of_a_key_that_waits() -> None:
     placed = [("orders", None, order(1, "X")), ("order_line", None, line(1))]
     assert_as_the_oracle_says(history(placed, [("order_line", None, None)]), release=["A/1"])
