@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -67,12 +67,18 @@ class Commands:
         return [pin for pin in open_ones if not self._is_reload(pin)]
 
     def ask(self) -> None:
-        """Ask the source for the rows of keys that are to be reloaded: after their commands were pinned, and in each life."""
-        for pin in list(self._pins.values()):
-            if pin.result or pin.command in self._asked or not self._is_reload(pin):
-                continue
+        """Ask the source for the rows of the next key that is to be reloaded: once its command is pinned, and in each life.
+
+        One at a time: a connector adds what it is asked for to a reading that goes on, and tells only of the first.
+        """
+        pin = next((p for _, p in sorted(self._pins.items()) if not p.result and self._is_reload(p)), None)
+        if pin is not None and pin.command not in self._asked:
             self._asked.add(pin.command)
             self._ask(pin, self.command(pin.command))
+
+    def ask_again(self, but: Collection[int]) -> None:
+        """A reading is over, and what was asked for meanwhile may have been part of it: all `but` these are asked again."""
+        self._asked -= {pin.command for pin in self._pins.values() if not pin.result and pin.command not in but}
 
     def _ask(self, pin: Pin, command: Command) -> None:
         if self._job.reread is None or (command.partition == ANYWHERE and self._partition > 0):

@@ -57,6 +57,8 @@ class Reloads:
         asked = reload_of(done.run)
         if asked is not None and asked[0] == self._job.translator.name:
             self._told.append((asked[1], done.tables))
+        over = {number for number, _ in self._told}
+        self._commands.ask_again(but=over if self.pinned is None else {END - self.pinned.command, *over})
         return asked is not None
 
     def pin(self, position: int, live: bool) -> None:
@@ -167,8 +169,10 @@ def _published(batch: Batch, command: Command, after: Stored, gone: Sequence[Wai
             first = after.version == 0
             kept = msgspec.structs.replace(after, version=max(after.version, version))
             changed = state is not None or after.published
+            said = "its state is published" if changed else "it is gone, and that was published before"
             batch.publish(facts, kept, Translation(state=state, changed=changed), "snapshot" if first else "repair")
         else:
+            said = "its state is published"
             batch.keep(command.key, later)
     except Refused as refused:
         problem = refused.problem
@@ -179,7 +183,7 @@ def _published(batch: Batch, command: Command, after: Stored, gone: Sequence[Wai
         elif gone:
             batch.keep_parked(gone[-1], problem)
         return f"its state cannot be published: {problem.code}: {problem.message}"
-    return str(release(batch, left)) if left else "its state is published"
+    return str(release(batch, left)) if left else said
 
 
 def _replaced(stored: Stored, told: Told, waiting: Sequence[Waiting]) -> tuple[Rows, int]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from connectors.debezium.decode import Decoder
+from pipeline.engine.signals import SignalTopic
 from pipeline.feed import Feed, Identity
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Log, Outgoing, Page, TopicPartition, TopicSpec
@@ -19,6 +21,7 @@ from tests.model.oracle import Oracle
 from tests.model.product import CONTRACTS, MAPPING, SCHEMA
 from translators.compiled import compile_mapping
 from translators.mapping import read_mapping
+from translators.parts import key_columns
 from translators.schema_text import read_schema
 
 
@@ -57,6 +60,13 @@ class Product:
         self._schema = read_schema(text, "schema.yaml")
         mapping = MAPPING.format(codes="{N: new, S: shipped, C: cancelled}")
         self._translator = compile_mapping(read_mapping(mapping, "mapping.yaml"), mapping, self._schema, CONTRACTS)
+        self._reread: Callable[[str, str], None] | None = None
+
+    def asks_by(self, log: Log, topic: str) -> None:
+        """From now on workers ask for the rows of single keys, by signals in this topic of the connector's log."""
+        signals = SignalTopic(log, topic, self.names.prefix, self._schema, lambda: 1_795_166_836_000)
+        bound = self._translator.bound
+        self._reread = partial(signals.reread, key_columns(bound.mapping, bound.schema.tables))
 
     def worker(self, batch_size: int = 1000) -> TranslatorWorker:
         """A worker that has taken over."""
@@ -69,6 +79,7 @@ class Product:
             identity=Identity(namespace="com.example", source="legacy", source_epoch=1, version="test"),
             batch_size=batch_size,
             passed=self._passed,
+            reread=self._reread,
         )
         made.begin()
         return made

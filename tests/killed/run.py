@@ -75,7 +75,11 @@ class Live:
         assert sorted_rows(self._witness.rows.shown) == sorted_rows(self._connector.legacy.rows())
         wanted = sum(halves(change) for one in self.run.journal for change in one.changes)
         wanted += sum(map(len, self.run.loaded.values()))
-        _until(lambda: worker.turn() == 0 and not worker.in_flight and self._outcomes() >= wanted, self._outcomes)
+        _until(
+            lambda: worker.turn() == 0 and not worker.in_flight and self._outcomes() >= wanted,
+            self._outcomes,
+            lambda: f"{wanted:,} wanted, in flight {worker.in_flight}, offset {self._connector.offset()}",
+        )
         self.run.records = list(everything(self._connector.log, self._connector.topics))
         return self.run
 
@@ -109,13 +113,15 @@ def sorted_rows(tables: Mapping[str, Sequence[Row]]) -> dict[str, list[str]]:
     return {table: sorted(map(repr, rows)) for table, rows in tables.items()}
 
 
-def _until(holds: Callable[[], bool], progress: Callable[[], int] = lambda: 0) -> None:
-    """Wait until something holds, as long as there is progress."""
+def _until(
+    holds: Callable[[], bool], progress: Callable[[], int] = lambda: 0, why: Callable[[], str] = lambda: ""
+) -> None:
+    """Wait until something holds, as long as there is progress; else `why` says what there is."""
     last, deadline = progress(), time.monotonic() + PATIENCE
     while not holds():
         if progress() != last:
             last, deadline = progress(), time.monotonic() + PATIENCE
-        assert time.monotonic() < deadline, f"{last} and no more for {PATIENCE} s"
+        assert time.monotonic() < deadline, f"{last:,} and no more for {PATIENCE} s; {why()}"
         time.sleep(0.1)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import msgspec
@@ -17,7 +17,12 @@ import pytest
 
 from connectors.connect import connector_config
 from dragoman.stack.server import Server
+from pipeline import control
+from pipeline.cloudevents import CloudEvent
+from pipeline.control import Command
 from pipeline.loading import REREAD
+from pipeline.log.kafka.log import KafkaLog
+from pipeline.log.port import TopicSpec
 from tests.connectors.connect.world import until
 from tests.killed.legacy import COLUMNS, PostgresLegacy
 from tests.killed.product import Beside, Names, Product, everything
@@ -59,6 +64,22 @@ class Scene:
         pins = [pin for pin in self.product.store.pins() if pin.command == REREAD and pin.result]
         return len({pin.partition for pin in pins}) == self.legacy.partitions
 
+    def reload(self, key: str) -> int:
+        """Give the command to read the rows of a key again; its number."""
+        command = Command(action="reload", translator="order", key=key)
+        number = control.send(self.product.log, command, 1_795_166_836_000)
+        self.product.store.commands[number] = (command.action, key)
+        return number
+
+    def is_executed(self, command: int) -> bool:
+        """Whether every partition says what became of a command."""
+        results = [pin.result for pin in self.product.store.pins() if pin.command == command]
+        return len(results) == self.legacy.partitions and all(results)
+
+    def states(self) -> dict[str, list[CloudEvent]]:
+        """The states that were published, by key."""
+        return published(self.product.log, "order.state", once=True)
+
 
 @contextmanager
 def scene(legacy: PostgresLegacy, kafka: Server, connect: Server, begins: str, **overrides: str) -> Iterator[Scene]:
@@ -88,15 +109,21 @@ def streamed(one: Scene) -> int:
     return sum(b'"op":"r"' not in (record.value or b"") for record in everything(one.made.log, [one.made.feed]))
 
 
+def by_key(tables: dict[str, list[Row]]) -> dict[str, dict[str, dict[tuple[object, ...], Row]]]:
+    """What is in the tables, by business key."""
+    rows: dict[str, dict[str, dict[tuple[object, ...], Row]]] = {}
+    for table, kept in tables.items():
+        for row in kept:
+            place = tuple(row[column] for column in TABLES[table])
+            rows.setdefault(key_of(table, row), {}).setdefault(table, {})[place] = row
+    return rows
+
+
 def assert_true(one: Scene, journal: list[Transaction], loaded: dict[str, list[Row]]) -> Counter[str]:
     """States are the source's, events are those of one who knew everything; how many of both, by class."""
     log = one.product.log
     states, events = (published(log, f"order.{what}", once=True) for what in ("state", "events"))
-    rows: dict[str, dict[str, dict[tuple[object, ...], Row]]] = {}
-    for table, kept in one.legacy.rows().items():
-        for row in kept:
-            place = tuple(row[column] for column in TABLES[table])
-            rows.setdefault(key_of(table, row), {}).setdefault(table, {})[place] = row
+    rows = by_key(one.legacy.rows())
     for key in {*states, *rows}:
         last = states[key][-1].data if key in states else None
         assert last == state_of(rows.get(key, {}), KNOWN), key
@@ -127,3 +154,34 @@ def test_an_incremental_snapshot_of_a_live_feed(legacy: PostgresLegacy, kafka: S
         found = assert_true(one, quiesce(one, witness), loaded)
     assert found["snapshot"] > ROWS // 16
     assert found["events"] > 0
+
+
+def test_a_reload_while_programs_write(legacy: PostgresLegacy, kafka: Server, connect: Server) -> None:
+    """Of keys that the feed has never shown, and of keys in use: their states are the source's when all was read."""
+    topic = f"{legacy.name}.signal"
+    settings = {
+        "snapshot.mode": "no_data",
+        "signal.enabled.channels": "source,kafka",
+        "signal.kafka.topic": topic,
+        "signal.kafka.bootstrap.servers": kafka.at,
+        "signal.poll.interval.ms": "200",
+    }
+    with closing(KafkaLog(kafka.at)) as log:
+        log.create(TopicSpec(name=topic, kind="feed", partitions=1))
+    with scene(legacy, kafka, connect, "empty", **settings) as one:
+        one.product.asks_by(one.made.log, topic)
+        witness = legacy.witness()
+        one.writers.start()
+        until(lambda: one.made.size() > 0)
+        worker = one.product.worker()
+        until(lambda: worker.turn() < 0 or len(one.states()) >= 3)
+        used = list(one.states())[:3]
+        unseen = [key_of("orders", row) for row in legacy.rows()["orders"][:4]]
+        given = [one.reload(key) for key in (*used, *unseen)]
+        until(lambda: worker.turn() < 0 or all(one.is_executed(number) for number in given))
+        quiesce(one, witness)
+        states, rows = one.states(), by_key(one.legacy.rows())
+    for key in (*used, *unseen):
+        assert states[key][-1].data == state_of(rows.get(key, {}), KNOWN), key
+    for key in unseen:
+        assert [state.event_class for state in states[key]] == ["snapshot"], key

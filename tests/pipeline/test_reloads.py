@@ -13,7 +13,8 @@ from pipeline import control, failpoint
 from pipeline.control import ANYWHERE, Command
 from pipeline.log.port import Outgoing
 from pipeline.state.port import Save
-from tests.pipeline.harness import Orders, append, published, version_of
+from pipeline.worker import TranslatorWorker
+from tests.pipeline.harness import Orders, append, published, version_of, worker
 from tests.pipeline.test_moves import line, order
 from tests.pipeline.test_rereads import Reading
 from tests.pipeline.world import BASE_TIME, NOTIFICATIONS, Row
@@ -262,6 +263,45 @@ def test_a_worker_that_was_started_again_asks_again() -> None:
     story.run(reread=story.ask)
     assert story.store.pins()[-1].result.endswith("its state is published")
     assert len(story.asked) == 2
+
+
+def test_a_source_that_reads_is_asked_for_one_key_at_a_time() -> None:
+    """A connector adds what it is asked for to the reading that goes on, and tells only of the first."""
+    story = known(("orders", "c", None, order(2)))
+    story.silent = True
+    for key in ("1", "2"):
+        control.send(story.log, Command(action="reload", translator="order", key=key, partition=0), 0)
+    one = worker(story.log, story.store, reread=story.ask)
+    work(one)
+    assert story.asked == [("dragoman.reload.order.0", "1")]
+    story.incremental("orders", order(1, "S"))
+    story.over("dragoman.reload.order.0")
+    work(one)
+    assert story.asked[1:] == [("dragoman.reload.order.1", "2")]
+    assert [pin.result for pin in story.store.pins() if pin.command == 0] == [
+        "1 rows read, 1 removed; its state is published"
+    ]
+
+
+def test_what_may_have_become_part_of_another_reading_is_asked_for_again() -> None:
+    story = known()
+    story.silent = True
+    sent = control.send(story.log, Command(action="reload", translator="order", key="1", partition=0), 0)
+    one = worker(story.log, story.store, reread=story.ask)
+    work(one)
+    story.over("dragoman.reload.another.7")
+    work(one)
+    assert story.asked == [("dragoman.reload.order.0", "1")] * 2
+    story.incremental("orders", order(1, "S"))
+    story.over("dragoman.reload.order.0")
+    work(one)
+    assert next(pin.result for pin in story.store.pins() if pin.command == sent).startswith("1 rows read")
+    assert len(story.asked) == 2
+
+
+def work(one: TranslatorWorker) -> None:
+    for _ in range(5):
+        one.turn()
 
 
 POINTS = (
