@@ -16,6 +16,7 @@ from pipeline.log.port import Log
 from reconcile.check import CheckSpec, read_check
 from reconcile.embedded import Pipeline, sides_of
 from reconcile.fence import Pace
+from reconcile.ledger.ledger import Ledger
 from reconcile.run import RunResult, not_run, reconcile
 from translators.errors import DragomanError
 from translators.yaml_text import did_you_mean
@@ -102,6 +103,28 @@ def run_check(
         )
         sides = sides_of(translator, projection, pipeline, Pace(clock=clock, wait=wait), legacy=legacy, views=views)
         return reconcile(spec, sides, run=run, clock=clock)
+
+
+def run_recorded(
+    project: Project,
+    ledger: Ledger,
+    spec: CheckSpec,
+    log: Log,
+    *,
+    run: str,
+    wait: Callable[[timedelta], None],
+    stopped: Callable[[], str | None],
+    clock: Callable[[], datetime] = utc,
+) -> RunResult:
+    """Run one check and write it into the ledger: as broken while it runs, and for good if it cannot."""
+    started = clock()
+    ledger.begin(run, spec.check, started)
+    try:
+        result = run_check(project, spec, log, run=run, wait=wait, stopped=stopped, clock=clock)
+    except DragomanError as error:
+        ledger.end(not_run(spec, error, run=run, now=started))
+        raise
+    return ledger.end(result)
 
 
 def run_id(now: datetime) -> str:

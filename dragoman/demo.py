@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 
 from connectors.capture import install
 from dragoman.accounts import say_accounts
-from dragoman.checking import chosen_checks, run_check, run_id
+from dragoman.checking import chosen_checks, run_id, run_recorded
 from dragoman.console import console, count, say, wrapped
 from dragoman.identity import HOME
+from dragoman.ledgers import ledger_of
 from dragoman.progress import ProgressLine, progress_line
 from dragoman.project import Project
 from dragoman.python_files import python_module
@@ -215,8 +216,9 @@ class _Story:
         project = self._project
         with self._part("comparing the view with the legacy") as part:
             (spec,) = chosen_checks(project, VIEW)
-            with reading(project) as log:
-                result = run_check(project, spec, log, run=run_id(utc()), wait=_no_wait, stopped=lambda: "nobody works")
+            with reading(project) as log, ledger_of(project) as ledger:
+                name, stopped = run_id(utc()), lambda: "nobody works"
+                result = run_recorded(project, ledger, spec, log, run=name, wait=_no_wait, stopped=stopped)
             page = keep(project, [result])
             part.append(f"{result.compared:,} policies are compared with the view: {result.confirmed:,} differ")
         return result, page

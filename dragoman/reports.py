@@ -84,6 +84,7 @@ def as_data(results: Sequence[RunResult], page: Path) -> list[dict[str, Any]]:
                 "compared": one.compared,
                 "agree": one.agree,
                 "confirmed": one.confirmed,
+                "accepted": one.accepted,
                 "in_flight": one.in_flight,
                 "unconfirmed": one.unconfirmed,
                 "not_covered": one.not_covered,
@@ -104,9 +105,14 @@ def say_results(results: Sequence[RunResult], page: Path) -> None:
         say_result(result)
         say()
     code = exit_code(results)
-    why = {0: "clean and complete", 1: "over the limit", 2: "incomplete, so nothing is proven"}[code]
+    why = {0: _within(results), 1: "over the limit", 2: "incomplete, so nothing is proven"}[code]
     say(("report", "bold"), f"   {page}")
     say(("verdict", "bold"), f"  {code}, {why}")
+
+
+def _within(results: Sequence[RunResult]) -> str:
+    differ = any(result.confirmed for result in results)
+    return "complete; what differs is accepted or within the limit" if differ else "clean and complete"
 
 
 def say_result(result: RunResult) -> None:
@@ -129,6 +135,8 @@ def _sentence(result: RunResult) -> str:
     """The page's answer, and what became of the keys beside it."""
     answer, reasons, _ = answer_of(result)
     beside = []
+    if result.accepted:
+        beside.append(f"{result.accepted:,} of them {'is' if result.accepted == 1 else 'are'} accepted")
     if result.in_flight:
         beside.append(f"{result.in_flight:,} {'was' if result.in_flight == 1 else 'were'} in flight and agreed")
     if result.unconfirmed:

@@ -67,6 +67,7 @@ class Settings:
     source: str
     log: Path
     state: Path
+    ledger: Database
     environment: Environment
     places: Mapping[str, str]
     lint: Mapping[str, LintLevel] = field(default_factory=dict)
@@ -79,10 +80,13 @@ class Settings:
 
     def database(self, text: str, where: str) -> Database:
         """What a consumer's `database` means: a URL as it is, a path as a SQLite file of the project."""
-        filled = self.environment.filled(text, where)
-        if "://" in filled:
-            return Database(url=filled, path=None)
-        return Database(url=f"sqlite:///{self.folder / filled}", path=self.folder / filled)
+        return _database(self.environment.filled(text, where), self.folder)
+
+
+def _database(text: str, folder: Path) -> Database:
+    if "://" in text:
+        return Database(url=text, path=None)
+    return Database(url=f"sqlite:///{folder / text}", path=folder / text)
 
 
 def masked(text: str) -> str:
@@ -98,7 +102,7 @@ def read_settings(folder: Path, variables: Mapping[str, str]) -> Settings:
         raise NoProject(folder=folder)
     environment = Environment(variables)
     form = Section.of(read_text(path, FILE, ""), FILE, environment)
-    form.only(("project", "namespace", "translators", "source", "log", "state"), ("lint", "parking"))
+    form.only(("project", "namespace", "translators", "source", "log", "state"), ("ledger", "lint", "parking"))
     translators = form.names("translators")
     for name in (*translators, form.text("source")):
         if not _NAME.fullmatch(name):
@@ -111,11 +115,18 @@ def read_settings(folder: Path, variables: Mapping[str, str]) -> Settings:
         source=form.text("source"),
         log=folder / form.text("log"),
         state=folder / form.text("state"),
+        ledger=_ledger(form, folder),
         environment=environment,
         places={key: form.where(key) for key in ("translators", "source")},
         lint=_levels(form.section("lint")) if "lint" in form else {},
         parking=_limits(form.section("parking")) if "parking" in form else Limits(),
     )
+
+
+def _ledger(form: Section, folder: Path) -> Database:
+    """Where runs and findings are remembered: beside the translators' state, unless it is said."""
+    beside = str(Path(form.text("state")).parent / "ledger.db")
+    return _database(form.optional("ledger") or beside, folder)
 
 
 def _limits(form: Section) -> Limits:

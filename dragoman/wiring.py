@@ -161,8 +161,8 @@ def works(
     project.check_readers()
     translators, source = project.translators, project.source
     with ExitStack() as held:
-        _make_folder(project.settings.log.parent)
-        _make_folder(project.settings.state.parent)
+        make_folder(project.settings.log.parent)
+        make_folder(project.settings.state.parent)
         log = held.enter_context(closing(EmbeddedLog(project.settings.log, worker=True)))
         feeding = source_of(project, log, held)
         feeding.turn()
@@ -304,7 +304,7 @@ def engine_of(project: Project, name: str, database: str) -> Engine:
     """The database of a consumer."""
     found = project.settings.database(database, f"consumers ({name})")
     if found.path is not None:
-        _make_folder(found.path.parent)
+        make_folder(found.path.parent)
     try:
         return create_engine(found.url)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
@@ -361,7 +361,7 @@ def letters_topic(translator: str) -> str:
     return Curated.of(translator, 1).dead_letters.name
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -112,7 +112,10 @@ def _sub(result: RunResult) -> str:
     if result.findings and "capture-or-mapping" not in counts:
         everything = ", and everything was compared" if result.coverage == 1 else ""
         sentences.append(f"Nothing is unexplained{everything}.")
-    if 0 < result.confirmed <= result.check.limit:
+    if result.accepted:
+        are = "is" if result.accepted == 1 else "are"
+        sentences.append(f"{_amount(result.accepted).capitalize()} of them {are} accepted for now.")
+    if 0 < result.confirmed - result.accepted <= result.check.limit:
         sentences.append(f"That is within this check’s limit of {result.check.limit:,}.")
     if not result.findings and result.exit_code == 0:
         sentences.append("Every key of both sides was compared, field by field, behind the fence below.")
@@ -156,7 +159,8 @@ def _states(result: RunResult) -> tuple[State, ...]:
             symbol="≠",
             tone="bad",
             count=f"{result.confirmed:,}",
-            remark=f"limit of this check: {result.check.limit:,}",
+            remark=f"limit of this check: {result.check.limit:,}"
+            + (f"; {result.accepted:,} accepted" if result.accepted else ""),
             loud=drift,
         ),
         State(

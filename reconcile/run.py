@@ -47,8 +47,9 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one run found. All five counts are of business keys, and `compared` is their sum.
 
     `in_flight` differed at first and agreed behind the fence. `unconfirmed` never held still. `not_covered` were compared
-    but could not be judged. `ended` says whether both sides were read to their ends; if not, there may be more keys.
-    `legacy_rows` are the rows read by table. `seconds` is the whole run's time.
+    but could not be judged. `accepted` are those of the confirmed that the ledger says are accepted. `ended` says whether
+    both sides were read to their ends; if not, there may be more keys. `legacy_rows` are the rows read by table.
+    `seconds` is the whole run's time.
     """
 
     run: str
@@ -71,6 +72,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[Group, ...]
     hops: tuple[Passage, ...]
     incomplete: Incomplete | None
+    accepted: int = 0
 
     @property
     def coverage(self) -> float:
@@ -81,10 +83,10 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """0 clean and complete, 1 more confirmed differences than the limit, 2 incomplete or could not run."""
+        """0 clean and complete, 1 more differences than the limit that nobody accepted, 2 incomplete or could not run."""
         if self.incomplete is not None or self.unconfirmed or self.not_covered:
             return 2
-        return 1 if self.confirmed > self.check.limit else 0
+        return 1 if self.confirmed - self.accepted > self.check.limit else 0
 
 
 class Sides(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,18 +1,20 @@
-"""`dragoman reconcile run`: is the view what the legacy says it should be, and if not, why?"""
+"""`dragoman reconcile`: is the view what the legacy says it should be, and if not, why, since when, and is that accepted?"""
 
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dragoman.commands.options import JsonOption, ProjectOption, project_of
-from dragoman.console import say_json
+from dragoman.console import say_json, say_lines
 
 app = typer.Typer(help="Compare views with the legacy, behind the fence.", no_args_is_help=True, rich_markup_mode=None)
+
+CheckArgument = Annotated[str | None, typer.Argument(metavar="[CHECK]", help="Only this check.", show_default=False)]
 
 
 def _sleep(duration: timedelta) -> None:
@@ -26,7 +28,7 @@ def reconcile() -> None:
 
 @app.command()
 def run(
-    check: Annotated[str | None, typer.Argument(metavar="[CHECK]", help="Only this check.", show_default=False)] = None,
+    check: CheckArgument = None,
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
@@ -34,7 +36,8 @@ def run(
 
     Exit code 0: clean and complete; 1: more differences than a check's limit; 2: incomplete, so nothing is proven.
     """
-    from dragoman.checking import chosen_checks, run_check, run_id
+    from dragoman.checking import chosen_checks, run_id, run_recorded
+    from dragoman.ledgers import ledger_of
     from dragoman.progress import progress_line
     from dragoman.reports import as_data, exit_code, keep, say_results
     from dragoman.wiring import reading, running_worker, utc
@@ -46,11 +49,11 @@ def run(
         return None if running_worker(project.settings.log) is not None else "no worker is running"
 
     name = run_id(utc())
-    with reading(project) as log, progress_line(enabled=not as_json) as line:
+    with reading(project) as log, ledger_of(project) as ledger, progress_line(enabled=not as_json) as line:
         results = []
         for spec in specs:
             line.doing(f"comparing {spec.mapping} with {spec.view}")
-            results.append(run_check(project, spec, log, run=name, wait=_sleep, stopped=stopped))
+            results.append(run_recorded(project, ledger, spec, log, run=name, wait=_sleep, stopped=stopped))
     page = keep(project, results)
     if as_json:
         for one in as_data(results, page):
@@ -58,3 +61,63 @@ def run(
     else:
         say_results(results, page)
     raise typer.Exit(exit_code(results))
+
+
+@app.command()
+def findings(
+    check: CheckArgument = None,
+    closed: Annotated[bool, typer.Option("--closed", help="Those that are closed as well.")] = False,
+    folder: ProjectOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """List what differs and is not closed: since when, why, whose, and what was accepted until when."""
+    from dragoman.ledgers import ledger_of, say_entries
+
+    with ledger_of(project_of(folder)) as ledger:
+        entries = ledger.findings(check, closed=closed)
+    if as_json:
+        say_lines(entries)
+    else:
+        say_entries(entries)
+
+
+@app.command()
+def accept(
+    finding: Annotated[str, typer.Argument(metavar="ID", help="The finding's id, or its beginning.")],
+    until: Annotated[
+        datetime, typer.Option("--until", formats=["%Y-%m-%d"], metavar="DATE", help="The last day, in UTC.")
+    ],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it may stay until then.")],
+    folder: ProjectOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Accept a finding until the end of a day: it is told, and does not count against the limit.
+
+    It is reopened after that day, and as soon as it has another cause.
+    """
+    from dragoman.ledgers import ledger_of, say_entries
+
+    with ledger_of(project_of(folder)) as ledger:
+        entry = ledger.accept(finding, until.date(), reason, now=datetime.now(UTC))
+    if as_json:
+        say_json(entry)
+    else:
+        say_entries([entry])
+
+
+@app.command()
+def runs(
+    check: CheckArgument = None,
+    last: Annotated[int, typer.Option("--last", min=1, metavar="N", help="Of each check, so many.")] = 20,
+    folder: ProjectOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """List the runs: what each proved, whether it broke, and for how long all was proven without a break."""
+    from dragoman.ledgers import ledger_of, say_runs
+
+    with ledger_of(project_of(folder)) as ledger:
+        recorded = ledger.runs(check)
+    if as_json:
+        say_lines(recorded)
+    else:
+        say_runs(recorded, last)

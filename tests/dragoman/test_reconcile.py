@@ -98,3 +98,38 @@ def test_a_recording_has_no_legacy_to_compare_with(tmp_path: Path) -> None:
     )
     succeeds("run", cwd=shop)
     assert dragoman("reconcile", "run", cwd=shop).err.startswith("error check.no-legacy\n")
+
+
+def test_runs_and_findings_are_remembered(worked: Path) -> None:
+    assert dragoman("reconcile", "run", cwd=worked).code == 1
+    found = succeeds("reconcile", "findings", "--json", cwd=worked).lines
+    assert [(one["state"], one["causes"], one["check"]) for one in found] == [("open", ["parked"], "policy_view")] * 2
+    for one in found:
+        words = ("--until", "2999-12-31", "--reason", "the code is being asked for")
+        assert "accepted until 2999-12-31" in succeeds("reconcile", "accept", one["id"], *words, cwd=worked).out
+    told = succeeds("reconcile", "run", cwd=worked).out
+    assert "2 of them are accepted" in told
+    assert told.endswith("0, complete; what differs is accepted or within the limit\n")
+    assert "the code is being asked for" in succeeds("reconcile", "findings", cwd=worked).out
+    runs = succeeds("reconcile", "runs", "--json", cwd=worked).lines
+    assert [(one["state"], one["exit_code"]) for one in runs] == [("drift", 1), ("tolerated", 0)]
+    assert "never clean and complete" in succeeds("reconcile", "runs", cwd=worked).out
+    assert (worked / "var" / "ledger.db").is_file()
+
+
+def test_a_run_that_breaks_is_remembered_as_broken(worked: Path) -> None:
+    legacy = worked / "var" / "legacy.db"
+    legacy.rename(legacy.with_suffix(".gone"))
+    assert dragoman("reconcile", "run", cwd=worked).code == 2
+    (run,) = succeeds("reconcile", "runs", "--json", cwd=worked).lines
+    assert (run["state"], run["exit_code"], run["coverage"]) == ("broken", 2, 0.0)
+    assert "broken (" in succeeds("reconcile", "runs", cwd=worked).out
+
+
+def test_a_ledger_by_url(worked: Path, tmp_path: Path) -> None:
+    with (worked / "dragoman.yaml").open("a", encoding="utf-8") as settings:
+        settings.write(f"ledger: sqlite:///{tmp_path / 'elsewhere.db'}\n")
+    dragoman("reconcile", "run", cwd=worked)
+    assert len(succeeds("reconcile", "runs", "--json", cwd=worked).lines) == 1
+    assert (tmp_path / "elsewhere.db").is_file()
+    assert not (worked / "var" / "ledger.db").exists()

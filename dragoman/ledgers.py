@@ -1,0 +1,92 @@
+"""The project's ledger, opened; findings and runs, told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from dragoman.console import count, paragraph, say, say_table
+from dragoman.project import Project
+from dragoman.times import moment, span
+from dragoman.wiring import make_folder, utc
+from reconcile.ledger.entries import Entry, RunEntry, Stretch, verified
+from reconcile.ledger.ledger import Ledger
+from reconcile.ledger.opening import open_ledger
+
+
+@contextmanager
+def ledger_of(project: Project) -> Iterator[Ledger]:
+    """The ledger of a project, made if there is none yet."""
+    database = project.settings.ledger
+    if database.path is not None:
+        make_folder(database.path.parent)
+    engine = open_ledger(database.url)
+    try:
+        yield Ledger(engine)
+    finally:
+        engine.dispose()
+
+
+def say_entries(entries: Sequence[Entry]) -> None:
+    """Findings in words: one entry each, the longest known first."""
+    if not entries:
+        say("No finding is open.")
+        return
+    said = [f"{sum(entry.state == state for entry in entries):,} {state}" for state in _STATES]
+    say((f"{count(len(entries), 'finding')}", "bold"), f": {', '.join(one for one in said if one[:2] != '0 ')}")
+    for entry in entries:
+        say()
+        say((entry.id, "bold"), f"   {entry.check}   ", (entry.key, "bold"), f"   {_standing(entry)}")
+        paragraph(entry.title, "       ")
+        seen = f"first seen {moment(entry.first_seen, utc())}, last {moment(entry.last_seen, utc())}"
+        facts = [entry.kind, *(["fields " + ", ".join(entry.fields)] if entry.fields else []), entry.owner]
+        paragraph(" · ".join([seen, *facts]), "       ")
+        if entry.reason:
+            paragraph(entry.reason, "                ", "       reason   ")
+
+
+_STATES = ("open", "reopened", "accepted", "closed")
+
+
+def _standing(entry: Entry) -> str:
+    match entry.state:
+        case "accepted":
+            return f"accepted until {entry.accepted_until}"
+        case "closed":
+            return f"closed {moment(entry.closed, utc())}"
+        case "reopened":
+            return f"reopened, {count(entry.reopened, 'time')}"
+        case _:
+            return entry.state
+
+
+def say_runs(runs: Sequence[RunEntry], last: int) -> None:
+    """The last runs of each check, newest last, and for how long all of it was proven."""
+    if not runs:
+        say("No run is recorded yet: `dragoman reconcile run` makes the first.")
+        return
+    for name in sorted({one.check for one in runs}):
+        mine = [one for one in runs if one.check == name]
+        say((name, "bold"), f"   {told_stretch(verified(mine))}")
+        head = ("run", "started", "came out", "covered", "compared", "differ", "accepted", "exit")
+        say_table([head, *(_cells(one) for one in mine[-last:])], "<<<>>>>>")
+        say()
+
+
+def told_stretch(stretch: Stretch | None) -> str:
+    """For how long without a break every run was clean and complete."""
+    if stretch is None:
+        return "never clean and complete"
+    until = moment(stretch.until, utc())
+    if stretch.runs == 1:
+        return f"clean and complete once, {until}"
+    since = moment(stretch.since, utc())
+    gap = span(stretch.gap.total_seconds())
+    return f"clean and complete in {stretch.runs:,} runs on end, {since} to {until}, at most {gap} apart"
+
+
+def _cells(one: RunEntry) -> tuple[str, ...]:
+    why = f" ({one.incomplete or 'it did not end'})" if one.state == "broken" else ""
+    covered = f"{int(one.coverage * 10_000) / 100:.2f} %"
+    numbers = (f"{number:,}" for number in (one.compared, one.confirmed, one.accepted))
+    return one.run, moment(one.started, utc()), f"{one.state}{why}", covered, *numbers, str(one.exit_code)

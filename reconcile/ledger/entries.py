@@ -1,0 +1,168 @@
+"""What the ledger remembers, as values, and the rules by which a finding goes from one state to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Literal
+
+import msgspec
+
+from reconcile.finding import Finding
+from reconcile.run import RunResult
+
+FindingState = Literal["open", "accepted", "closed", "reopened"]
+RunState = Literal["broken", "clean", "tolerated", "drift"]
+"""`broken` could not run or did not cover everything; `tolerated` differs within the limit or in what was accepted."""
+
+
+class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One check of one run, whose `seconds` are absent until it ends. `incomplete` is the code of why it proves too little."""
+
+    run: str
+    check: str
+    started: datetime
+    seconds: float | None
+    state: RunState
+    exit_code: int
+    mapping_version: str
+    coverage: float
+    compared: int
+    agree: int
+    confirmed: int
+    accepted: int
+    in_flight: int
+    unconfirmed: int
+    not_covered: int
+    incomplete: str | None
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding over all runs. `reopened` counts how often it came back; `causes` and `fields` are of the last sighting."""
+
+    id: str
+    check: str
+    key: str
+    state: FindingState
+    first_seen: datetime
+    last_seen: datetime
+    last_run: str
+    kind: str
+    causes: tuple[str, ...]
+    title: str
+    fields: tuple[str, ...]
+    owner: str
+    reopened: int = 0
+    closed: datetime | None = None
+    accepted_until: date | None = None
+    reason: str | None = None
+
+    def accepts(self, finding: Finding, day: date) -> bool:
+        """Whether what was accepted is what is found: the same causes, on a day up to the one that was said."""
+        in_time = self.accepted_until is not None and day <= self.accepted_until
+        return self.state == "accepted" and in_time and self.causes == names_of(finding)
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """An unbroken row of runs that were all clean and complete. `gap` is the longest time between two of them."""
+
+    since: datetime
+    until: datetime
+    runs: int
+    gap: timedelta
+
+
+def names_of(finding: Finding) -> tuple[str, ...]:
+    """The names of a finding's causes."""
+    return tuple(cause.name for cause in finding.causes)
+
+
+def sighted(before: Entry | None, finding: Finding, run: str, seen: datetime) -> Entry:
+    """The finding after a run that confirmed it."""
+    now = Entry(
+        id=finding.id,
+        check=finding.check,
+        key=finding.key,
+        state="open",
+        first_seen=seen,
+        last_seen=seen,
+        last_run=run,
+        kind=finding.kind,
+        causes=names_of(finding),
+        title="; ".join(cause.title for cause in finding.causes),
+        fields=finding.fields,
+        owner=", ".join(dict.fromkeys(cause.owner for cause in finding.causes)),
+    )
+    if before is None:
+        return now
+    kept = msgspec.structs.replace(now, first_seen=before.first_seen, reopened=before.reopened)
+    if before.accepts(finding, seen.astimezone(UTC).date()):
+        return msgspec.structs.replace(
+            kept, state="accepted", accepted_until=before.accepted_until, reason=before.reason
+        )
+    if before.state in ("closed", "accepted"):
+        return msgspec.structs.replace(kept, state="reopened", reopened=before.reopened + 1)
+    return msgspec.structs.replace(kept, state=before.state)
+
+
+def gone(before: Entry, seen: datetime) -> Entry:
+    """The finding after a run that covered everything and did not confirm it."""
+    return msgspec.structs.replace(before, state="closed", closed=seen, accepted_until=None, reason=None)
+
+
+def begun(run: str, check: str, started: datetime) -> RunEntry:
+    """A run of which nothing is known yet. It stays so if the process dies: that is no clean run."""
+    return RunEntry(
+        run=run, check=check, started=started, seconds=None, state="broken", exit_code=2, mapping_version="",
+        coverage=0.0, compared=0, agree=0, confirmed=0, accepted=0, in_flight=0, unconfirmed=0, not_covered=0,
+        incomplete=None,
+    )  # fmt: skip
+
+
+def ended(result: RunResult) -> RunEntry:
+    """A run that came to its end, whatever it found."""
+    return RunEntry(
+        run=result.run,
+        check=result.check.check,
+        started=result.started,
+        seconds=result.seconds,
+        state=state_of(result),
+        exit_code=result.exit_code,
+        mapping_version=result.mapping_version,
+        coverage=result.coverage,
+        compared=result.compared,
+        agree=result.agree,
+        confirmed=result.confirmed,
+        accepted=result.accepted,
+        in_flight=result.in_flight,
+        unconfirmed=result.unconfirmed,
+        not_covered=result.not_covered,
+        incomplete=None if result.incomplete is None else result.incomplete.code,
+    )
+
+
+def state_of(result: RunResult) -> RunState:
+    """What a run proves, in one word."""
+    if result.exit_code == 2 or result.coverage < 1:
+        return "broken"
+    if result.exit_code == 1:
+        return "drift"
+    return "tolerated" if result.confirmed else "clean"
+
+
+def verified(runs: Sequence[RunEntry]) -> Stretch | None:
+    """The last unbroken row of clean runs of one check, of which `runs` are all, oldest first."""
+    last = next((at for at in range(len(runs) - 1, -1, -1) if runs[at].state == "clean"), None)
+    if last is None:
+        return None
+    first = last
+    while first > 0 and runs[first - 1].state == "clean":
+        first -= 1
+    row = [one.started for one in runs[first : last + 1]]
+    return Stretch(
+        since=row[0],
+        until=row[-1],
+        runs=len(row),
+        gap=max((later - earlier for earlier, later in pairwise(row)), default=timedelta()),
+    )

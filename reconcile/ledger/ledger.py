@@ -1,0 +1,135 @@
+"""The ledger: every run is written into it, and what it remembers is asked from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+
+import msgspec
+from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, update
+
+from reconcile.ledger.entries import Entry, RunEntry, begun, ended, gone, sighted
+from reconcile.ledger.opening import told
+from reconcile.ledger.tables import FINDINGS, RUNS
+from reconcile.run import RunResult
+from translators.errors import DragomanError
+
+
+class FindingUnknown(DragomanError):
+    """The ledger has no finding {id}."""
+
+    code: ClassVar[str] = "finding.unknown"
+    hint: ClassVar[str] = "`dragoman reconcile findings` lists them; the beginning of an id is enough, if one has it."
+
+
+class FindingClosed(DragomanError):
+    """The finding {id} is closed: the run {run} was the last that saw it."""
+
+    code: ClassVar[str] = "finding.closed"
+    hint: ClassVar[str] = "There is nothing to accept. If it comes back it is reopened, and can be accepted then."
+
+
+class AcceptanceOver(DragomanError):
+    """The finding cannot be accepted until {until}: that day is over."""
+
+    code: ClassVar[str] = "finding.until-past"
+    hint: ClassVar[str] = "Say a day that is still to come, as YYYY-MM-DD; the finding is accepted to its end, in UTC."
+
+
+class ReasonMissing(DragomanError):
+    """The finding cannot be accepted without a reason."""
+
+    code: ClassVar[str] = "finding.reason-missing"
+    hint: ClassVar[str] = "Say in a sentence why it may stay: whoever reads the report asks that first."
+
+
+class Ledger:
+    """Findings and runs, in one database. Each method is one transaction; `LedgerUnusable` if that fails."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def begin(self, run: str, check: str, started: datetime) -> None:
+        """Write down that a check begins: broken until its end is known."""
+        with told(), self._engine.begin() as connection:
+            _write(connection, RUNS, begun(run, check, started), ("run", "check"))
+
+    def end(self, result: RunResult) -> RunResult:
+        """Write down what a run found; the result, with those of its differences counted that are accepted.
+
+        What is not found any more is closed, unless the run is incomplete: then it proves nothing of them.
+        """
+        with told(), self._engine.begin() as connection:
+            before = {entry.id: entry for entry in _all(connection, result.check.check)}
+            after = {f.id: sighted(before.get(f.id), f, result.run, result.started) for f in result.findings}
+            accepted = sum(entry.state == "accepted" for entry in after.values())
+            result = msgspec.structs.replace(result, accepted=accepted)
+            if result.exit_code != 2 and result.coverage == 1:
+                absent = (e for e in before.values() if e.id not in after and e.state != "closed")
+                after |= {entry.id: gone(entry, result.started) for entry in absent}
+            _write_all(connection, list(after.values()), known=set(before))
+            _write(connection, RUNS, ended(result), ("run", "check"))
+        return result
+
+    def findings(self, check: str | None = None, *, closed: bool = False) -> list[Entry]:
+        """What is not closed (or everything), the longest known first."""
+        with told(), self._engine.begin() as connection:
+            found = _all(connection, check)
+        return [entry for entry in found if closed or entry.state != "closed"]
+
+    def runs(self, check: str | None = None, last: int | None = None) -> list[RunEntry]:
+        """All runs, or the last ones, oldest first."""
+        query = select(RUNS).order_by(RUNS.c.started.desc(), RUNS.c.run.desc(), RUNS.c.check).limit(last)
+        if check is not None:
+            query = query.where(RUNS.c.check == check)
+        with told(), self._engine.begin() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [RunEntry(**row) for row in reversed(rows)]
+
+    def accept(self, wanted: str, until: date, reason: str, *, now: datetime) -> Entry:
+        """Accept a finding, named by its id or the beginning of it, until the end of a day in UTC."""
+        if not reason.strip():
+            raise ReasonMissing
+        if until < now.astimezone(UTC).date():
+            raise AcceptanceOver(until=until)
+        with told(), self._engine.begin() as connection:
+            named = [entry for entry in _all(connection, None) if entry.id.startswith(wanted)]
+            exact = [entry for entry in named if entry.id == wanted] or named
+            if len(exact) != 1:
+                raise FindingUnknown(id=wanted)
+            if exact[0].state == "closed":
+                raise FindingClosed(id=exact[0].id, run=exact[0].last_run)
+            accepted = msgspec.structs.replace(exact[0], state="accepted", accepted_until=until, reason=reason.strip())
+            _write_all(connection, [accepted], known={accepted.id})
+        return accepted
+
+
+def _all(connection: Connection, check: str | None) -> list[Entry]:
+    query = select(FINDINGS).order_by(FINDINGS.c.first_seen, FINDINGS.c.check, FINDINGS.c.key)
+    if check is not None:
+        query = query.where(FINDINGS.c.check == check)
+    return [
+        Entry(**{**row, "causes": tuple(row["causes"]), "fields": tuple(row["fields"])})
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def _write(connection: Connection, table: Table, entry: msgspec.Struct, key: tuple[str, ...]) -> None:
+    row = _row(entry)
+    connection.execute(delete(table).where(*(table.c[name] == row[name] for name in key)))
+    connection.execute(insert(table), [row])
+
+
+def _write_all(connection: Connection, entries: Sequence[Entry], known: set[str]) -> None:
+    new = [_row(entry) for entry in entries if entry.id not in known]
+    old = [_row(entry) for entry in entries if entry.id in known]
+    if new:
+        connection.execute(insert(FINDINGS), new)
+    if old:
+        statement = update(FINDINGS).where(FINDINGS.c.id == bindparam("_id"))
+        connection.execute(statement, [{"_id": row.pop("id"), **row} for row in old])
+
+
+def _row(entry: msgspec.Struct) -> dict[str, Any]:
+    return msgspec.structs.asdict(entry)

@@ -1,0 +1,74 @@
+"""The ledger's tables as they are now; `migrations/` leads to them from whatever was before, and a test compares both."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import JSON, Column, Date, DateTime, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+VERSION = "dragoman_ledger_version"
+"""The table that says which migration was the last."""
+
+
+class Utc(TypeDecorator[datetime]):
+    """An instant, in UTC on both sides: SQLite keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+METADATA = MetaData()
+
+RUNS = Table(
+    "dragoman_run",
+    METADATA,
+    Column("run", String(64), primary_key=True),
+    Column("check", String(200), primary_key=True),
+    Column("started", Utc, nullable=False),
+    Column("seconds", Float),
+    Column("state", String(12), nullable=False),
+    Column("exit_code", Integer, nullable=False),
+    Column("mapping_version", String(200), nullable=False),
+    Column("coverage", Float, nullable=False),
+    Column("compared", Integer, nullable=False),
+    Column("agree", Integer, nullable=False),
+    Column("confirmed", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("in_flight", Integer, nullable=False),
+    Column("unconfirmed", Integer, nullable=False),
+    Column("not_covered", Integer, nullable=False),
+    Column("incomplete", String(100)),
+    Index("dragoman_run_by_time", "check", "started"),
+)
+
+FINDINGS = Table(
+    "dragoman_finding",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("check", String(200), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("first_seen", Utc, nullable=False),
+    Column("last_seen", Utc, nullable=False),
+    Column("last_run", String(64), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("causes", JSON, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("fields", JSON, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("reopened", Integer, nullable=False),
+    Column("closed", Utc),
+    Column("accepted_until", Date),
+    Column("reason", Text),
+    Index("dragoman_finding_by_state", "check", "state"),
+)
