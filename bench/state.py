@@ -5,6 +5,7 @@ Steps are the real ones (`pipeline.step`), without a log: grouping, OLD and NEW,
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -28,7 +29,7 @@ from dragoman.stack import parts
 from dragoman.stack.artifacts import cache_folder, fetch
 from dragoman.stack.server import shared
 from pipeline.batch import Batch, facts_of
-from pipeline.cloudevents import Producer, event_records, state_record
+from pipeline.cloudevents import Producer, Records
 from pipeline.grouping import Grouping
 from pipeline.log.kafka.log import KafkaLog
 from pipeline.log.port import TopicSpec
@@ -236,8 +237,9 @@ def single(changes: list[Change]) -> None:
         rows: Any = {"polmst": {key: change.before}}, {"polmst": {key: change.after}}
         translation = translate(translator, *rows)
         facts = facts_of(key, 1, [change], 0, 0)
-        event_records(PRODUCER, facts, translation.events)
-        state_record(PRODUCER, facts, "Policy.v1", translation.state, "live")
+        records = Records(PRODUCER, facts)
+        records.events(translation.events)
+        records.state("Policy.v1", translation.state, "live")
 
 
 def fill(store: StateStore, aggregates: int) -> None:
@@ -256,6 +258,7 @@ def side(kind: str, aggregates: int) -> Side:
 
 def measure(kind: str, aggregates: int) -> Side:
     """Fill a store, then time steps on it."""
+    _seldom()
     with tempfile.TemporaryDirectory() as folder:
         store: StateStore = MemoryState() if kind == "memory" else RocksState(Path(folder) / "state")
         fill(store, aggregates)
@@ -267,6 +270,11 @@ def measure(kind: str, aggregates: int) -> Side:
         taken = time.process_time() - begun
         store.close()
     return Side(kind, aggregates, taken / (CHANGES - CHANGES // 2) * 1e6, _peak())
+
+
+def _seldom() -> None:
+    """Garbage is looked for as seldom as in the command."""
+    gc.set_threshold(20_000, 10, 10)
 
 
 def _settle() -> None:
@@ -324,6 +332,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 def run() -> Result:
     """Every store at its sizes, one table without state, and recovery."""
+    _seldom()
     sides = [side("memory", FEW), side("rocksdb", FEW), side("rocksdb", MANY)]
     alone = [change for change in changes_of(FEW, CHANGES) if change.table == "polmst"]
     single(alone)

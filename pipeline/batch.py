@@ -6,15 +6,15 @@ A batch is built in memory by `pipeline.step` and written by `pipeline.publish`;
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 import msgspec
 
 from pipeline.cloudevents import (
     EventClass,
     Producer,
+    Records,
     StepFacts,
-    event_records,
-    state_record,
     step_id,
 )
 from pipeline.dead_letter import dead_letter_record
@@ -30,6 +30,8 @@ from translators.problem import Problem
 from translators.translator import Refused, Translation, Translator, translate
 
 DISCARDED = Ignored("discarded by a command")
+
+_position = attrgetter("position")
 
 
 class Batch:
@@ -71,7 +73,8 @@ class Batch:
 
     def stored(self, key: str) -> Stored:
         """What is kept of a key, with what this batch made of it."""
-        self.prefetch([key])
+        if key not in self._stored:
+            self.prefetch([key])
         epoch = self.producer.source_epoch
         stored = self._stored[key] or Stored(partition=self.save.partition, epoch=epoch)
         return stored if stored.epoch == epoch else msgspec.structs.replace(stored, positions={}, epoch=epoch)
@@ -94,8 +97,8 @@ class Batch:
 
     def count(self, table: str, label: str, by: int = 1) -> None:
         """Add to a count."""
-        counts = self.save.counts
-        counts[table, label] = counts.get((table, label), 0) + by
+        counts, place = self.save.counts, (table, label)
+        counts[place] = counts.get(place, 0) + by
 
     def counted(self, table: str, label: str) -> int:
         """A count with what this batch adds to it."""
@@ -203,20 +206,29 @@ class Batch:
         if translation.correlation is not None:
             facts = msgspec.structs.replace(facts, correlation=translation.correlation)
         try:
-            events = event_records(self.producer, facts, translation.events)
-            states: list[Outgoing] = []
-            if translation.changed:
-                state = translation.state
-                states.append(state_record(self.producer, facts, self.translator.state_type, state, event_class))
-                after = msgspec.structs.replace(after, published=state is not None)
+            events, states = self._records(facts, translation, event_class)
         except (TypeError, ValueError) as error:
             raise Refused(_unencodable(error)) from error
         check_sizes([*events, *states])
+        if translation.changed:
+            after = msgspec.structs.replace(after, published=translation.state is not None)
         self.events += events
         self.states += states
         for event in translation.events:
             self.count("", f"event: {event.type}")
         self.keep(facts.key, after)
+
+    def _records(
+        self, facts: StepFacts, translation: Translation, event_class: EventClass
+    ) -> tuple[list[Outgoing], list[Outgoing]]:
+        """Events, and the state if it changed."""
+        if not (translation.events or translation.changed):
+            return [], []
+        records = Records(self.producer, facts)
+        events = records.events(translation.events)
+        if not translation.changed:
+            return events, []
+        return events, [records.state(self.translator.state_type, translation.state, event_class)]
 
     def _reject(self, facts: StepFacts, stored: Stored, news: Sequence[Change], problem: Problem) -> Outcome:
         letter = self._letter(facts)
@@ -355,7 +367,7 @@ def label_of(outcome: Outcome) -> str:
 
 def facts_of(key: str, version: int, news: Sequence[Change], partition: int, arrived: int) -> StepFacts:
     """What a step is known by. `news` is in the source's order and not empty."""
-    first = min(news, key=lambda c: c.position)
+    first = news[0] if len(news) == 1 else min(news, key=_position)
     return StepFacts(
         key=key,
         version=version,

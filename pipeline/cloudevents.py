@@ -5,26 +5,28 @@ Everything is made from what is stable in a repeat: no clock, no random, no orde
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cached_property
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import orjson
 
-from pipeline.log.port import Headers, Outgoing, Record
+from pipeline.log.port import Header, Headers, Outgoing, Record
 from translators.translator import Event, Partial, State
 
 EventClass = Literal["live", "snapshot", "recompute", "repair", "backfill"]
 
 _UNAVAILABLE = "dragoman_unavailable"
-_JSON = b"application/json"
+_VERSION: Header = ("ce_specversion", b"1.0")
+_JSON: Header = ("content-type", b"application/json")
+_CLASSES: dict[EventClass, Header] = {of: ("ce_eventclass", of.encode()) for of in get_args(EventClass)}
 
 
-class Producer(msgspec.Struct, frozen=True, kw_only=True):
+class Producer(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Who publishes: what stays the same for all records of one worker's life."""
 
     namespace: str
@@ -43,6 +45,30 @@ class Producer(msgspec.Struct, frozen=True, kw_only=True):
     def ce_source(self) -> bytes:
         """The `source` attribute: the legacy system and the translator."""
         return f"/legacy/{self.source}/{self.translator}".encode()
+
+    @cached_property
+    def same(self) -> tuple[Header, Header, Header]:
+        """The headers that are the same on all its records: source, version of the mapping, version of the product."""
+        return (
+            ("ce_source", self.ce_source),
+            ("ce_mappingversion", self.mapping_version.encode()),
+            ("ce_producerversion", self.producer_version.encode()),
+        )
+
+    @cached_property
+    def kinds(self) -> dict[str, tuple[Header, Header]]:
+        """The headers that are the same on all records of a contract, as far as they were asked for: type and schema."""
+        return {}
+
+    def of_kind(self, kind: str) -> tuple[Header, Header]:
+        """Type and schema of a contract, as headers."""
+        found = self.kinds.get(kind)
+        if found is None:
+            found = self.kinds[kind] = (
+                ("ce_type", f"{self.namespace}.{self.context}.{kind}".encode()),
+                ("ce_dataschema", f"urn:dragoman:{self.context}:{kind}".encode()),
+            )
+        return found
 
 
 class StepFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,31 +117,91 @@ def sequence(producer: Producer, version: int, ordinal: int) -> str:
     return f"{producer.state_epoch:04d}.{version:012d}.{producer.generation:06d}.{ordinal:04d}"
 
 
-def event_records(producer: Producer, facts: StepFacts, events: tuple[Event, ...]) -> list[Outgoing]:
-    """The business events of a step, in order. They are live, always."""
-    seen: Counter[str] = Counter()
-    records = []
-    for ordinal, event in enumerate(events, 1):
-        identity = step_id(producer, facts, event.type, seen[event.type])
-        seen[event.type] += 1
-        headers = _headers(producer, facts, identity, event.type, ordinal, "live")
-        if event.occurred is not None:
-            headers += (("ce_occurredtime", _instant(event.occurred).encode()),)
-        headers += _absent(event.data)
-        if event.deprecated:
-            headers += (("ce_deprecated", b"true"),)
-        records.append(_outgoing(producer.events_topic, facts, encode(event.data), headers))
-    return records
+class Records:
+    """The records of one step. What they have in common is made once, since most steps have an event and a state.
+
+    `ValueError` if the key or another text of the step is no UTF-8.
+    """
+
+    __slots__ = ("_causation", "_correlation", "_facts", "_key", "_producer", "_stamp", "_tail")
+
+    def __init__(self, producer: Producer, facts: StepFacts) -> None:
+        self._producer = producer
+        self._facts = facts
+        self._key = facts.key.encode()
+        self._stamp = facts.arrived if facts.time is None else int(facts.time.timestamp() * 1000)
+        self._correlation = ("ce_correlationid", (facts.correlation or _transaction(producer, facts)).encode())
+        self._causation = ("ce_causationid", f"{facts.first_row}@{facts.lowest}".encode())
+        self._tail = _tail(producer, facts)
+
+    def events(self, events: tuple[Event, ...]) -> list[Outgoing]:
+        """The business events of the step, in order. They are live, always."""
+        seen: dict[str, int] = {}
+        records = []
+        for ordinal, event in enumerate(events, 1):
+            before = seen.get(event.type, 0)
+            seen[event.type] = before + 1
+            headers = self._headers(event.type, before, ordinal, "live")
+            if event.occurred is not None:
+                headers += (("ce_occurredtime", _instant(event.occurred).encode()),)
+            headers += _absent(event.data)
+            if event.deprecated:
+                headers += (("ce_deprecated", b"true"),)
+            records.append(self._outgoing(self._producer.events_topic, encode(event.data), headers))
+        return records
+
+    def state(self, state_type: str, state: State | None, event_class: EventClass) -> Outgoing:
+        """The state after the step, or a tombstone."""
+        headers = self._headers(state_type, 0, 0, event_class)
+        headers += _absent(state)
+        return self._outgoing(self._producer.state_topic, None if state is None else encode(state), headers)
+
+    def _headers(self, kind: str, before: int, ordinal: int, event_class: EventClass) -> Headers:
+        """`before`: how many records of this kind the step has before this one."""
+        producer, facts, key = self._producer, self._facts, self._key
+        identity = step_id(producer, facts, kind, before)
+        of_type, schema = producer.of_kind(kind)
+        return (
+            _VERSION,
+            ("ce_id", identity.encode()),
+            producer.same[0],
+            of_type,
+            ("ce_subject", key),
+            schema,
+            ("ce_partitionkey", key),
+            ("ce_sequence", sequence(producer, facts.version, ordinal).encode()),
+            self._correlation,
+            self._causation,
+            ("ce_traceparent", f"00-{identity}-{identity[:16]}-00".encode()),
+            _CLASSES[event_class],
+            *self._tail,
+        )
+
+    def _outgoing(self, topic: str, value: bytes | None, headers: Headers) -> Outgoing:
+        return Outgoing(topic=topic, timestamp=self._stamp, key=self._key, value=value, headers=headers)
 
 
-def state_record(
-    producer: Producer, facts: StepFacts, state_type: str, state: State | None, event_class: EventClass
-) -> Outgoing:
-    """The state after a step, or a tombstone."""
-    identity = step_id(producer, facts, state_type)
-    headers = _headers(producer, facts, identity, state_type, 0, event_class)
-    headers += _absent(state)
-    return _outgoing(producer.state_topic, facts, None if state is None else encode(state), headers)
+def _tail(producer: Producer, facts: StepFacts) -> Headers:
+    """The last headers, which are the same on all records of a step."""
+    _, mapping_version, producer_version = producer.same
+    headers: list[Header] = [
+        mapping_version,
+        producer_version,
+        ("dragoman_feed_partition", str(facts.feed_partition).encode()),
+        ("dragoman_position", str(facts.position).encode()),
+        _JSON,
+    ]
+    if facts.time is not None:
+        headers.append(("ce_time", rfc3339(facts.time).encode()))
+    if facts.renumbered_from is not None:
+        headers.append(("ce_renumberedfrom", facts.renumbered_from.encode()))
+    if facts.renumbered_to is not None:
+        headers.append(("ce_renumberedto", facts.renumbered_to.encode()))
+    if facts.corrects is not None:
+        headers.append(("ce_corrects", facts.corrects.encode()))
+    if facts.finding is not None:
+        headers.append(("dragoman_finding", facts.finding.encode()))
+    return tuple(headers)
 
 
 def _absent(data: Mapping[str, Any] | None) -> Headers:
@@ -135,55 +221,14 @@ def encode(data: Mapping[str, Any]) -> bytes:
 
 def _text(value: object) -> str:
     if isinstance(value, Decimal):
-        return format(value, "f")
+        text = str(value)
+        return format(value, "f") if "E" in text else text  # the same, where no exponent is written
     raise TypeError(f"{type(value).__name__} has no JSON form here")
-
-
-def _outgoing(topic: str, facts: StepFacts, value: bytes | None, headers: Headers) -> Outgoing:
-    stamp = facts.arrived if facts.time is None else int(facts.time.timestamp() * 1000)
-    return Outgoing(topic=topic, timestamp=stamp, key=facts.key.encode(), value=value, headers=headers)
 
 
 def rfc3339(time: datetime) -> str:
     """A UTC instant as text, microseconds where there are any."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-
-
-def _headers(
-    producer: Producer, facts: StepFacts, identity: str, kind: str, ordinal: int, event_class: EventClass
-) -> Headers:
-    key = facts.key.encode()
-    context = f"{producer.namespace}.{producer.context}"
-    headers: list[tuple[str, bytes | None]] = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", identity.encode()),
-        ("ce_source", producer.ce_source),
-        ("ce_type", f"{context}.{kind}".encode()),
-        ("ce_subject", key),
-        ("ce_dataschema", f"urn:dragoman:{producer.context}:{kind}".encode()),
-        ("ce_partitionkey", key),
-        ("ce_sequence", sequence(producer, facts.version, ordinal).encode()),
-        ("ce_correlationid", (facts.correlation or _transaction(producer, facts)).encode()),
-        ("ce_causationid", f"{facts.first_row}@{facts.lowest}".encode()),
-        ("ce_traceparent", f"00-{identity}-{identity[:16]}-00".encode()),
-        ("ce_eventclass", event_class.encode()),
-        ("ce_mappingversion", producer.mapping_version.encode()),
-        ("ce_producerversion", producer.producer_version.encode()),
-        ("dragoman_feed_partition", str(facts.feed_partition).encode()),
-        ("dragoman_position", str(facts.position).encode()),
-        ("content-type", _JSON),
-    ]
-    if facts.time is not None:
-        headers.append(("ce_time", rfc3339(facts.time).encode()))
-    if facts.renumbered_from is not None:
-        headers.append(("ce_renumberedfrom", facts.renumbered_from.encode()))
-    if facts.renumbered_to is not None:
-        headers.append(("ce_renumberedto", facts.renumbered_to.encode()))
-    if facts.corrects is not None:
-        headers.append(("ce_corrects", facts.corrects.encode()))
-    if facts.finding is not None:
-        headers.append(("dragoman_finding", facts.finding.encode()))
-    return tuple(headers)
 
 
 def _transaction(producer: Producer, facts: StepFacts) -> str:

@@ -28,6 +28,8 @@ def check_sizes(records: Iterable[Outgoing]) -> None:
 
 
 def size_of(record: Outgoing) -> int:
-    """The bytes of a record's key, value and headers."""
-    headers = sum(len(name.encode()) + len(value or b"") for name, value in record.headers)
-    return len(record.key or b"") + len(record.value or b"") + headers
+    """The bytes of a record's key, value and headers, whose names are ASCII."""
+    size = len(record.key or b"") + len(record.value or b"")
+    for name, value in record.headers:
+        size += len(name) + len(value or b"")
+    return size

@@ -122,7 +122,10 @@ class Settling:
             else:
                 batch.step(key, changes, waiting.arrived, late=waiting.late, link=link)
         if rest:
-            waiting.rows.subtract(change.table for _, changes, _ in works for change in changes if change.counted)
+            for _, changes, _ in works:
+                for change in changes:
+                    if change.counted:
+                        waiting.rows[change.table] -= 1
             return size
         if isinstance(waiting, Transaction):
             for truncate in waiting.truncates.values():

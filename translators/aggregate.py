@@ -33,12 +33,16 @@ def _order(change: Change) -> tuple[int, bool]:
 def seen(positions: Positions, changes: Sequence[Change]) -> Positions:
     """The positions after reading `changes` (in order), whether or not their rows were applied."""
     after = dict(positions)
-    for table in {change.table for change in changes}:
-        after[table] = dict(after.get(table, {}))
+    copied: set[str] = set()
     for change in changes:
-        rows = after[change.table]
+        table, row_key, position = change.table, change.row_key, change.position
+        if table not in copied:
+            after[table] = dict(after.get(table, {}))
+            copied.add(table)
+        rows = after[table]
         # A snapshot row that was read again stands below the change that gave the row its position.
-        rows[change.row_key] = max(rows.get(change.row_key, UNREAD), change.position)
+        if position >= rows.get(row_key, UNREAD):
+            rows[row_key] = position
     return after
 
 

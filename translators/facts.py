@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from types import MappingProxyType
 
 import msgspec
@@ -24,6 +25,8 @@ class Facts(msgspec.Struct, frozen=True):
     origin: str | None = None
 
 
+_position = attrgetter("position")
+
 UNKNOWN = Facts()
 """The facts of a step that no change tells of."""
 
@@ -37,7 +40,3 @@ def facts_of(changes: Sequence[Change]) -> Facts:
         return UNKNOWN
     first = changes[0] if len(changes) == 1 else min(changes, key=_position)
     return Facts(first.transaction, first.time, first.origin)
-
-
-def _position(change: Change) -> int:
-    return change.position

@@ -9,7 +9,8 @@ import msgspec
 
 from translators.errors import DragomanError
 
-Headers = tuple[tuple[str, bytes | None], ...]
+Header = tuple[str, bytes | None]
+Headers = tuple[Header, ...]
 TopicPartition = tuple[str, int]
 Kind = Literal[
     "feed", "transaction", "heartbeat", "notification", "state", "changelog", "events", "dead-letters", "control"

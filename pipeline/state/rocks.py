@@ -44,7 +44,8 @@ FORMAT = 1
 """The format of keys; values have that of `pipeline.state.codec`."""
 
 CACHE_BYTES = 8 << 20
-WRITE_BUFFER_BYTES = 4 << 20
+WRITE_BUFFER_BYTES = 16 << 20
+LEVEL_BYTES = 64 << 20
 
 _PLACE = Struct(">I")
 # Behind all partitions.
@@ -270,9 +271,13 @@ def _by_version(step: Waiting) -> tuple[int, int]:
 
 
 def _options() -> Options:
-    """Buffers and cache are small, since aggregates come at random; index and filters stay in memory (7 bytes a key).
+    """The cache is small, since aggregates come at random; index and filters stay in memory (7 bytes a key).
 
     In the cache they would push each other out, and a look-up would read them again: measured, five times as slow.
+
+    Each merge of what was written rewrites nearly a whole level, since it may stand anywhere in it: what a change costs
+    with many aggregates is that. Measured with a million of them, a buffer four times as large and a first level of a
+    quarter of the usual size halve it.
     """
     table = BlockBasedOptions()
     table.set_block_cache(Cache(CACHE_BYTES))
@@ -281,6 +286,7 @@ def _options() -> Options:
     options.create_if_missing(True)
     options.set_block_based_table_factory(table)
     options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+    options.set_max_bytes_for_level_base(LEVEL_BYTES)
     options.set_compression_type(DBCompressionType.lz4())
     options.set_max_background_jobs(2)
     options.set_keep_log_file_num(2)

@@ -103,8 +103,8 @@ MUTANTS = (
     Mutant(
         "no tombstone",
         "pipeline/batch.py",
-        "            if translation.changed:\n",
-        "            if translation.changed and translation.state is not None:\n",
+        "        if not translation.changed:\n",
+        "        if not translation.changed or translation.state is None:\n",
         (SCHEDULES,),
     ),
     Mutant(
@@ -287,7 +287,7 @@ MUTANTS = (
     Mutant(
         "nobody is told why a field is absent",
         "pipeline/cloudevents.py",
-        "    headers += _absent(state)\n",
+        "        headers += _absent(state)\n",
         "",
         ("tests/pipeline/test_unavailable.py",),
     ),

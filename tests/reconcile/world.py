@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine
 
 from connectors.capture.triggers import install
-from pipeline.cloudevents import Producer, StepFacts, state_record
+from pipeline.cloudevents import Producer, Records, StepFacts
 from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing, Page, TopicSpec
 from pipeline.projection.project import Projection
@@ -288,7 +288,7 @@ class World:
             arrived=0,
         )
         state = None if model is None else stated(number, model)
-        self.log.append([state_record(PRODUCER, facts, "Item.v1", state, "live")])
+        self.log.append([Records(PRODUCER, facts).state("Item.v1", state, "live")])
         stored = Stored(partition=0, version=version, published=model is not None)
         self.store.save(Save(partition=0, aggregates={facts.key: stored}))
 
