@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from dragoman.forms import Secret, Section
 from translators.errors import DragomanError
 from translators.yaml_text import YamlMap
+
+Engine = Literal["aiokafka", "faust"]
 
 KEYS = (
     ("kind", "bootstrap", "begins", "feeds"),
@@ -22,6 +24,7 @@ KEYS = (
         "signal_topic",
         "registry",
         "unreadable",
+        "engine",
     ),
 )
 """What the file has to say, and what it may."""
@@ -52,12 +55,14 @@ class Kafka:
     """Feeds on a Kafka cluster. `database` is the legacy database's URL, asked only who it is.
 
     `signal_topic` is the one in which the connector takes signals: by it the rows of single keys are asked for again.
+    `engine` is what keeps the workers in their groups: Faust, a process for each translator, or all of them in one process.
     """
 
     bootstrap: str
     connector: Connector | None
     database: Secret | None
     signal_topic: str | None = None
+    engine: Engine = "aiokafka"
 
 
 def read_kafka(form: Section) -> Kafka:
@@ -67,7 +72,13 @@ def read_kafka(form: Section) -> Kafka:
         connector=_connector(form),
         database=form.secret("database"),
         signal_topic=form.optional("signal_topic"),
+        engine=_engine(form),
     )
+
+
+def _engine(form: Section) -> Engine:
+    said = form.one_of("engine", ("aiokafka", "faust")) if "engine" in form else "aiokafka"
+    return "faust" if said == "faust" else "aiokafka"
 
 
 def tables_of(feed: Section) -> dict[str, tuple[str, ...]]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from connectors.connect import ConnectClient, ConnectorProgress
 from connectors.debezium.sources import committed_position
+from dragoman import probes
 from dragoman.kafka_source import Kafka
 from dragoman.legacy_identity import identity_asker
 from dragoman.source import Source, SourceFeed, check_routing
@@ -24,12 +25,12 @@ from dragoman.wiring import Progress, identity_of, readers_of, utc
 from pipeline.accounting import Accounting, account
 from pipeline.consume import ActionConsumer
 from pipeline.control import CONTROL_TOPIC
-from pipeline.engine.group import GroupEngine, Lead
+from pipeline.engine.group import GroupEngine, Lead, Turner
 from pipeline.engine.kafka import GroupRunner, join
 from pipeline.engine.signals import SignalTopic
 from pipeline.feed import Curated, group_of, read_again
 from pipeline.log.kafka.log import KafkaLog
-from pipeline.log.port import TopicSpec
+from pipeline.log.port import Log, TopicSpec
 from pipeline.projection.project import Projection
 from pipeline.state.changelog import recover
 from pipeline.state.port import Count
@@ -63,30 +64,73 @@ class PartitionsDiffer(DragomanError):
     )
 
 
+class Part(probes.Part, Protocol):
+    """One translator at work for this process, inside it or as a process of its own."""
+
+    @property
+    def loading(self) -> list[int]:
+        """Its partitions here that are not loaded yet."""
+
+    def accounting(self) -> Accounting:
+        """Its account, for the partitions that it has here."""
+
+
+class Inside:
+    """A translator whose worker is in this process."""
+
+    seen = None
+
+    def __init__(self, runner: GroupRunner) -> None:
+        self._runner = runner
+        self._worker = runner.worker
+
+    @property
+    def name(self) -> str:
+        """See `Part`."""
+        return self._worker.translator.name
+
+    @property
+    def joined(self) -> bool:
+        """See `Part`."""
+        return self._runner.has_joined
+
+    @property
+    def loading(self) -> list[int]:
+        """See `Part`."""
+        return self._worker.loading
+
+    def accounting(self) -> Accounting:
+        """See `Part`."""
+        worker = self._worker
+        counts: Counter[Count] = sum((Counter(worker.store.counts(p)) for p in worker.partitions), Counter())
+        return account(self.name, counts, worker.in_flight)
+
+
 @dataclass(slots=True)
 class GroupWorks:
-    """Everything of a project that runs in this process, where its feeds are on Kafka."""
+    """Everything of a project that this process has at work, where its feeds are on Kafka."""
 
     log: KafkaLog
-    workers: tuple[TranslatorWorker, ...]
+    parts: Sequence[Part]
     projections: tuple[Projection, ...]
     actions: tuple[ActionConsumer, ...]
     engine: GroupEngine
 
+    @property
+    def loading(self) -> dict[str, list[int]]:
+        """The partitions that are not loaded yet, by translator."""
+        return {part.name: part.loading for part in self.parts if part.loading}
+
     def accounting(self) -> list[Accounting]:
         """The accounts of all translators, for the partitions that are this process'."""
-        return [account(w.translator.name, _counts(w), w.in_flight) for w in self.workers]
-
-
-def _counts(worker: TranslatorWorker) -> Counter[Count]:
-    return sum((Counter(worker.store.counts(partition)) for partition in worker.partitions), Counter())
+        return [part.accounting() for part in self.parts]
 
 
 @contextmanager
 def works_on_kafka(
-    project: Project, origin: Kafka, *, progress: Progress, from_start: bool, stop: Callable[[], bool]
+    project: Project, origin: Kafka, *, progress: Progress, from_start: bool, follow: bool, stop: Callable[[], bool]
 ) -> Iterator[GroupWorks]:
-    """The project's works in this process; `stop` is asked between batches."""
+    """The project's works, the translators under the engine that the source names; `stop` is asked between batches."""
     project.check_readers()
     with ExitStack() as held:
         log = held.enter_context(closing(opened(origin)))
@@ -95,10 +139,18 @@ def works_on_kafka(
             for name, translator in project.translators.items():
                 read_again(log, name, project.source.feed_of(translator))
         lead = _lead(project, log, held)
-        runners = _runners(project, origin, log, held, progress, stop)
+        runners: Sequence[Turner]
+        parts: Sequence[Part]
+        if origin.engine == "faust":
+            from dragoman.faust_works import processes_of
+
+            runners = parts = processes_of(project, held, follow=follow, progress=progress)
+        else:
+            runners = _runners(project, origin, log, held, progress, stop)
+            parts = [Inside(runner) for runner in runners]
         projections, actions = readers_of(project, log, log, held)
         engine = GroupEngine(runners, [*projections, *actions], lead)
-        yield GroupWorks(log, tuple(runner.worker for runner in runners), projections, actions, engine)
+        yield GroupWorks(log, parts, projections, actions, engine)
 
 
 def opened(origin: Kafka) -> KafkaLog:
@@ -139,28 +191,34 @@ def _runners(
 ) -> list[GroupRunner]:
     """A member for each translator, joined."""
     folder = held.enter_context(slot(project.settings.state))
-    passed, source = _progress(origin, held), identity_asker(origin.database)
     runners = []
     for name, translator in project.translators.items():
-        store = held.enter_context(closing(RocksState(folder / name)))
-        worker = partial(
-            TranslatorWorker,
-            store=store,
-            translator=translator,
-            decoder=project.decoder(translator),
-            feed=project.source.feed_of(translator),
-            identity=identity_of(project),
-            progress=progress,
-            parking=project.settings.parking,
-            changelog=True,
-            passed=passed,
-            source=source,
-            reread=_reread(project, origin, log, translator),
-        )
-        topic = project.source.feed_of(translator).topic
-        made = join(log, name, topic, lambda of, worker=worker: worker(log=of), stop=stop)  # type: ignore[misc]
+        make = worker_of(project, origin, log, name, folder, held, progress)
+        made = join(log, name, project.source.feed_of(translator).topic, make, stop=stop)
         runners.append(held.enter_context(closing(made)))
     return runners
+
+
+def worker_of(
+    project: Project, origin: Kafka, log: KafkaLog, name: str, folder: Path, held: ExitStack, progress: Progress
+) -> Callable[[Log], TranslatorWorker]:
+    """Makes the worker of a translator over the log of a member; it keeps its state in `folder`."""
+    translator = project.translators[name]
+    worker = partial(
+        TranslatorWorker,
+        store=held.enter_context(closing(RocksState(folder / name))),
+        translator=translator,
+        decoder=project.decoder(translator),
+        feed=project.source.feed_of(translator),
+        identity=identity_of(project),
+        progress=progress,
+        parking=project.settings.parking,
+        changelog=True,
+        passed=_progress(origin, held),
+        source=identity_asker(origin.database),
+        reread=_reread(project, origin, log, translator),
+    )
+    return lambda of: worker(log=of)
 
 
 def _reread(

@@ -112,6 +112,16 @@ class Works:
     actions: tuple[ActionConsumer, ...]
     engine: EmbeddedEngine
 
+    @property
+    def parts(self) -> tuple[()]:
+        """No translator is in a group here, or in a process of its own."""
+        return ()
+
+    @property
+    def loading(self) -> dict[str, list[int]]:
+        """The partitions that are not loaded yet, by translator."""
+        return {w.translator.name: w.loading for w in self.workers if w.loading}
+
     def accounting(self) -> list[Accounting]:
         """The accounts of all translators."""
         return [account(w.translator.name, w.store.counts(), w.in_flight) for w in self.workers]
@@ -119,16 +129,19 @@ class Works:
 
 @contextmanager
 def running(
-    project: Project, *, progress: Progress, from_start: bool, stop: Callable[[], bool]
+    project: Project, *, progress: Progress, from_start: bool, follow: bool, stop: Callable[[], bool]
 ) -> Iterator[Works | GroupWorks]:
-    """The project's works, where its source has them run; `stop` is asked between batches."""
+    """The project's works, where its source has them run; `stop` is asked between batches.
+
+    With `follow` none of them comes to an end by itself.
+    """
     origin = project.source.origin
     if not isinstance(origin, Kafka):
         with works(project, progress=progress, from_start=from_start) as embedded:
             yield embedded
         return
     with _kafka(project).works_on_kafka(
-        project, origin, progress=progress, from_start=from_start, stop=stop
+        project, origin, progress=progress, from_start=from_start, follow=follow, stop=stop
     ) as in_groups:
         yield in_groups
 
@@ -205,6 +218,14 @@ def reading(project: Project) -> Iterator[Log]:
         raise LogMissing(path=project.settings.log)
     with closing(EmbeddedLog(project.settings.log)) as log:
         yield log
+
+
+def kafka_of(project: Project) -> Kafka:
+    """The source of a project whose feeds are on Kafka; for who has seen that they are."""
+    origin = project.source.origin
+    if not isinstance(origin, Kafka):
+        raise TypeError(f"{project.source.file} has no feeds on Kafka")
+    return origin
 
 
 def _kafka(project: Project) -> ModuleType:

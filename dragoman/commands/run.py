@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dragoman.commands.options import JsonOption, ProjectOption, project_of
-from dragoman.console import FAILED, FINDINGS, count, say, say_json, say_table, show_error
-from translators.errors import DragomanError
+from dragoman.console import FINDINGS, count, say, say_json, say_table
+from dragoman.interrupts import ended_by_signals, watched
 
 if TYPE_CHECKING:
     from dragoman.kafka_works import GroupWorks
+    from dragoman.probes import Probes
     from dragoman.project import Project
     from dragoman.wiring import Works
 
@@ -33,6 +32,10 @@ def run(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Read the feeds again from the beginning.", show_default=False)
     ] = False,
+    health: Annotated[
+        str | None,
+        typer.Option("--health", metavar="HOST:PORT", help="Answer /healthz and /readyz there.", show_default=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Translate what there is, then show that the sums fit.
@@ -44,11 +47,12 @@ def run(
 
     project = project_of(folder)
     with (
-        _ended_by_signals() as ended,
+        ended_by_signals() as ended,
         progress_line(enabled=not as_json) as line,
-        _watched(ended, project.source.origin) as asked,
-        running(project, progress=line.moved, from_start=from_start, stop=asked) as all_works,
+        _probed(health, ended, project.source.origin) as (asked, probes),
+        running(project, progress=line.moved, from_start=from_start, follow=follow, stop=asked) as all_works,
     ):
+        probes.started(all_works.parts)
         engine = _Until(all_works, asked)
         engine.run(follow)
         line.clear()
@@ -77,46 +81,31 @@ class _Until:
 
 
 @contextmanager
-def _watched(ended: threading.Event, origin: object) -> Iterator[Callable[[], bool]]:
+def _probed(address: str | None, ended: threading.Event, origin: object) -> Iterator[tuple[Callable[[], bool], Probes]]:
+    """Whether the process was asked to end, and what is known of it, told at `address` if there is one."""
+    from dragoman.probes import Probes, answering
+    from pipeline.engine.watchdog import STUCK_SECONDS
+
+    probes = Probes(STUCK_SECONDS)
+    with _asked(ended, origin) as asked, nullcontext() if address is None else answering(address, probes):
+
+        def asked_alive() -> bool:
+            probes.alive()
+            return asked()
+
+        yield asked_alive, probes
+
+
+@contextmanager
+def _asked(ended: threading.Event, origin: object) -> Iterator[Callable[[], bool]]:
     """Whether the process was asked to end. In a group that is asked between batches, and one that asks no more is ended."""
     from dragoman.kafka_source import Kafka
-    from pipeline.engine.watchdog import Watchdog
 
     if not isinstance(origin, Kafka):
         yield ended.is_set
         return
-    with closing(Watchdog(_end)) as watchdog:
-
-        def asked() -> bool:
-            watchdog.alive()
-            if ended.is_set():
-                watchdog.must_end()
-            return ended.is_set()
-
+    with watched(ended) as asked:
         yield asked
-
-
-def _end(error: DragomanError) -> None:
-    """End the process from another thread than the one that is stuck."""
-    show_error(error)
-    os._exit(FAILED)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
-    """Set by SIGINT or SIGTERM; a second one ends the process at once, which loses nothing."""
-    ended = threading.Event()
-
-    def end(number: int, _: object) -> None:
-        ended.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield ended
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _shown(project: Project, all_works: Works | GroupWorks, as_json: bool, interrupted: bool) -> bool:
@@ -133,7 +122,6 @@ def _shown(project: Project, all_works: Works | GroupWorks, as_json: bool, inter
         for one in _readers(all_works):
             say_json(one)
         return fits
-    loading = {w.translator.name: w.loading for w in all_works.workers if w.loading}
     partitions = sum(all_works.log.topics()[feed.topic].partitions for feed in project.source.feeds)
     streams = ", ".join(f"{a.translator}.events" for a in accounts)
     head = f"{project.schema.source} → {streams}"
@@ -145,7 +133,7 @@ def _shown(project: Project, all_works: Works | GroupWorks, as_json: bool, inter
     say((head, "bold"), f"      {count(len(accounts), 'translator')}, {count(partitions, 'partition')}, {what}")
     say_accounts(accounts)
     _say_readers(all_works)
-    for name, numbers in loading.items():
+    for name, numbers in all_works.loading.items():
         listed = ", ".join(map(str, numbers))
         say(("  !", "yellow"), f" {name} is still loading: its snapshot is not complete on partition {listed}")
     if interrupted:

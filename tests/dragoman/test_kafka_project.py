@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +22,7 @@ from pipeline.log.embedded import EmbeddedLog
 from pipeline.log.kafka.log import KafkaLog
 from pipeline.log.port import Log, Outgoing, TopicSpec
 from pipeline.log.reading import read_through
-from tests.dragoman.support import make_shop, replace, succeeds, write
+from tests.dragoman.support import environment, eventually, make_shop, replace, succeeds, write
 
 Said = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]
 
@@ -91,3 +98,65 @@ def test_it_publishes_what_the_embedded_run_does_and_tells_how_it_stands(
     for command in (("status",), ("parked", "list"), ("dlq", "list"), ("events", unused_name)):
         assert succeeds(*command, cwd=on_kafka).out
     assert (on_kafka / "var" / "state.db" / "worker-0").is_dir()
+
+
+def test_under_faust_each_translator_has_a_process_and_publishes_the_same(
+    shop: tuple[Path, Path, KafkaLog], unused_name: str
+) -> None:
+    embedded, on_kafka, brokers = shop
+    source = on_kafka / "sources" / "shop.yaml"
+    source.write_text(source.read_text() + "engine: faust\n")
+    ran = [json.loads(line) for line in succeeds("run", "--json", cwd=on_kafka).out.splitlines()]
+    (account,) = [one for one in ran if one.get("translator") == unused_name]
+    assert account["fits"] and account["events"]
+    with closing(EmbeddedLog(embedded / "var" / "log.db")) as log:
+        assert said(brokers, f"{unused_name}.events") == said(log, f"{unused_name}.events") != {}
+    assert (on_kafka / "var" / "state.db" / unused_name / "worker-0").is_dir()
+
+    with running_at(on_kafka) as (ended, at), running_at(on_kafka) as (broken, _):
+        eventually(lambda: probe(at, "/readyz") == (200, {"ok": True, "ready": {unused_name: True}}), 60)
+        code, told = probe(at, "/healthz")
+        assert code == 200 and set(told["silent_seconds"]) == {"dragoman", unused_name}
+        eventually(lambda: len(children(broken)) == 1, 60)
+        (child,) = children(broken)
+        os.kill(child, signal.SIGKILL)
+        assert broken.wait(60) == 2
+        assert broken.stderr is not None
+        assert f"the translator {unused_name} has ended with code -9" in " ".join(broken.stderr.read().split())
+        (child,) = children(ended)
+        began = time.monotonic()
+        ended.terminate()
+        assert ended.wait(60) == 0
+        assert time.monotonic() - began < 15
+        assert not Path(f"/proc/{child}").exists()
+
+
+@contextmanager
+def running_at(project: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`dragoman run --follow` while the block runs, and where it answers probes."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        at = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "dragoman", "run", "--follow", "--json", "--health", at]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=project, env=environment(), text=True, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            yield process, at
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def probe(at: str, path: str) -> tuple[int, Any]:
+    connection = HTTPConnection(at, timeout=5)
+    with closing(connection):
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+        except OSError:
+            return 0, None
+        return answer.status, json.loads(answer.read())
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(one) for one in listed.split()]

@@ -300,6 +300,15 @@ unreadable: dead-letter
 """
 
 
+@pytest.mark.parametrize(
+    ("said", "engine"), [("", "aiokafka"), ("engine: aiokafka\n", "aiokafka"), ("engine: faust\n", "faust")]
+)
+def test_a_source_on_kafka_says_what_keeps_its_workers(keys: Path, said: str, engine: str) -> None:
+    write(keys / "sources" / "keys.yaml", KAFKA + said)
+    origin = Project(read_settings(keys, {})).source.origin
+    assert isinstance(origin, Kafka) and origin.engine == engine
+
+
 def test_a_source_on_kafka_says_where_its_feeds_are(keys: Path) -> None:
     write(
         keys / "sources" / "keys.yaml",
@@ -327,6 +336,7 @@ def test_a_source_on_kafka_says_where_its_feeds_are(keys: Path) -> None:
         ("exactly_once: true", "connect: {url: 'http://c:8083'}", "project.malformed"),
         ("[b, a]", "v", "feed.routed-apart"),
         ("kind: kafka", "kind: kafak", "project.malformed"),
+        ("kind: kafka", "kind: kafka\nengine: flink", "project.malformed"),
     ],
 )
 def test_what_is_wrong_with_a_source_on_kafka_is_said_with_its_place(keys: Path, of: str, by: str, code: str) -> None:
