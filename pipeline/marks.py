@@ -47,7 +47,16 @@ class Marks:
         self._first: dict[str, Coordinate] = {}
         self._scanned: dict[str, set[str]] = {}
         self._began: dict[str, Coordinate] = {}
+        self._initial: Coordinate | None = None
+        self.cut = False
+        """Whether an initial snapshot was begun again before it was complete."""
+        self._empty: set[str] = set()
         self.snapshot_completed = False
+
+    @property
+    def found_nothing(self) -> bool:
+        """Whether the last initial snapshot found all tables of the translator empty."""
+        return self._job.translator.tables <= self._empty
 
     def _look(self) -> None:
         """Look for topics that were not there: a connector makes each with its first record, long after the feed's."""
@@ -81,6 +90,8 @@ class Marks:
         completed = []
         for note in self._read_new(self._job.feed.notifications):
             if isinstance(note, Notification) and note.aggregate_type in _SNAPSHOTS:
+                if note.aggregate_type == _INITIAL:
+                    self._see_initial(note)
                 run = note.aggregate_type if control.reload_of(note.id) is None else note.id
                 scanned = self._scanned.setdefault(run, set())
                 self._began.setdefault(run, note.at)
@@ -91,17 +102,33 @@ class Marks:
                 elif note.type == "COMPLETED":
                     completed.append(Completed(run, frozenset(self._scanned.pop(run))))
                     del self._began[run]
-                    self.snapshot_completed |= note.aggregate_type == _INITIAL
                 elif note.type == "ABORTED":
                     del self._scanned[run], self._began[run]
         return completed
 
-    def commit(self, passed: int | None) -> None:
-        """What was read has been acted upon in every partition; ENDs up to `passed` are of no use any more."""
+    def _see_initial(self, note: Notification) -> None:
+        """One that was cut begins anew; an incremental one goes on after a restart, though it says STARTED as well."""
+        match note.type:
+            case "STARTED":
+                self.cut |= self._initial is not None
+                self._initial = self._initial or note.at
+                self._empty.clear()
+                self._scanned.pop(_INITIAL, None)
+            case "TABLE_SCAN_COMPLETED" if note.table and note.data.get("status") == "EMPTY":
+                self._empty.add(note.table)
+            case "COMPLETED":
+                self.snapshot_completed, self._initial = True, None
+
+    def commit(self, passed: int | None, *, loading: bool) -> None:
+        """What was read has been acted upon in every partition; ENDs up to `passed` are of no use any more.
+
+        `loading`: some partition is, so that it matters where the initial snapshot began.
+        """
         for transaction in [t for t, position in self.ends.items() if passed is not None and position <= passed]:
             del self.ends[transaction], self._first[transaction]
         positions = dict(self._positions)
-        for at in (*self._first.values(), *self._began.values()):
+        initial = [self._initial] if loading and self._initial is not None else []
+        for at in (*self._first.values(), *self._began.values(), *initial):
             place = (at.topic, at.partition)
             positions[place] = min(positions[place], at.offset)
         if positions != self._committed:

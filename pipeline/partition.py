@@ -18,6 +18,7 @@ from pipeline.bounds import Bound
 from pipeline.cloudevents import Producer
 from pipeline.commands import Commands
 from pipeline.control import Command
+from pipeline.elsewhere import is_streamed
 from pipeline.failpoint import failpoint
 from pipeline.grouping import HELD, Grouping
 from pipeline.job import Job
@@ -112,11 +113,11 @@ class PartitionWorker:
         self._proofs.append(proof)
         self._ends = ends
 
-    def work(self, newest: int) -> bool:
+    def work(self, newest: int | None) -> bool:
         """Do a batch's worth; whether more is left below the watermark that was last expected.
 
-        `newest`: the last snapshot that any partition showed. One call takes bounded time and memory, so that other
-        partitions go on beside a huge transaction.
+        `newest`: the last snapshot that any partition showed; without it no partition goes live. One call takes bounded time
+        and memory, so that other partitions go on beside a huge transaction.
         """
         if self._pinned is not None:
             self._publish_reread(self._pinned)
@@ -195,7 +196,7 @@ class PartitionWorker:
         if command.id >= self.commands.taken:
             self.commands.take(command, self.position)
 
-    def _read_page(self, newest: int) -> bool:
+    def _read_page(self, newest: int | None) -> bool:
         """Read some records; false at the watermark, and where a transaction of the log is open."""
         high = max((proof.high for proof in self._proofs), default=self.position)
         if self.position >= high:
@@ -205,14 +206,15 @@ class PartitionWorker:
         if page.next <= self.position:
             return False
         batch = [record for record in page.records if record.offset < limit]
-        self.records += self._take_batch(batch, min(page.next, limit), newest)
-        return True
+        taken = self._take_batch(batch, min(page.next, limit), newest)
+        self.records += taken
+        return bool(taken) or self._going_live is not None or not batch
 
-    def _act_on_proofs(self, newest: int) -> None:
+    def _act_on_proofs(self, newest: int | None) -> None:
         reached = [proof for proof in self._proofs if proof.high <= self.position]
         self._proofs = [proof for proof in self._proofs if proof.high > self.position]
         completed = [done for proof in reached for done in proof.completed if not self._reloads.tell(done)]
-        if not self.live and any(proof.loaded for proof in reached):
+        if not self.live and newest is not None and any(proof.loaded for proof in reached):
             self._going_live = max(newest, self.newest)
         elif self.live:
             self._completed += [done.tables for done in completed]
@@ -284,12 +286,12 @@ class PartitionWorker:
             kept.append((one, record))
         return kept
 
-    def _take_batch(self, records: Sequence[Record], following: int, newest: int) -> int:
+    def _take_batch(self, records: Sequence[Record], following: int, newest: int | None) -> int:
         """Decode and take one batch, up to the first streamed row of a partition that is still loading; how many it took."""
         arrived = self._decode(records)
         cut = self._first_streamed(arrived)
         self._take(arrived[:cut], following if cut is None else records[cut].offset)
-        if cut is not None:
+        if cut is not None and newest is not None:
             self._going_live = max(newest, self.newest)
         return len(records) if cut is None else cut
 
@@ -356,12 +358,7 @@ class PartitionWorker:
         """Where news begins in a partition that is still loading: all rows of its snapshot stand before."""
         if self.live:
             return None
-        streamed = (
-            i
-            for i, (d, _) in enumerate(arrived)
-            if isinstance(d, Truncate) or (isinstance(d, Change) and not d.is_snapshot)
-        )
-        return next(streamed, None)
+        return next((at for at, (decoded, _) in enumerate(arrived) if is_streamed(decoded)), None)
 
     def _execute_commands(self) -> None:
         """Execute the commands that are pinned where this partition stands."""

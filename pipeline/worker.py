@@ -14,6 +14,7 @@ from connectors.debezium.decode import Decoder
 from pipeline import control
 from pipeline.bounds import Limits
 from pipeline.control import CONTROL_TOPIC
+from pipeline.elsewhere import Elsewhere
 from pipeline.feed import Curated, Feed, Identity
 from pipeline.job import BATCH, Job
 from pipeline.life import FeedMissing, StateAndLogApart, next_life
@@ -23,7 +24,7 @@ from pipeline.marks import Marks
 from pipeline.partition import PartitionWorker, Proof
 from pipeline.publish import Publisher
 from pipeline.state.port import StateStore
-from translators.change import UNREAD
+from translators.change import SNAPSHOT_POSITION, UNREAD
 from translators.translator import Translator
 
 
@@ -71,6 +72,7 @@ class TranslatorWorker:
         )
         self._partitions: dict[int, PartitionWorker] = {}
         self._marks: Marks | None = None
+        self._elsewhere: Elsewhere | None = None
         self._source: str | None = None
         self._commands_from = 0
         self._failed = False
@@ -107,7 +109,7 @@ class TranslatorWorker:
         committed = self._log.committed(job.group)
         for partition in partitions:
             self._take_over(partition, committed.get((job.feed.topic, partition), 0))
-        self._marks = Marks(job, self._log.topics())
+        self._marks, self._elsewhere = Marks(job, self._log.topics()), None
         self._commands_from = min((p.commands.taken for p in self._partitions.values()), default=0)
 
     def give_back(self, partitions: Iterable[int]) -> None:
@@ -155,12 +157,13 @@ class TranslatorWorker:
         taken = sum(partition.records for partition in self._partitions.values())
         for partition in self._partitions.values():
             partition.expect(Proof(partition.high, ended, loaded, passed, completed), marks.ends)
-        self._work(stop)
+        records += self._look_elsewhere(marks)
+        self._work(stop, self._newest(marks))
         records += sum(partition.records for partition in self._partitions.values()) - taken
         # As long as a partition is loading it needs COMPLETED, and so does whoever takes it over.
         needed = marks.snapshot_completed and bool(self.loading)
         if not needed and not any(partition.waits for partition in self._partitions.values()):
-            marks.commit(passed)
+            marks.commit(passed, loading=bool(self.loading))
         self._failed = False
         return records
 
@@ -171,8 +174,27 @@ class TranslatorWorker:
                 records += read
         return records
 
-    def _work(self, stop: Callable[[], bool]) -> None:
+    def _look_elsewhere(self, marks: Marks) -> int:
+        """Read what a snapshot that was begun again showed on the partitions of others; the number of records read."""
+        if not (marks.cut and marks.snapshot_completed and self.loading) or self._job.identity.source_epoch > 1:
+            return 0  # behind another epoch the feed does not begin with this snapshot
+        if self._elsewhere is None:
+            everywhere = range(self._job.curated.events.partitions)
+            self._elsewhere = Elsewhere(self._job, set(everywhere) - self._partitions.keys())
+        return self._elsewhere.read()
+
+    def _newest(self, marks: Marks) -> int | None:
+        """The position of the last snapshot that any partition showed, `None` as long as it is not known."""
         newest = max((p.newest for p in self._partitions.values()), default=UNREAD)
+        if not marks.cut:
+            return newest
+        if not marks.snapshot_completed or (self._elsewhere is not None and not self._elsewhere.done):
+            return None
+        if marks.found_nothing:
+            return SNAPSHOT_POSITION
+        return max(newest, UNREAD if self._elsewhere is None else self._elsewhere.newest)
+
+    def _work(self, stop: Callable[[], bool], newest: int | None) -> None:
         busy = list(self._partitions.values())
         while busy and not stop():
             busy = [partition for partition in busy if partition.work(newest)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Literal
@@ -242,8 +242,9 @@ def worker(
     fixed: bool,
     batch_size: int,
     passed: Callable[[], int | None] = lambda: None,
+    owned: Iterable[int] | None = None,
 ) -> TranslatorWorker:
-    """A worker that has taken over. `passed` is what the connector's offset says."""
+    """A worker that has taken over, all partitions or those `owned`. `passed` is what the connector's offset says."""
     made = TranslatorWorker(
         log=log,
         store=store,
@@ -254,7 +255,11 @@ def worker(
         batch_size=batch_size,
         passed=passed,
     )
-    made.begin()
+    if owned is None:
+        made.begin()
+    else:
+        made.prepare()
+        made.take(owned)
     return made
 
 

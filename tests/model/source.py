@@ -64,9 +64,9 @@ def life(dice: Dice, wire: Wire, proof: Proof) -> Life:
             cut = rows_of(database)
             cut = cut[: dice.below(len(cut) + 1)]
             database.run(1)
+            if cut and dice.chance(50):
+                _take_away(database, dice.pick(cut)[1])
         loaded = rows_of(database)
-        known = {wire.partition(row) for _, row in loaded}
-        cut = [(table, row) for table, row in cut if wire.partition(row) in known]
     begin = len(database.commits)
     database.run(1 + dice.below(12))
     database.finish()
@@ -78,6 +78,20 @@ def life(dice: Dice, wire: Wire, proof: Proof) -> Life:
     reread = wire.rereads and past != "shown" and dice.chance(60 if past == "unseen" else 20)
     run = rereading(dice, unseen or loaded or [], story) if reread else None
     return Life(cut, loaded, database.commits[begin:], closers, unseen, run)
+
+
+def scans(rows: Shown, namespace: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """What the connector says of an initial snapshot in the end."""
+    for table in TABLES:
+        status = "SUCCEEDED" if any(name == table for name, _ in rows) else "EMPTY"
+        yield "TABLE_SCAN_COMPLETED", {"scanned_collection": f"{namespace}.{table}", "status": status}
+    yield "COMPLETED", {}
+
+
+def _take_away(database: Database, one: Row) -> None:
+    """Delete all rows of an order, as far as nobody else holds them."""
+    rows = [item for item in rows_of(database) if (item[1]["br"], item[1]["no"]) == (one["br"], one["no"])]
+    database.commit(*(RowChange(table, row, None) for table, row in rows))
 
 
 def rows_of(database: Database) -> Shown:
@@ -187,18 +201,22 @@ class Lanes:
 def arriving(dice: Dice, wire: Wire, life: Life, *, exactly_once: bool) -> Lanes:
     """Everything that the connector sends of a life. An END waits for the rows only where Connect enforces exactly-once.
 
-    A snapshot that is begun again is told by its rows: what was cut showed nothing of partitions that the whole one leaves out.
+    That a snapshot is begun again is told before anything is streamed, that it is complete behind its rows.
     """
     lanes = Lanes()
-    for rows, lsn in ((life.cut, 900), (life.loaded or [], 950)):
-        for record in wire.snapshot(rows, lsn):
+    begun = 0
+    for rows, lsn in ((life.cut, 900), (life.loaded, 950)):
+        if rows is not None and (lsn == 950 or rows):
+            lanes.send(wire.notification("STARTED"))
+            begun = lanes.sent
+        for record in wire.snapshot(rows or [], lsn):
             lanes.send(record)
-    if life.loaded is not None:
-        lanes.send(wire.notification("COMPLETED"), after=lanes.sent)
+    for kind, details in () if life.loaded is None else scans(life.loaded, wire.namespace):
+        lanes.send(wire.notification(kind, **details), after=lanes.sent)
     run = life.rereading
     for one, flushed in passes(dice, wire, life, exactly_once=exactly_once):
         for sent in one:
-            lanes.send(sent.record, after=lanes.sent if exactly_once and not sent.is_row else 0)
+            lanes.send(sent.record, after=lanes.sent if exactly_once and not sent.is_row else begun)
             if sent.is_end and sent.commit < flushed:
                 lanes.flushes.append((lanes.sent, wire.offset(life.commits[sent.commit])))
     for kind, details in [] if run is None else run.notes():

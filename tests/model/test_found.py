@@ -269,3 +269,79 @@ def test_a_row_that_speaks_of_a_later_place_waits_for_what_may_have_been_committ
     oracle = Oracle([placed.transaction], TABLES, reread=[(1, "orders", order(1))], alone=True)
     oracle.replay(store.moments)
     judge(log, store, oracle, once=True)
+
+
+CUT: Shown = [("orders", order(1)), ("order_line", line(1))]
+WHOLE: Shown = [("orders", order(2))]
+LOADING = msgspec.structs.replace(FEED, begins="snapshot")
+
+
+def begun_again(log: MemoryLog, store: WatchedState) -> tuple[list[Outgoing], list[Outgoing], Commit]:
+    """Two partitions: of the first only a snapshot speaks that was cut, and a change; of the other the whole snapshot."""
+    product.create_topics(log, 2)
+    wire, store.codes, store.begins_live = Postgres(2), KNOWN, False
+    placed = commit(701, 960, ("orders", None, order(3)))
+    first = [wire.notification("STARTED"), *wire.snapshot(CUT, 900), wire.notification("STARTED")]
+    first += [one.record for one in wire.one_pass([placed], 0)]
+    return first, [*wire.snapshot(WHOLE, 950), wire.notification("COMPLETED")], placed
+
+
+def assert_only_the_whole_snapshot_counts(log: MemoryLog, store: WatchedState, placed: Commit) -> None:
+    oracle = Oracle([placed.transaction], TABLES, WHOLE, alone=False)
+    oracle.replay(store.moments)
+    for table, _ in CUT:
+        oracle.counts[table, "loaded"] += 1
+    judge(log, store, oracle, once=True)
+
+
+def test_a_partition_that_only_a_cut_snapshot_mentions_waits_for_the_one_that_was_begun_again() -> None:
+    log, store = MemoryLog(), WatchedState()
+    first, second, placed = begun_again(log, store)
+    worker = product.worker(log, store, LOADING, "postgresql", fixed=False, batch_size=10)
+    for records in (first, second):
+        log.append(records)
+        worker.turn()
+    assert_only_the_whole_snapshot_counts(log, store, placed)
+
+
+def test_a_snapshot_that_is_begun_again_and_finds_nothing_takes_all_back() -> None:
+    log, store = MemoryLog(), WatchedState()
+    product.create_topics(log, 2)
+    wire, store.codes, store.begins_live = Postgres(2), KNOWN, False
+    empty = [{"scanned_collection": f"public.{table}", "status": "EMPTY"} for table in TABLES]
+    log.append([wire.notification("STARTED"), *wire.snapshot(CUT, 900), wire.notification("STARTED")])
+    log.append([*(wire.notification("TABLE_SCAN_COMPLETED", **one) for one in empty), wire.notification("COMPLETED")])
+    product.worker(log, store, LOADING, "postgresql", fixed=False, batch_size=10).turn()
+    assert store.is_live(0)
+    assert not store.load(["A/1"])["A/1"].rows
+
+
+def test_workers_that_share_a_feed_know_the_last_snapshot_wherever_it_showed_rows() -> None:
+    log, store = MemoryLog(), WatchedState()
+    first, second, placed = begun_again(log, store)
+    log.append([*first, *second])
+    workers = [
+        product.worker(log, store, LOADING, "postgresql", fixed=False, batch_size=1, owned=[partition])
+        for partition in (1, 0)
+    ]
+    for worker in workers:
+        while worker.turn():
+            pass
+    assert_only_the_whole_snapshot_counts(log, store, placed)
+
+
+def test_a_table_that_only_a_cut_snapshot_read_to_its_end_was_not_read() -> None:
+    """A blocking snapshot of a live feed was cut, and another one did not read the lines."""
+    log, store = MemoryLog(), WatchedState()
+    product.create_topics(log, 1)
+    wire, store.codes = Postgres(1), KNOWN
+    shipped = commit(701, 960, ("orders", order(1), order(1, "S")))
+    log.append([*sent(shipped)])
+    for tables in (["order_line"], ["orders", "payment"]):
+        log.append([wire.notification("STARTED")])
+        for table in tables:
+            details = {"scanned_collection": f"public.{table}", "status": "SUCCEEDED"}
+            log.append([wire.notification("TABLE_SCAN_COMPLETED", **details)])
+    log.append([wire.notification("COMPLETED")])
+    product.worker(log, store, FEED, "postgresql", fixed=False, batch_size=1).turn()
+    assert store.load(["A/1"])["A/1"].partial

@@ -89,6 +89,7 @@ class Wire:
     """A connector that routes the rows of an order to one of `partitions`."""
 
     connector = ""
+    namespace = "public"
     rereads = False
     """Whether it is known how it tells a snapshot of a source that is streamed."""
 
@@ -307,6 +308,7 @@ class MariaDb(Wire):
     """Debezium's MariaDB connector: whole transactions in the order of commits, whole rows, time in seconds."""
 
     connector = "mariadb"
+    namespace = "shop"
 
     def sent(self, row: Row) -> Row:
         """CHAR comes without its padding."""
