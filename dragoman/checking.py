@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+import msgspec
 from sqlalchemy import create_engine
 
 from dragoman.project import Project
+from dragoman.rows import shown_columns
 from dragoman.source import Legacy
 from dragoman.wiring import engine_of, state_of, utc
 from pipeline.log.port import Log
@@ -102,7 +104,7 @@ def run_check(
             stopped=stopped,
         )
         sides = sides_of(translator, projection, pipeline, Pace(clock=clock, wait=wait), legacy=legacy, views=views)
-        return reconcile(spec, sides, run=run, clock=clock)
+        return reconcile(spec, msgspec.structs.replace(sides, shown=shown_columns(translator)), run=run, clock=clock)
 
 
 def run_recorded(

@@ -9,9 +9,10 @@ from dragoman.console import count, paragraph, say, say_table
 from dragoman.project import Project
 from dragoman.times import moment, span
 from dragoman.wiring import make_folder, utc
-from reconcile.ledger.entries import Entry, RunEntry, Stretch, verified
+from reconcile.ledger.entries import Entry, RunEntry, verified
 from reconcile.ledger.ledger import Ledger
 from reconcile.ledger.opening import open_ledger
+from reconcile.past import Proven
 
 
 @contextmanager
@@ -73,7 +74,7 @@ def say_runs(runs: Sequence[RunEntry], last: int) -> None:
         say()
 
 
-def told_stretch(stretch: Stretch | None) -> str:
+def told_stretch(stretch: Proven | None) -> str:
     """For how long without a break every run was clean and complete."""
     if stretch is None:
         return "never clean and complete"

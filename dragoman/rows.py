@@ -8,6 +8,7 @@ from typing import Any
 from dragoman.console import say
 from dragoman.project import Project
 from translators.binding import BoundField, BoundNode
+from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
 from translators.expression.bind import sources
 
@@ -33,6 +34,15 @@ def classified(project: Project, translator: str) -> frozenset[str] | None:
         return None
     fields = [*leaves(bound.fields.values()), *(f for event in bound.events for f in event.fields.values())]
     return frozenset(column for f in fields if f.shape.data_class in CLASSIFIED for column in sources(f.bound))
+
+
+def shown_columns(translator: CompiledTranslator) -> frozenset[str]:
+    """The `table.column` names that a report may show: behind a field of the state, and behind no classified one."""
+    fields = list(leaves(translator.bound.fields.values()))
+    behind = {f.shape.data_class in CLASSIFIED: frozenset[str]() for f in fields}
+    for one in fields:
+        behind[one.shape.data_class in CLASSIFIED] |= frozenset(sources(one.bound))
+    return behind.get(False, frozenset()) - behind.get(True, frozenset())
 
 
 def shown_row(table: str, row: Mapping[str, Any] | None, hidden: frozenset[str] | None) -> dict[str, str] | None:

@@ -16,7 +16,7 @@ from translators.problem import Problem
 REBUILD = (
     "To heal it now, build the view again: drop its tables and its rows in `_dragoman_checkpoint`, then `dragoman run`."
 )
-HEALS = f"The next change of the key heals it. {REBUILD}"
+HEALS = "The next change of the key heals it; published again, it is healed now."
 
 LOOK = "See what waits, and why:"
 STATUS = "See where the pipeline stands:"

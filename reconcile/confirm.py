@@ -18,10 +18,11 @@ ROUNDS = 5
 
 
 class Confirmed(msgspec.Struct, frozen=True):
-    """One key that differs, and what was known of it while it held still."""
+    """One key that differs, what was known of it while it held still, and the legacy's rows of it."""
 
     comparison: Comparison
     evidence: Evidence
+    rows: Rows
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +79,7 @@ class Confirmer:
             if was is None or now is None:
                 agreed += 1
             elif touched is not None and key not in touched and before.get(key) == after.get(key):
-                still.append(Confirmed(was, evidence[key]))
+                still.append(Confirmed(was, evidence[key], after.get(key) or {}))
             else:
                 moving.append(key)
         return agreed, still, moving

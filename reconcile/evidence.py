@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,9 @@ from pipeline.state.port import StateStore, Stored, Waiting
 from reconcile.errors import ReconcileError
 from reconcile.view import ViewParked, ViewRow, ViewSide
 from translators.change import Coordinate
+
+LAST = 4
+"""Records of one key that are told; of older ones nobody asks what they said."""
 
 _FETCH = 1_000
 
@@ -43,7 +47,8 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one key.
 
-    `published` is the record of the highest sequence, `lacking` the first record above the sequence that the view shows.
+    `published` is the record of the highest sequence, `lacking` the first record above the sequence that the view shows;
+    `last` are the last records of the key, in the order of the stream.
     """
 
     published: Published | None = None
@@ -51,6 +56,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     waiting: tuple[Waiting, ...] = ()
     stored: Stored | None = None
     view_parked: ViewParked | None = None
+    last: tuple[Published, ...] = ()
 
 
 class Witness:
@@ -66,8 +72,10 @@ class Witness:
         """The evidence for each key, given what the view shows of it. Reads the state stream once."""
         published: dict[str, Published] = {}
         lacking: dict[str, Published] = {}
+        last: dict[str, deque[Published]] = {}
         for key, record in self._records(shown):
             row = shown[key]
+            last.setdefault(key, deque(maxlen=LAST)).append(record)
             if key not in published or record.sequence >= published[key].sequence:
                 published[key] = record
             unseen = row is None or record.sequence > row.sequence
@@ -82,6 +90,7 @@ class Witness:
                 waiting=tuple(self._store.waiting(key)) if key in waiting_keys else (),
                 stored=stored.get(key),
                 view_parked=parked.get(key),
+                last=tuple(last.get(key, ())),
             )
             for key in shown
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import blake2b
 from typing import Literal
 
@@ -56,6 +56,13 @@ class FieldRow(msgspec.Struct, frozen=True, kw_only=True):
     differs: bool
 
 
+class LegacyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the legacy that the key is made of: each column as a text that may be shown."""
+
+    table: str
+    columns: tuple[tuple[str, str], ...]
+
+
 class Moment(msgspec.Struct, frozen=True):
     """One moment in the life of a key; `time` is absent where nobody wrote it down."""
 
@@ -65,7 +72,11 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One confirmed difference. `fields` names the fields that differ, none if the whole thing is missing or extra."""
+    """One confirmed difference. `fields` names the fields that differ, none if the whole thing is missing or extra.
+
+    `legacy` are the rows that it was compared with. `first_seen` is the run that saw it first, `accepted_until` the last
+    day on which it may stand: both are the ledger's.
+    """
 
     id: str
     check: str
@@ -75,6 +86,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[str, ...]
     rows: tuple[FieldRow, ...]
     life: tuple[Moment, ...]
+    legacy: tuple[LegacyRow, ...] = ()
+    first_seen: datetime | None = None
+    accepted_until: date | None = None
 
     @property
     def since(self) -> datetime | None:

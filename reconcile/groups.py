@@ -19,6 +19,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     `causes` are those of the earliest finding, whose key is `example`; `fields` are counted over all, most frequent
     first; `waits` sums the later steps that wait; `since` is the earliest, and with `bound` it began after that.
+    `first_seen` is the run that first saw one of them, `accepted` counts those that may stand for now.
     """
 
     example: str
@@ -29,6 +30,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None
     bound: bool
     waits: int
+    first_seen: datetime | None = None
+    accepted: int = 0
 
 
 def grouped(findings: Iterable[Finding]) -> tuple[Group, ...]:
@@ -57,4 +60,6 @@ def _group(found: Sequence[Finding]) -> Group:
         since=first.since,
         bound=first.causes[0].bound,
         waits=sum(cause.waits for finding in found for cause in finding.causes),
+        first_seen=min((f.first_seen for f in found if f.first_seen is not None), default=None),
+        accepted=sum(finding.accepted_until is not None for finding in found),
     )

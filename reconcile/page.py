@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from reconcile.charts import HistoryText
 from reconcile.run import Incomplete
 
 
@@ -43,6 +44,13 @@ class CauseText(msgspec.Struct, frozen=True, kw_only=True):
     command: str
 
 
+class CommandText(msgspec.Struct, frozen=True):
+    """A command that can be pasted, and what it is for."""
+
+    lead: str
+    command: str
+
+
 class GroupText(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the causes."""
 
@@ -59,6 +67,11 @@ class GroupText(msgspec.Struct, frozen=True, kw_only=True):
     waits: str
     places: tuple[str, ...]
     owners: tuple[str, ...]
+    steps: tuple[CommandText, ...]
+    accept: str
+    seen: str
+    accepted: str
+    new: bool
 
 
 class FieldText(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +102,14 @@ class LifeText(msgspec.Struct, frozen=True):
     text: str
 
 
+class TableText(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of one legacy table that a key is made of."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
 class SampleText(msgspec.Struct, frozen=True, kw_only=True):
     """One key, field by field."""
 
@@ -97,6 +118,8 @@ class SampleText(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     rows: tuple[RowText, ...]
     life: tuple[LifeText, ...]
+    id: str
+    tables: tuple[TableText, ...]
 
 
 class HopText(msgspec.Struct, frozen=True):
@@ -131,3 +154,4 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     masked: str
     hops: tuple[HopText, ...]
     notes: tuple[str, ...]
+    history: HistoryText | None

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
+from reconcile.charts import history_text, percent
 from reconcile.fence import Passage
 from reconcile.finding import Finding
-from reconcile.groups import Group
+from reconcile.group_pages import group_text, samples_of
 from reconcile.page import (
-    CauseText,
     Fact,
     FieldText,
-    GroupText,
     HopText,
-    LifeText,
     Page,
-    RowText,
-    SampleText,
     State,
-    Time,
 )
 from reconcile.run import RunResult
-
-SAMPLES = 3
-"""Keys of one cause that are shown field by field."""
-
-SHOWN_KEYS = 60
-"""Keys of one cause that are listed."""
 
 _WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
@@ -50,14 +38,15 @@ def page_of(result: RunResult, number: int) -> Page:
         incomplete=result.incomplete,
         compared=f"{result.compared:,}",
         confirmed=f"{result.confirmed:,}",
-        coverage=_coverage(result),
+        coverage=percent(result.coverage),
         states=_states(result),
-        groups=tuple(_group(group) for group in result.groups),
+        groups=tuple(group_text(group, result) for group in result.groups),
         fields=tuple(_fields(result.findings)),
-        samples=tuple(_samples(result)),
+        samples=tuple(samples_of(result)),
         masked=", ".join(result.masked),
         hops=tuple(_hops(result)),
         notes=tuple(_notes(result)),
+        history=history_text(result.history),
     )
 
 
@@ -112,6 +101,8 @@ def _sub(result: RunResult) -> str:
     if result.findings and "capture-or-mapping" not in counts:
         everything = ", and everything was compared" if result.coverage == 1 else ""
         sentences.append(f"Nothing is unexplained{everything}.")
+    if result.findings and len(result.history.runs) > 1:
+        sentences.append(_news(result))
     if result.accepted:
         are = "is" if result.accepted == 1 else "are"
         sentences.append(f"{_amount(result.accepted).capitalize()} of them {are} accepted for now.")
@@ -122,12 +113,21 @@ def _sub(result: RunResult) -> str:
     return " ".join(sentences)
 
 
+def _news(result: RunResult) -> str:
+    new = sum(finding.first_seen == result.started for finding in result.findings)
+    if new == result.confirmed:
+        return "All of this is new." if new > 1 else "It is new."
+    if not new:
+        return "All of this was known before." if result.confirmed > 1 else "It was known before."
+    return f"{_amount(new)} {'is' if new == 1 else 'are'} new, the others were known before.".capitalize()
+
+
 def _amount(count: int) -> str:
     return _WORDS[count] if count < len(_WORDS) else f"{count:,}"
 
 
 def _facts(result: RunResult) -> Iterator[Fact]:
-    yield Fact("", _coverage(result), "covered")
+    yield Fact("", percent(result.coverage), "covered")
     yield Fact("run", result.run)
     yield Fact("mapping", f"{result.check.mapping}@{result.mapping_version}")
     if result.position is not None:
@@ -140,13 +140,6 @@ def _facts(result: RunResult) -> Iterator[Fact]:
             f"{sum(h.seconds for h in result.hops):.1f} s",
         )
     yield Fact("exit code", str(result.exit_code))
-
-
-def _coverage(result: RunResult) -> str:
-    """Never rounded up to 100."""
-    if result.coverage == 1:
-        return "100.00 %"
-    return f"{min(result.coverage * 100, 99.99):.2f} %"
 
 
 def _states(result: RunResult) -> tuple[State, ...]:
@@ -189,42 +182,6 @@ def _states(result: RunResult) -> tuple[State, ...]:
     )
 
 
-def _group(group: Group) -> GroupText:
-    causes, commands = [], set()
-    for cause in group.causes:
-        command = "" if cause.command in commands else cause.command
-        commands.add(cause.command)
-        causes.append(CauseText(name=cause.name, title=cause.title, text=cause.text, lead=cause.lead, command=command))
-    more = len(group.keys) - SHOWN_KEYS
-    return GroupText(
-        count=f"{len(group.keys):,}",
-        unit="key" if len(group.keys) == 1 else "keys",
-        causes=tuple(causes),
-        evidence=tuple(f"{group.example}: {line}" for cause in group.causes for line in cause.evidence),
-        shown_keys=group.keys[:SHOWN_KEYS],
-        more_keys=f"{more:,}" if more > 0 else "",
-        kinds=", ".join(kind if len(group.kinds) == 1 else f"{count:,} {kind}" for kind, count in group.kinds),
-        fields=_field_list(group),
-        since=None if group.since is None else time_of(group.since),
-        bound=group.bound,
-        waits=f"{group.waits:,} later {'step' if group.waits == 1 else 'steps'}" if group.waits else "",
-        places=tuple(dict.fromkeys(cause.where for cause in group.causes if cause.where)),
-        owners=tuple(dict.fromkeys(cause.owner for cause in group.causes)),
-    )
-
-
-def _field_list(group: Group) -> str:
-    names = [name if count == len(group.keys) else f"{name} ({count:,})" for name, count in group.fields[:6]]
-    rest = len(group.fields) - len(names)
-    return ", ".join(names) + (f" and {rest} more" if rest else "")
-
-
-def time_of(moment: datetime) -> Time:
-    """An instant as the report writes it."""
-    utc = moment.astimezone(UTC)
-    return Time(utc.isoformat(timespec="milliseconds"), f"{utc.day} {utc:%b %Y %H:%M:%S}")
-
-
 def _fields(findings: Sequence[Finding]) -> Iterator[FieldText]:
     """Pairs are those of the findings that are kept in detail."""
     counts = Counter(field for finding in findings for field in finding.fields)
@@ -238,36 +195,6 @@ def _fields(findings: Sequence[Finding]) -> Iterator[FieldText]:
         seen = sum(pairs[field].values()) if field in pairs else 0
         of = "" if times == seen else "for example" if times == 1 else f"{times:,} of {seen:,}"
         yield FieldText(name=field, count=f"{count:,}", view=view, legacy=legacy, of=of)
-
-
-def _samples(result: RunResult) -> Iterator[SampleText]:
-    found = {finding.key: finding for finding in result.findings}
-    for group in result.groups:
-        detailed = [found[key] for key in group.keys if found[key].rows]
-        for finding in detailed[:SAMPLES]:
-            yield _sample(finding)
-
-
-def _sample(finding: Finding) -> SampleText:
-    return SampleText(
-        key=finding.key,
-        title="; ".join(cause.title for cause in finding.causes),
-        kind=finding.kind,
-        rows=tuple(
-            RowText(
-                name=row.field if row.element is None else f"{row.field} · element {row.element}",
-                legacy=row.legacy,
-                published=row.published,
-                view=row.view,
-                differs=row.differs,
-            )
-            for row in finding.rows
-        ),
-        life=tuple(
-            LifeText(None if moment.time is None else time_of(moment.time), moment.what, moment.text)
-            for moment in finding.life
-        ),
-    )
 
 
 def _hops(result: RunResult) -> Iterator[HopText]:

@@ -16,7 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reconcile.finding import Finding
-from reconcile.pages import SAMPLES, page_of, time_of
+from reconcile.group_pages import SAMPLES, time_of
+from reconcile.outputs import junit, openmetrics
+from reconcile.pages import page_of
 from reconcile.run import RunResult
 from translators.errors import DragomanError
 
@@ -103,7 +105,10 @@ def _line(result: RunResult, finding: Finding) -> dict[str, Any]:
 
 
 def write_report(results: Sequence[RunResult], folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `<name>.html` and `<name>.findings.jsonl` into `folder`, which is made; each appears whole or not at all.
+    """Write the page and, beside it, the findings as JSON Lines and the run as JUnit and as OpenMetrics.
+
+    They are `<name>.html`, `.findings.jsonl`, `.junit.xml` and `.openmetrics` in `folder`, which is made; each appears whole
+    or not at all. The paths of the first two are returned.
 
     `ReportUnwritable` if it cannot be done.
     """
@@ -111,6 +116,8 @@ def write_report(results: Sequence[RunResult], folder: Path, name: str) -> tuple
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _replace(lines, "".join(f"{line}\n" for line in findings_lines(results)))
+        _replace(folder / f"{name}.junit.xml", junit(results))
+        _replace(folder / f"{name}.openmetrics", openmetrics(results))
         _replace(page, render(results, lines.name))
     except OSError as error:
         raise ReportUnwritable(path=page, reason=error.strerror or error) from error

@@ -17,6 +17,7 @@ from reconcile.fence import Fence, FenceResult, Passage
 from reconcile.finding import Finding
 from reconcile.groups import Group, grouped
 from reconcile.keys import in_order
+from reconcile.past import History
 from reconcile.sources import Aggregate, LegacyReader
 from reconcile.verdict import judge, without_rows
 from reconcile.view import SIDE as VIEW_SIDE
@@ -73,6 +74,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     hops: tuple[Passage, ...]
     incomplete: Incomplete | None
     accepted: int = 0
+    history: History = History()
 
     @property
     def coverage(self) -> float:
@@ -90,12 +92,16 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sides(msgspec.Struct, frozen=True, kw_only=True):
-    """What is compared, through what: the three legs of one check and the fence between them."""
+    """What is compared, through what: the three legs of one check and the fence between them.
+
+    `shown` are the legacy's columns, as `table.column`, whose values may stand in a report; all others are masked.
+    """
 
     reader: LegacyReader
     view: ViewSide
     witness: Witness
     fence: Fence
+    shown: frozenset[str] = frozenset()
 
 
 def reconcile(check: CheckSpec, sides: Sides, *, run: str, clock: Callable[[], datetime]) -> RunResult:
@@ -190,7 +196,7 @@ class _Work:
         self._in_flight += settled.in_flight
         self._unconfirmed += len(settled.unconfirmed)
         for confirmed in settled.confirmed:
-            finding = judge(confirmed, self._names, self._sides.view.shape)
+            finding = judge(confirmed, self._names, self._sides.view.shape, self._sides.shown)
             reason = tuple(cause.name for cause in finding.causes)
             self._detailed[reason] += 1
             self._findings.append(finding if self._detailed[reason] <= DETAILED else without_rows(finding))

@@ -6,12 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconcile.compare import Comparison
-from reconcile.content import ABSENT, Content, ViewShape, counted, same, shown
-from reconcile.finding import FieldRow
+from reconcile.content import ABSENT, MASK, MAX_SHOWN, NOTHING, Content, ViewShape, counted, plain, same, shown
+from reconcile.finding import FieldRow, LegacyRow
+from translators.aggregate import Rows
 from translators.problem import Problem
 
 UNKNOWN = "not known"
 """What legacy says of a field where the mapping refuses the whole."""
+
+MOST_ROWS = 20
+"""Rows of one table that are shown of a key."""
 
 _NONE: Mapping[str, Any] = {}
 
@@ -23,6 +27,28 @@ def field_rows(comparison: Comparison, published: Content | None, shape: ViewSha
     if problem is None:
         return tuple(_rows(comparison.expected.content, published, actual, shape))
     return tuple(_refused(problem, published, actual, shape))
+
+
+def legacy_rows(rows: Rows, visible: frozenset[str]) -> tuple[LegacyRow, ...]:
+    """The rows of a key as texts, at most `MOST_ROWS` of each table; columns that are not `visible` are masked."""
+    return tuple(
+        LegacyRow(
+            table=table,
+            columns=tuple((name, _cell(value, f"{table}.{name}" in visible)) for name, value in row.items()),
+        )
+        for table, of_table in rows.items()
+        for row in list(of_table.values())[:MOST_ROWS]
+    )
+
+
+def _cell(value: object, visible: bool) -> str:
+    if not visible:
+        return MASK
+    if value is None:
+        return NOTHING
+    text = plain(value)
+    cut = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
+    return f'"{cut}"' if text != text.strip() or not text else cut
 
 
 def _rows(

@@ -17,12 +17,12 @@ from reconcile.confirm import Confirmed
 from reconcile.content import Content, ViewShape, content_of, differences
 from reconcile.evidence import Evidence, Published
 from reconcile.finding import Cause, FieldRow, Finding, Moment, finding_id
-from reconcile.sides import field_rows
+from reconcile.sides import field_rows, legacy_rows
 from reconcile.view import ViewRow
 
 
-def judge(confirmed: Confirmed, names: Names, shape: ViewShape) -> Finding:
-    """The finding of one confirmed difference."""
+def judge(confirmed: Confirmed, names: Names, shape: ViewShape, visible: frozenset[str] = frozenset()) -> Finding:
+    """The finding of one confirmed difference; of the legacy's rows only the `visible` columns are shown."""
     comparison, evidence = confirmed.comparison, confirmed.evidence
     published = _content(evidence.published, shape)
     found = (*_inbound(comparison, evidence, published, names, shape), *_outbound(comparison, evidence, names, shape))
@@ -36,6 +36,7 @@ def judge(confirmed: Confirmed, names: Names, shape: ViewShape) -> Finding:
         fields=_fields(comparison, rows),
         rows=rows,
         life=_life(evidence, comparison.row),
+        legacy=legacy_rows(confirmed.rows, visible),
     )
 
 
@@ -136,7 +137,8 @@ def _life(evidence: Evidence, row: ViewRow | None) -> tuple[Moment, ...]:
 
 
 def _publications(evidence: Evidence) -> Iterator[Moment]:
-    records = {record.at: record for record in (evidence.lacking, evidence.published) if record is not None}
+    found = (*evidence.last, evidence.lacking, evidence.published)
+    records = {record.at: record for record in found if record is not None}
     for record in records.values():
         what = "deleted" if record.data is None else "published"
         yield Moment(record.time, what, f"{causes.version(record.sequence)} at {record.at} ({record.event_class})")
@@ -144,4 +146,4 @@ def _publications(evidence: Evidence) -> Iterator[Moment]:
 
 def without_rows(finding: Finding) -> Finding:
     """The finding without its fields side by side and its life, for keys of which only the list is kept."""
-    return msgspec.structs.replace(finding, rows=(), life=())
+    return msgspec.structs.replace(finding, rows=(), life=(), legacy=())

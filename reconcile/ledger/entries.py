@@ -10,11 +10,13 @@ from typing import Literal
 import msgspec
 
 from reconcile.finding import Finding
+from reconcile.past import History, Past, Proven, RunState
 from reconcile.run import RunResult
 
+CHARTED = 30
+"""Runs that a chart shows."""
+
 FindingState = Literal["open", "accepted", "closed", "reopened"]
-RunState = Literal["broken", "clean", "tolerated", "drift"]
-"""`broken` could not run or did not cover everything; `tolerated` differs within the limit or in what was accepted."""
 
 
 class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,15 +64,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         """Whether what was accepted is what is found: the same causes, on a day up to the one that was said."""
         in_time = self.accepted_until is not None and day <= self.accepted_until
         return self.state == "accepted" and in_time and self.causes == names_of(finding)
-
-
-class Stretch(msgspec.Struct, frozen=True, kw_only=True):
-    """An unbroken row of runs that were all clean and complete. `gap` is the longest time between two of them."""
-
-    since: datetime
-    until: datetime
-    runs: int
-    gap: timedelta
 
 
 def names_of(finding: Finding) -> tuple[str, ...]:
@@ -151,7 +144,7 @@ def state_of(result: RunResult) -> RunState:
     return "tolerated" if result.confirmed else "clean"
 
 
-def verified(runs: Sequence[RunEntry]) -> Stretch | None:
+def verified(runs: Sequence[RunEntry]) -> Proven | None:
     """The last unbroken row of clean runs of one check, of which `runs` are all, oldest first."""
     last = next((at for at in range(len(runs) - 1, -1, -1) if runs[at].state == "clean"), None)
     if last is None:
@@ -160,9 +153,32 @@ def verified(runs: Sequence[RunEntry]) -> Stretch | None:
     while first > 0 and runs[first - 1].state == "clean":
         first -= 1
     row = [one.started for one in runs[first : last + 1]]
-    return Stretch(
+    return Proven(
         since=row[0],
         until=row[-1],
         runs=len(row),
         gap=max((later - earlier for earlier, later in pairwise(row)), default=timedelta()),
     )
+
+
+def history(runs: Sequence[RunEntry]) -> History:
+    """What the report shows of all runs of one check, oldest first."""
+    return History(
+        runs=tuple(
+            Past(
+                run=one.run,
+                started=one.started,
+                state=one.state,
+                coverage=one.coverage,
+                confirmed=one.confirmed,
+                accepted=one.accepted,
+            )
+            for one in runs[-CHARTED:]
+        ),
+        proven=verified(runs),
+    )
+
+
+def known(finding: Finding, entry: Entry) -> Finding:
+    """The finding with what the ledger says of it."""
+    return msgspec.structs.replace(finding, first_seen=entry.first_seen, accepted_until=entry.accepted_until)

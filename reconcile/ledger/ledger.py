@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import msgspec
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, update
 
-from reconcile.ledger.entries import Entry, RunEntry, begun, ended, gone, sighted
+from reconcile.groups import grouped
+from reconcile.ledger.entries import Entry, RunEntry, begun, ended, gone, history, known, sighted
 from reconcile.ledger.opening import told
 from reconcile.ledger.tables import FINDINGS, RUNS
 from reconcile.run import RunResult
@@ -56,7 +57,7 @@ class Ledger:
             _write(connection, RUNS, begun(run, check, started), ("run", "check"))
 
     def end(self, result: RunResult) -> RunResult:
-        """Write down what a run found; the result, with those of its differences counted that are accepted.
+        """Write down what a run found; the result, with what the ledger knows of its findings and of the runs before.
 
         What is not found any more is closed, unless the run is incomplete: then it proves nothing of them.
         """
@@ -64,13 +65,15 @@ class Ledger:
             before = {entry.id: entry for entry in _all(connection, result.check.check)}
             after = {f.id: sighted(before.get(f.id), f, result.run, result.started) for f in result.findings}
             accepted = sum(entry.state == "accepted" for entry in after.values())
-            result = msgspec.structs.replace(result, accepted=accepted)
+            found = tuple(known(finding, after[finding.id]) for finding in result.findings)
+            result = msgspec.structs.replace(result, accepted=accepted, findings=found, groups=grouped(found))
             if result.exit_code != 2 and result.coverage == 1:
                 absent = (e for e in before.values() if e.id not in after and e.state != "closed")
                 after |= {entry.id: gone(entry, result.started) for entry in absent}
             _write_all(connection, list(after.values()), known=set(before))
             _write(connection, RUNS, ended(result), ("run", "check"))
-        return result
+            past = history(_runs(connection, result.check.check))
+        return msgspec.structs.replace(result, history=past)
 
     def findings(self, check: str | None = None, *, closed: bool = False) -> list[Entry]:
         """What is not closed (or everything), the longest known first."""
@@ -78,14 +81,10 @@ class Ledger:
             found = _all(connection, check)
         return [entry for entry in found if closed or entry.state != "closed"]
 
-    def runs(self, check: str | None = None, last: int | None = None) -> list[RunEntry]:
-        """All runs, or the last ones, oldest first."""
-        query = select(RUNS).order_by(RUNS.c.started.desc(), RUNS.c.run.desc(), RUNS.c.check).limit(last)
-        if check is not None:
-            query = query.where(RUNS.c.check == check)
+    def runs(self, check: str | None = None) -> list[RunEntry]:
+        """All runs, oldest first."""
         with told(), self._engine.begin() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [RunEntry(**row) for row in reversed(rows)]
+            return _runs(connection, check)
 
     def accept(self, wanted: str, until: date, reason: str, *, now: datetime) -> Entry:
         """Accept a finding, named by its id or the beginning of it, until the end of a day in UTC."""
@@ -113,6 +112,13 @@ def _all(connection: Connection, check: str | None) -> list[Entry]:
         Entry(**{**row, "causes": tuple(row["causes"]), "fields": tuple(row["fields"])})
         for row in connection.execute(query).mappings()
     ]
+
+
+def _runs(connection: Connection, check: str | None) -> list[RunEntry]:
+    query = select(RUNS).order_by(RUNS.c.started, RUNS.c.run, RUNS.c.check)
+    if check is not None:
+        query = query.where(RUNS.c.check == check)
+    return [RunEntry(**row) for row in connection.execute(query).mappings()]
 
 
 def _write(connection: Connection, table: Table, entry: msgspec.Struct, key: tuple[str, ...]) -> None:

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from reconcile.ledger.ledger import Ledger
+from reconcile.ledger.opening import open_ledger
 from reconcile.report import write_report
+from reconcile.run import RunResult
 from tests.capabilities import chromium, require
 from tests.reconcile.test_drift import edited_field, lose, refused_and_parked
 from tests.reconcile.test_report import HOSTILE
-from tests.reconcile.world import World
+from tests.reconcile.world import START, World
+
+
+def remembered(world: World) -> RunResult:
+    """A run with a history: clean for some days, broken once, drift since."""
+    engine = open_ledger(f"sqlite:///{world.folder / 'ledger.db'}")
+    ledger, drift = Ledger(engine), world.run(shown=frozenset({"item.nam", "item.amt", "itmlin.seq", "itmlin.qty"}))
+    clean = msgspec.structs.replace(drift, findings=(), groups=(), confirmed=0, agree=drift.compared)
+    for day in range(9):
+        result = clean if day < 6 else drift
+        if day == 3:
+            result = msgspec.structs.replace(clean, agree=5, not_covered=clean.compared - 5)
+        if day == 6:
+            result = msgspec.structs.replace(drift, findings=drift.findings[:1], groups=drift.groups[:1], confirmed=1)
+        result = ledger.end(msgspec.structs.replace(result, run=f"r-{day}", started=START + timedelta(days=day)))
+    engine.dispose()
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +47,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     refused_and_parked(world)
     edited_field(world)
     lose(world, "A5", lambda: world.write("A5", HOSTILE, 1))
-    page, _ = write_report([world.run()], world.folder, "report")
+    page, _ = write_report([remembered(world)], world.folder, "report")
     world.close()
     return page
 
@@ -92,7 +113,7 @@ def test_both_schemes_apply_and_can_be_read(browser: Browser, report: Path, sche
     for text, ground in [
         (".sub", "body"), (".answer em", "body"), (".cause p", ".panel"), (".where", ".panel"), (".good", ".panel"),
         (".warn", ".panel"), (".hot", ".panel"), ("tr.differs td:last-child", "tr.differs td"), ("tr.same td", ".panel"),
-        ("del", "del"), ("ins", "ins"), (".todo", ".todo"),
+        (".chart .bad", ".panel"), (".chart .unsure", ".panel"), ("del", "del"), ("ins", "ins"), (".todo", ".todo"),
     ]:  # fmt: skip
         assert contrast(page, text, ground) >= 4.5, (scheme, text)
     page.close()
@@ -127,7 +148,12 @@ def test_a_screen_reader_finds_its_way(browser: Browser, report: Path) -> None:
     assert page.get_by_role("heading", level=1).count() == 1
     assert page.get_by_role("region", name="Check item_view").count() == 1
     headings = page.get_by_role("heading", level=2).all_inner_texts()
-    assert headings == ["Why they differ, and what to do", "Fields", "Look at one", "Why you can believe this"]
+    assert headings == [
+        "Why they differ, and what to do", "Fields", "The last runs", "Look at one", "Why you can believe this",
+    ]  # fmt: skip
+    said = "The last 9 runs: 5 clean and complete, 3 with drift, 1 incomplete."
+    assert page.get_by_role("img", name=f"keys that differ, run by run. {said}").count() == 1
+    assert page.get_by_role("img", name=f"covered, run by run. {said}").count() == 1
     table = page.get_by_role("table").nth(1)
     names = ["field", "legacy says now", "last published", "view shows"]
     assert table.get_by_role("columnheader").all_inner_texts() == names

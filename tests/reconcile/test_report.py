@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from typer.main import get_command
 
+from dragoman.app import app
+from reconcile.groups import grouped
 from reconcile.pages import page_of
+from reconcile.past import History, Past, Proven
 from reconcile.report import ReportUnwritable, findings_lines, harmless, prose, render, write_report
 from reconcile.run import RunResult
-from tests.reconcile.test_drift import edited_field, lose, refused_and_parked
-from tests.reconcile.world import CHECK, World
+from tests.reconcile.test_drift import edited_field, lose, lost_update, misapplied, not_captured, refused_and_parked
+from tests.reconcile.world import CHECK, START, World
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\" ' & \u202egpj.exe\u0007\u2028{{ 7*7 }}"
+
+
+PAST = Past(run="r-0", started=START, state="clean", coverage=1.0, confirmed=0, accepted=0)
+
+
+def with_history(result: RunResult, history: History) -> RunResult:
+    """The result as the ledger gives it back where nothing of it was known."""
+    found = tuple(msgspec.structs.replace(f, first_seen=result.started) for f in result.findings)
+    return msgspec.structs.replace(result, findings=found, groups=grouped(found), history=history)
 
 
 class Outline(HTMLParser):
@@ -161,6 +176,67 @@ def test_several_checks_begin_with_one_table(full: World, drifted: RunResult) ->
     assert anchors == {f"#{attributes['id']}" for _, attributes in page.tags if "id" in attributes}
 
 
+def test_the_history_is_drawn_and_told(drifted: RunResult) -> None:
+    days = [msgspec.structs.replace(PAST, run=f"r-{day}", started=START + timedelta(days=day)) for day in range(4)]
+    days[2] = msgspec.structs.replace(days[2], state="broken", coverage=0.25)
+    days[3] = msgspec.structs.replace(days[3], state="drift", confirmed=4, run=drifted.run, started=drifted.started)
+    proven = Proven(since=days[0].started, until=days[1].started, runs=2, gap=timedelta(days=1))
+    page = Outline(render([with_history(drifted, History(runs=tuple(days), proven=proven))], "f.jsonl"))
+    assert "The last 4 runs: 2 clean and complete, 1 with drift, 1 incomplete." in page.text
+    assert (
+        "Clean and complete in 2 runs on end, from 20 Nov 06:14 to 21 Nov 06:14, never more than 24 h apart."
+        in page.text
+    )
+    heights = [attributes["height"] for tag, attributes in page.tags if tag == "rect"]
+    assert heights == ["0", "0", "0", "84", "84", "84", "21", "84"]
+    assert "nothing was known of them" not in page.text
+    assert "All of this is new." in page.text
+
+
+def test_one_run_has_no_history(drifted: RunResult) -> None:
+    page = Outline(render([with_history(drifted, History(runs=(PAST,)))], "f.jsonl"))
+    assert "The last runs" not in page.text
+    assert "new" not in page.text.split()
+
+
+def test_a_sample_shows_the_legacy_rows_and_the_last_records(full: World) -> None:
+    for name in ("one", "two", "three", "four", "five"):
+        full.write("A2", name, owner="Ada Lovelace", lines=((1, "7.00"),))
+        full.flow()
+    lose(full, "A2", lambda: full.write("A2", "six", 600, owner="Grace Hopper", lines=((1, None),)))
+    columns = frozenset({"item.itm_no", "item.nam", "item.amt", "itmlin.seq", "itmlin.qty"})
+    result = full.run(shown=columns)
+    (finding,) = result.findings
+    assert [(row.table, dict(row.columns)) for row in finding.legacy] == [
+        ("item", {"itm_no": "A2", "nam": "six", "amt": "600", "own": "•••"}),
+        ("itmlin", {"itm_no": "•••", "seq": "1", "qty": "∅"}),
+    ]
+    told = [moment.text.partition(" at ")[0] for moment in finding.life if moment.what == "published"]
+    assert told == ["version 4", "version 5", "version 6", "version 7"]
+    page = Outline(render([result], "f.jsonl"))
+    assert "legacy rows of itmlin" in page.text
+    assert "Hopper" not in page.text
+    assert "dragoman republish A2 --translator item --finding" in page.text
+
+
+def test_without_leave_no_legacy_value_is_shown(drifted: RunResult) -> None:
+    texts = {text for f in drifted.findings for row in f.legacy for _, text in row.columns}
+    assert texts == {"•••"}
+
+
+def test_ten_thousand_rows_are_read_as_a_few_lines(drifted: RunResult) -> None:
+    missed = next(f for f in drifted.findings if f.key == "A5")
+    edited = next(f for f in drifted.findings if f.key == "A3")
+    many = [msgspec.structs.replace(missed, key=f"K{n}", rows=(), life=(), legacy=()) for n in range(8_000)]
+    some = [msgspec.structs.replace(edited, key=f"L{n}", rows=(), life=(), legacy=()) for n in range(2_000)]
+    found = (*drifted.findings, *many, *some)
+    text = render([msgspec.structs.replace(drifted, findings=found, groups=grouped(found))], "f.jsonl")
+    counts = re.findall(r'<p class="count">([\d,]+)', text)
+    assert counts[:2] == ["8,001", "2,001"]
+    assert len(counts) <= 5
+    assert len(text) < 120_000
+
+
 def test_a_run_can_be_kept_and_its_report_made_again(drifted: RunResult) -> None:
     kept = msgspec.json.decode(msgspec.json.encode([drifted]), type=list[RunResult])
     assert render(kept, "f.jsonl") == render([drifted], "f.jsonl")
@@ -171,7 +247,8 @@ def test_both_files_are_written_whole(tmp_path: Path, drifted: RunResult) -> Non
     assert (page.name, lines.name) == ("r-1.html", "r-1.findings.jsonl")
     assert page.read_text("utf-8").endswith("</html>")
     assert lines.read_text("utf-8").count("\n") == drifted.confirmed
-    assert {path.name for path in (tmp_path / "reports").iterdir()} == {page.name, lines.name}
+    for_machines = {"r-1.junit.xml", "r-1.openmetrics"}
+    assert {path.name for path in (tmp_path / "reports").iterdir()} == {page.name, lines.name} | for_machines
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path, drifted: RunResult) -> None:
@@ -188,3 +265,22 @@ def test_prose_makes_code_of_backticks_and_of_nothing_else() -> None:
 
 def test_what_cannot_be_seen_is_named() -> None:
     assert harmless("a\u200bb\x00c\td\ne\ud800") == "a[U+200B]b[U+0000]c\td\ne[U+D800]"
+
+
+@pytest.mark.parametrize("corrupt", [edited_field, lost_update, not_captured, misapplied])
+def test_the_page_says_what_mends_it_and_then_what_proves_it(full: World, corrupt: Callable[[World], None]) -> None:
+    corrupt(full)
+    (group,) = page_of(full.run(), 1).groups
+    mend, prove = group.steps
+    assert mend.command.split()[:3] == [
+        "dragoman",
+        "reload" if corrupt is not_captured else "republish",
+        group.shown_keys[0],
+    ]
+    assert prove.command == "dragoman reconcile run item_view"
+    for step in (mend.command, group.accept.replace("DATE", "2999-12-31")):
+        _, *words = shlex.split(step)
+        command: Any = get_command(app)
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        command.make_context("dragoman", words)
