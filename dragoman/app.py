@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dragoman.commands import (
+    connectors,
     demo,
     dlq,
     doctor,
@@ -80,4 +81,5 @@ app.command()(repair.reload)
 app.add_typer(reconcile.app, name="reconcile")
 app.command()(report.report)
 app.command()(doctor.doctor)
+app.add_typer(connectors.app, name="connectors")
 app.add_typer(stack.app, name="stack")

@@ -18,6 +18,7 @@ KEYS = (
         "notifications",
         "exactly_once",
         "connect",
+        "capture",
         "database",
         "epoch",
         "signals",

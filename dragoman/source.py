@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
 from connectors.capture import CaptureSpec, Feed
+from connectors.connect.config import ConnectorSpec
 from connectors.feeds import NOTIFICATION, TRANSACTION
+from dragoman.capturing import read_capture
 from dragoman.forms import Section, read_text
 from dragoman.kafka_source import FIX, KEYS, Kafka, read_kafka, tables_of
 from dragoman.registries import Registry, read_registry
@@ -125,7 +127,8 @@ class Legacy:
 class Source:
     """One source. `proof` says whether the end of a transaction is ever known; `fix` what to do where it is not.
 
-    `signals` is the table of the connector's signals, as schema.yaml names it; `registry` has the schemas of Avro records.
+    `signals` is the table of the connector's signals, as schema.yaml names it; `registry` has the schemas of Avro records;
+    `capture` is the connector that the source declares.
     """
 
     file: str
@@ -141,6 +144,7 @@ class Source:
     unreadable: Unreadable = "stop"
     signals: str | None = None
     registry: Registry | None = None
+    capture: ConnectorSpec | None = None
 
     def feed_of(self, translator: Reader) -> WorkerFeed:
         """The one feed that holds all tables of a translator; a coded `feed.` error if none can serve it."""
@@ -280,6 +284,7 @@ def _kafka(form: Section, file: str, settings: Settings, schema: LegacySchema) -
         unreadable=unreadable_of(form),
         signals=signals_of(form, file, feeds, schema),
         registry=read_registry(form, settings.folder),
+        capture=read_capture(form, schema, feeds),
     )
 
 

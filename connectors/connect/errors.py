@@ -65,3 +65,20 @@ class FeedsUnroutable(DragomanError):
 
     code: ClassVar[str] = "connect.feeds-unroutable"
     hint: ClassVar[str] = "Change the feeds of the source, or give the table a connector of its own."
+
+
+class SettingGuarded(DragomanError):
+    """The setting {setting} cannot be overridden with {value}: {why}"""
+
+    code: ClassVar[str] = "connect.setting-guarded"
+    hint: ClassVar[str] = "Take it out of `overrides`; `dragoman connectors explain` shows what is derived and why."
+
+
+class SecretInClear(DragomanError):
+    """The setting {setting} of the connector holds a secret itself."""
+
+    code: ClassVar[str] = "connect.secret-in-clear"
+    hint: ClassVar[str] = (
+        "Connect repeats its settings to everyone who asks: say where the worker finds it, as in {reference}, by one of its "
+        "config providers."
+    )
