@@ -113,7 +113,7 @@ def test_under_faust_each_translator_has_a_process_and_publishes_the_same(
         assert said(brokers, f"{unused_name}.events") == said(log, f"{unused_name}.events") != {}
     assert (on_kafka / "var" / "state.db" / unused_name / "worker-0").is_dir()
 
-    with running_at(on_kafka) as (ended, at), running_at(on_kafka) as (broken, _):
+    with running_at(on_kafka) as (ended, at), running_at(on_kafka) as (broken, _), running_at(on_kafka) as (gone, _):
         eventually(lambda: probe(at, "/readyz") == (200, {"ok": True, "ready": {unused_name: True}}), 60)
         code, told = probe(at, "/healthz")
         assert code == 200 and set(told["silent_seconds"]) == {"dragoman", unused_name}
@@ -123,6 +123,11 @@ def test_under_faust_each_translator_has_a_process_and_publishes_the_same(
         assert broken.wait(60) == 2
         assert broken.stderr is not None
         assert f"the translator {unused_name} has ended with code -9" in " ".join(broken.stderr.read().split())
+        eventually(lambda: len(children(gone)) == 1, 60)
+        (orphan,) = children(gone)
+        gone.kill()
+        gone.wait()
+        eventually(lambda: has_ended(orphan), 60)
         (child,) = children(ended)
         began = time.monotonic()
         ended.terminate()
@@ -155,6 +160,14 @@ def probe(at: str, path: str) -> tuple[int, Any]:
         except OSError:
             return 0, None
         return answer.status, json.loads(answer.read())
+
+
+def has_ended(pid: int) -> bool:
+    """Also where nobody asks for its exit code any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
