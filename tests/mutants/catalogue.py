@@ -25,6 +25,8 @@ SCHEDULES = "tests/model/test_schedules.py::test_schedules[0]"
 KAFKA = "tests/pipeline/log/kafka/test_kafka_transactions.py"
 PROOFS, REREADS = "tests/pipeline/test_proofs.py", "tests/pipeline/test_rereads.py"
 EXPRESSIONS = "tests/translators/expression"
+BLOCKS = "tests/reconcile/test_blocks.py"
+EDITS = f"{BLOCKS}::test_exactly_the_edits_are_found_whole_or_in_ranges"
 VALUES, DUCKDB = f"{EXPRESSIONS}/test_values.py", f"{EXPRESSIONS}/test_duckdb.py"
 
 MUTANTS = (
@@ -297,5 +299,40 @@ MUTANTS = (
         "            table[change.row_key] = _repaired(change, table.get(change.row_key))\n",
         "            table[change.row_key] = change.after\n",
         ("tests/pipeline/test_unavailable.py",),
+    ),
+    Mutant(
+        "the comparer skips a block that differs",
+        "reconcile/blocks.py",
+        "_equal(heads) if ours == theirs else",
+        "_equal(heads) if len(ours) == len(theirs) else",
+        (EDITS,),
+    ),
+    Mutant(
+        "a range of keys is closed at both ends",
+        "reconcile/streams.py",
+        "order[number] > bound[number])",
+        "order[number] >= bound[number])",
+        (EDITS,),
+    ),
+    Mutant(
+        "the comparer takes NULL for an empty text",
+        "reconcile/canonical.py",
+        "[_NULL if text is None else",
+        "['' if text is None else",
+        (EDITS,),
+    ),
+    Mutant(
+        "a side that cannot be read is at its end",
+        "reconcile/streams.py",
+        """            raise SideUnreadable(side=self.side, reason=getattr(error, "orig", None) or error) from error\n""",
+        "            return\n",
+        (f"{BLOCKS}::test_what_cannot_be_compared_is_an_error",),
+    ),
+    Mutant(
+        "a key may come twice",
+        "reconcile/blocks.py",
+        "key <= self._last:",
+        "key < self._last:",
+        (f"{BLOCKS}::test_what_cannot_be_compared_is_an_error",),
     ),
 )
