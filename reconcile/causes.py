@@ -9,6 +9,7 @@ import msgspec
 from reconcile.compare import Expected
 from reconcile.evidence import Evidence, Published
 from reconcile.finding import Cause
+from reconcile.patterns import Pattern
 from reconcile.view import ViewParked, ViewRow
 from translators.change import Coordinate
 from translators.problem import Problem
@@ -31,6 +32,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     mapping_owner: str
     view: str
     view_owner: str
+    mapping_version: str = ""
 
     @property
     def again(self) -> str:
@@ -122,6 +124,36 @@ def capture_or_mapping(expected: Expected, evidence: Evidence, names: Names) -> 
         bound=True,
         where=None if problem is None else problem.where,
     )
+
+
+def mapping_changed(last: Published, names: Names) -> Cause:
+    """What was published last is another mapping's, and today's says something else of the same rows."""
+    return Cause(
+        name="mapping-changed",
+        title=f"Published by another mapping than today’s ({last.mapping_version})",
+        text=(
+            "A changed mapping publishes nothing by itself: what it says otherwise appears with the next change of the key, "
+            "or once the key is read again. If it says the same of these rows, a change was not captured since then."
+        ),
+        owner=names.mapping_owner,
+        evidence=(
+            f"{version(last.sequence)} at {last.at} is by mapping {last.mapping_version}; "
+            f"today's is {names.mapping_version}",
+        ),
+        lead=PROVE,
+        command=names.again,
+        pattern=last.mapping_version,
+        since=last.time,
+        bound=True,
+    )
+
+
+def patterned(cause: Cause, pattern: Pattern | None) -> Cause:
+    """The cause, narrowed by how its values come from the right ones."""
+    if pattern is None:
+        return cause
+    title, text = f"{cause.title}: {pattern.title}", f"{cause.text} {pattern.advice}"
+    return msgspec.structs.replace(cause, title=title, text=text, pattern=pattern.name)
 
 
 def not_sent(evidence: Evidence, names: Names) -> Cause:

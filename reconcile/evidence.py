@@ -42,6 +42,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     data: Mapping[str, Any] | None
     at: Coordinate
     absent: Mapping[str, str] = {}
+    mapping_version: str = ""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,4 +125,5 @@ def _published(record: Record) -> Published:
         data=event.data,
         at=at,
         absent=cloudevents.absent_of(event),
+        mapping_version=event.attributes.get("mappingversion", ""),
     )

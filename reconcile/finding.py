@@ -14,6 +14,7 @@ CauseName = Literal[
     "parked",
     "dead-lettered",
     "capture-or-mapping",
+    "mapping-changed",
     "consumer-missed",
     "consumer-refused",
     "consumer-misapplied",

@@ -31,7 +31,7 @@ REPAIRED = 10
 """Keys that one command of the page names."""
 
 _REPUBLISH = frozenset({"consumer-missed", "consumer-misapplied", "edited-in-view"})
-_RELOAD = frozenset({"capture-or-mapping", "not-sent"})
+_RELOAD = frozenset({"capture-or-mapping", "mapping-changed", "not-sent"})
 
 
 def group_text(group: Group, result: RunResult) -> GroupText:

@@ -10,7 +10,7 @@ import msgspec
 
 from reconcile.finding import Cause, Finding
 
-_BY_FIELD = frozenset({"consumer-misapplied", "capture-or-mapping"})
+_BY_FIELD = frozenset({"consumer-misapplied", "capture-or-mapping", "mapping-changed"})
 """Causes whose fields are the pattern; the others hit a key, whatever fields that shows in."""
 
 

@@ -83,6 +83,7 @@ _CAUSES = {
     "dead-lettered": ("was given up and cannot be mapped", "were given up and cannot be mapped"),
     "capture-or-mapping": ("is published otherwise than legacy says", "are published otherwise than legacy says"),
     "consumer-missed": ("never reached the view", "never reached the view"),
+    "mapping-changed": ("was published by another mapping", "were published by another mapping"),
     "consumer-refused": ("was set aside by the view", "were set aside by the view"),
     "not-sent": ("was left out, since the source did not send it", "were left out, since the source did not send them"),
     "consumer-misapplied": ("was applied wrongly by the view", "were applied wrongly by the view"),

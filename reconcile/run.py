@@ -128,6 +128,7 @@ class _Work:
             mapping_owner=sides.reader.translator.owner,
             view=check.view,
             view_owner=check.owner,
+            mapping_version=sides.reader.translator.version,
         )
         self._counts = Counts()
         self._legacy: Counter[str] = Counter({name: 0 for name in sides.reader.tables})

@@ -17,6 +17,7 @@ from reconcile.confirm import Confirmed
 from reconcile.content import Content, ViewShape, content_of, differences
 from reconcile.evidence import Evidence, Published
 from reconcile.finding import Cause, FieldRow, Finding, Moment, finding_id
+from reconcile.patterns import pattern_of
 from reconcile.sides import field_rows, legacy_rows
 from reconcile.view import ViewRow
 
@@ -70,6 +71,8 @@ def _inbound(
         yield causes.dead_lettered(evidence.stored.unmapped, names)
     elif expected.problem is None and _agree(expected.content, published, shape, _unsaid(evidence)):
         yield causes.not_sent(evidence, names)
+    elif expected.problem is None and (last := evidence.published) and last.mapping_version != names.mapping_version:
+        yield causes.mapping_changed(last, names)
     else:
         yield causes.capture_or_mapping(expected, evidence, names)
 
@@ -93,7 +96,8 @@ def _outbound(comparison: Comparison, evidence: Evidence, names: Names, shape: V
         else:
             yield causes.consumer_missed(lacking, published, row, names)
     elif row.intact:
-        yield causes.misapplied(published, row, names)
+        pattern = None if content is None else pattern_of(content, row.content, shape)
+        yield causes.patterned(causes.misapplied(published, row, names), pattern)
 
 
 def _never_published(row: ViewRow, evidence: Evidence, names: Names) -> Iterator[Cause]:
