@@ -341,6 +341,8 @@ class PartitionWorker:
             if grown:
                 batch.count(table, "read", -grown)
         self._uncounted = now
+        # A batch that only opened steps changes nothing, and is not worth a transaction of the log.
+        batch.save.counts = {count: by for count, by in batch.save.counts.items() if by}
 
     def _newest_kept(self) -> int:
         return newest_pass(stored for _, stored in self._scan() if stored.loading)

@@ -92,9 +92,13 @@ class Worker:
 
     def published(self, kind: str) -> list[CloudEvent]:
         """The events, or states, so far."""
+        self.check()
+        return published(self.log, f"{self._name}.{kind}")
+
+    def check(self) -> None:
+        """Raise what it failed with."""
         if self._failed:
             raise self._failed[0]
-        return published(self.log, f"{self._name}.{kind}")
 
     def close(self) -> None:
         self._ended.set()

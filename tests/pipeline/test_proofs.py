@@ -79,6 +79,21 @@ def test_an_end_that_is_readable_before_the_last_rows_closes_nothing_without_exa
     assert connector.proofs() == {"passed": 1}
 
 
+def test_rows_that_only_open_a_step_write_nothing() -> None:
+    connector = Connector()
+    commit = lines(700, 1_000, 3)
+    append(connector.log, told(commit))
+    made = connector.worker(changelog=True)
+    ends = [connector.log.end("order.changelog", partition) for partition in range(PARTITIONS)]
+    made.turn()
+    assert made.in_flight.total() == 4
+    assert [connector.log.end("order.changelog", partition) for partition in range(PARTITIONS)] == ends
+    connector.offset = commit.end
+    made.turn()
+    assert connector.said() == [3]
+    assert connector.store.counts()["order_line", "read"] == 3
+
+
 @pytest.mark.parametrize("after", [1_000, None])
 def test_the_offset_has_to_pass_the_last_commit_before_not_only_reach_it(after: int | None) -> None:
     connector = Connector()
