@@ -86,11 +86,13 @@ class Oracle:
         *,
         unseen: Iterable[tuple[str, Row]] = (),
         reread: Iterable[tuple[int, str, Row]] = (),
+        failed: bool = False,
         alone: bool = False,
     ) -> None:
         """`alone`: the feed has one partition. `unseen` are rows that were there before the feed began.
 
-        `reread` are the rows of a snapshot of what is streamed, each as it was after so many transactions.
+        `reread` are the rows of a snapshot of what is streamed, each as it was after so many transactions; `failed`: one of
+        its tables was not read to its end.
         """
         self._plan = plan = Plan(keys, loaded, unseen, alone=alone)
         self._reread = {
@@ -99,6 +101,7 @@ class Oracle:
         }
         for transaction in transactions:
             plan.add(transaction)
+        self._failed = failed
         self.shown_again = {table for table, _ in self._reread}
         self.orders: dict[str, Order] = {}
         self.counts = Counter(plan.counts)
@@ -143,7 +146,9 @@ class Oracle:
         order.rows = _applied(order.rows, step)
 
     def _completed(self, moment: Moment, order: Order) -> None:
-        """Everything was read again: what is known is what there is."""
+        """Everything was read again: what is known is what there is. Else what was not known before is not known now."""
+        if order.partial and self._failed:
+            return
         order.partial = False
         if order.waiting or not any(order.rows.values()):
             return
@@ -159,6 +164,8 @@ class Oracle:
 
     def assert_complete(self) -> None:
         """After a snapshot of everything all keys that there are are known, as the source has them."""
+        if self._failed:
+            return
         for key in {*self._plan.unseen, *self._plan.steps}:
             order = self._order(key)
             if not order.waiting:

@@ -180,6 +180,7 @@ def verdict(schedule: Schedule, journal: Sequence[Transaction], lived: Life) -> 
         lived.loaded or (),
         unseen=lived.unseen,
         reread=() if run is None else [(one.at, one.table, one.row) for one in run.rows],
+        failed=run is not None and run.failed is not None,
         alone=schedule.wire.partitions == 1,
     )
     oracle.replay(schedule.store.moments)

@@ -118,7 +118,12 @@ def rereading(dice: Dice, rows: Shown, story: Sequence[Commit]) -> Rereading:
         lsn = story[at - 1].lsn if at else BEFORE
         emitted = sent_before if kind == "blocking" else at
         found += [RereadRow(emitted, at, lsn, table, row) for (name, _), row in known.items() if name == table]
-    return Rereading(kind, tuple(sorted(found, key=lambda one: one.emitted)))
+    failed = dice.pick(tuple(TABLES)) if dice.chance(25) else None
+    if failed is not None:
+        shown = dice.below(4)
+        of_it = [one for one in found if one.table == failed]
+        found = [one for one in found if one.table != failed or one in of_it[:shown]]
+    return Rereading(kind, tuple(sorted(found, key=lambda one: one.emitted)), failed)
 
 
 def changed(rows: dict[Place, Row], change: RowChange) -> None:

@@ -51,10 +51,11 @@ class RereadRow:
 
 @dataclass(frozen=True, slots=True)
 class Rereading:
-    """A snapshot of a source that is streamed already."""
+    """A snapshot of a source that is streamed already; the scan of the table `failed` ended with an error."""
 
     kind: Literal["incremental", "blocking"]
     rows: tuple[RereadRow, ...]
+    failed: str | None = None
 
     @property
     def name(self) -> str:
@@ -64,7 +65,8 @@ class Rereading:
     def notes(self) -> Iterator[tuple[str, dict[str, str]]]:
         """What the connector says of it in the end."""
         for table in TABLES:
-            yield "TABLE_SCAN_COMPLETED", {"scanned_collection": f"public.{table}", "status": "SUCCEEDED"}
+            status = "SQL_EXCEPTION" if table == self.failed else "SUCCEEDED"
+            yield "TABLE_SCAN_COMPLETED", {"scanned_collection": f"public.{table}", "status": status}
         yield "COMPLETED", {}
 
 
