@@ -87,9 +87,10 @@ class Keeper:
             except NotStarted as error:
                 write(self._folder, error.failed)
         elif self._server is not None and self._server.poll() is not None and read(self._folder, Ready) is not None:
-            remove(self._folder, Ready)
             reason = f"it ended by itself ({_exit(self._server)})"
+            # Before the promise goes: who saw it go and asks for a new start must not find this afterwards.
             write(self._folder, Failed(reason=reason, lines=last_lines(self._folder / LOG)))
+            remove(self._folder, Ready)
 
     def _first_start(self) -> int:
         """The port that it listens on: another free one where somebody was quicker."""
