@@ -74,6 +74,9 @@ def _properties(home: Path, port: int, controller: int) -> dict[str, object]:
         "log.dirs": home / "data",
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": 0,
+        # A broker that was killed is taken back only when the controller has given up the one before (9 s by default).
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
         **{f"{topic}.replication.factor": 1 for topic in single},
         **{f"{topic}.num.partitions": 4 for topic in single},
         "transaction.state.log.min.isr": 1,
