@@ -169,7 +169,7 @@ def _published(batch: Batch, command: Command, after: Stored, gone: Sequence[Wai
             first = after.version == 0
             kept = msgspec.structs.replace(after, version=max(after.version, version))
             changed = state is not None or after.published
-            said = "its state is published" if changed else "it is gone, and that was published before"
+            said = "its state is published" if changed else "there is no state of it to publish"
             batch.publish(facts, kept, Translation(state=state, changed=changed), "snapshot" if first else "repair")
         else:
             said = "its state is published"

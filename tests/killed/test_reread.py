@@ -170,13 +170,13 @@ def test_a_reload_while_programs_write(legacy: PostgresLegacy, kafka: Server, co
         log.create(TopicSpec(name=topic, kind="feed", partitions=1))
     with scene(legacy, kafka, connect, "empty", **settings) as one:
         one.product.asks_by(one.made.log, topic)
+        unseen = [key_of("orders", row) for row in legacy.rows()["orders"][-4:]]  # loaded, and in no program's mind
         witness = legacy.witness()
         one.writers.start()
         until(lambda: one.made.size() > 0)
         worker = one.product.worker()
         until(lambda: worker.turn() < 0 or len(one.states()) >= 3)
         used = list(one.states())[:3]
-        unseen = [key_of("orders", row) for row in legacy.rows()["orders"][:4]]
         given = [one.reload(key) for key in (*used, *unseen)]
         until(lambda: worker.turn() < 0 or all(one.is_executed(number) for number in given))
         quiesce(one, witness)
