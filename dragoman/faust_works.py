@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from dragoman.kafka_works import Inside, check_feeds, opened, slot, worker_of
+from dragoman.kafka_works import Inside, check_feeds, opened, slot, workers
 from dragoman.process_report import Report
 from dragoman.wiring import Progress, kafka_of
 from pipeline.accounting import Accounting
@@ -157,7 +157,7 @@ def translator_on_kafka(
         log = held.enter_context(closing(opened(origin)))
         check_feeds(project, log.topics())
         folder = held.enter_context(slot(project.settings.state / name))
-        make = worker_of(project, origin, log, name, folder, held, progress)
+        make = workers(project, origin, log, folder, held, progress)(name)
         topic = project.source.feed_of(project.translators[name]).topic
         runner = join(log, name, topic, make, folder / "faust", wake=wake, stop=stop)
         yield held.enter_context(closing(runner))

@@ -191,34 +191,42 @@ def _runners(
 ) -> list[GroupRunner]:
     """A member for each translator, joined."""
     folder = held.enter_context(slot(project.settings.state))
+    worker_of = workers(project, origin, log, folder, held, progress)
     runners = []
     for name, translator in project.translators.items():
-        make = worker_of(project, origin, log, name, folder, held, progress)
-        made = join(log, name, project.source.feed_of(translator).topic, make, stop=stop)
+        made = join(log, name, project.source.feed_of(translator).topic, worker_of(name), stop=stop)
         runners.append(held.enter_context(closing(made)))
     return runners
 
 
-def worker_of(
-    project: Project, origin: Kafka, log: KafkaLog, name: str, folder: Path, held: ExitStack, progress: Progress
-) -> Callable[[Log], TranslatorWorker]:
-    """Makes the worker of a translator over the log of a member; it keeps its state in `folder`."""
-    translator = project.translators[name]
-    worker = partial(
-        TranslatorWorker,
-        store=held.enter_context(closing(RocksState(folder / name))),
-        translator=translator,
-        decoder=project.decoder(translator),
-        feed=project.source.feed_of(translator),
-        identity=identity_of(project),
-        progress=progress,
-        parking=project.settings.parking,
-        changelog=True,
-        passed=_progress(origin, held),
-        source=identity_asker(origin.database),
-        reread=_reread(project, origin, log, translator),
-    )
-    return lambda of: worker(log=of)
+def workers(
+    project: Project, origin: Kafka, log: KafkaLog, folder: Path, held: ExitStack, progress: Progress
+) -> Callable[[str], Callable[[Log], TranslatorWorker]]:
+    """By a translator's name, what makes its worker over the log of a member; state is kept in `folder`.
+
+    All of them share what asks the connector and the database.
+    """
+    passed, source = _progress(origin, held), identity_asker(origin.database)
+
+    def worker_of(name: str) -> Callable[[Log], TranslatorWorker]:
+        translator = project.translators[name]
+        worker = partial(
+            TranslatorWorker,
+            store=held.enter_context(closing(RocksState(folder / name))),
+            translator=translator,
+            decoder=project.decoder(translator),
+            feed=project.source.feed_of(translator),
+            identity=identity_of(project),
+            progress=progress,
+            parking=project.settings.parking,
+            changelog=True,
+            passed=passed,
+            source=source,
+            reread=_reread(project, origin, log, translator),
+        )
+        return lambda of: worker(log=of)
+
+    return worker_of
 
 
 def _reread(

@@ -9,6 +9,7 @@ from dragoman.console import count, paragraph, say, say_table
 from dragoman.project import Project
 from dragoman.times import moment, span
 from dragoman.wiring import make_folder, utc
+from reconcile.charts import percent
 from reconcile.ledger.entries import Entry, RunEntry, verified
 from reconcile.ledger.ledger import Ledger
 from reconcile.ledger.opening import open_ledger
@@ -88,6 +89,5 @@ def told_stretch(stretch: Proven | None) -> str:
 
 def _cells(one: RunEntry) -> tuple[str, ...]:
     why = f" ({one.incomplete or 'it did not end'})" if one.state == "broken" else ""
-    covered = f"{int(one.coverage * 10_000) / 100:.2f} %"
     numbers = (f"{number:,}" for number in (one.compared, one.confirmed, one.accepted))
-    return one.run, moment(one.started, utc()), f"{one.state}{why}", covered, *numbers, str(one.exit_code)
+    return one.run, moment(one.started, utc()), f"{one.state}{why}", percent(one.coverage), *numbers, str(one.exit_code)

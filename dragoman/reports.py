@@ -12,6 +12,7 @@ from dragoman.console import clean, console, count, paragraph, say, wrapped
 from dragoman.project import Project
 from dragoman.times import moment, span
 from dragoman.wiring import utc
+from reconcile.charts import percent
 from reconcile.groups import Group
 from reconcile.pages import answer_of
 from reconcile.report import write_report
@@ -118,7 +119,7 @@ def _within(results: Sequence[RunResult]) -> str:
 def say_result(result: RunResult) -> None:
     """One check: the sentence, then one line for each cause."""
     things = count(result.compared, "key")
-    coverage = f"{_floored(result.coverage)} covered"
+    coverage = f"{percent(result.coverage)} covered"
     head = f"{result.check.mapping} → {result.check.view}"
     say((head, "bold"), f"    {things} in {span(result.seconds)}    {coverage}")
     paragraph(_sentence(result), "")
@@ -165,8 +166,3 @@ def say_findings(groups: Sequence[Group]) -> None:
             say(line)
         keys = ", ".join(group.keys[:5]) + (f" and {len(group.keys) - 5:,} more" if len(group.keys) > 5 else "")
         say((f"        {clean(keys)}", "dim"))
-
-
-def _floored(share: float) -> str:
-    """A share in per cent, never rounded up: 99.996 % is not all."""
-    return f"{int(share * 10_000) / 100:.2f} %"

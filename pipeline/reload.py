@@ -164,15 +164,13 @@ def _published(batch: Batch, command: Command, after: Stored, gone: Sequence[Wai
     later = msgspec.structs.replace(after, loading=True)
     try:
         state = batch.translator.state(after.rows)
+        changed = state is not None or after.published
         if version:
             facts = repair_facts(command, after, version)
             first = after.version == 0
             kept = msgspec.structs.replace(after, version=max(after.version, version))
-            changed = state is not None or after.published
-            said = "its state is published" if changed else "there is no state of it to publish"
             batch.publish(facts, kept, Translation(state=state, changed=changed), "snapshot" if first else "repair")
         else:
-            said = "its state is published"
             batch.keep(command.key, later)
     except Refused as refused:
         problem = refused.problem
@@ -183,7 +181,9 @@ def _published(batch: Batch, command: Command, after: Stored, gone: Sequence[Wai
         elif gone:
             batch.keep_parked(gone[-1], problem)
         return f"its state cannot be published: {problem.code}: {problem.message}"
-    return str(release(batch, left)) if left else said
+    if left:
+        return str(release(batch, left))
+    return "its state is published" if changed else "there is no state of it to publish"
 
 
 def _replaced(stored: Stored, told: Told, waiting: Sequence[Waiting]) -> tuple[Rows, int]:
