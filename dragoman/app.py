@@ -24,6 +24,7 @@ from dragoman.commands import (
     report,
     run,
     schema,
+    snapshot,
     stack,
     status,
     test,
@@ -78,6 +79,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(parked.app, name="parked")
 app.command()(repair.republish)
 app.command()(repair.reload)
+app.command()(snapshot.snapshot)
 app.add_typer(reconcile.app, name="reconcile")
 app.command()(report.report)
 app.command()(doctor.doctor)

@@ -43,6 +43,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _RUN = "dragoman.reload"
+_SOME = "dragoman.snapshot-of-some"
+_ALL = "dragoman.snapshot"
 
 
 def run_of(command: Command) -> str:
@@ -56,6 +58,16 @@ def reload_of(run: str) -> tuple[str, int] | None:
     if not name.startswith(f"{_RUN}.") or not (number.isascii() and number.isdigit()):
         return None
     return name.removeprefix(f"{_RUN}."), int(number)
+
+
+def snapshot_run(number: int, *, whole: bool) -> str:
+    """What the source calls a snapshot of tables that an operator asks for; not `whole`: a condition chooses its rows."""
+    return f"{_ALL if whole else _SOME}.{number}"
+
+
+def reads_some(run: str) -> bool:
+    """Whether a snapshot reads only some rows of its tables: nothing is known of those that it does not show."""
+    return run.startswith(f"{_SOME}.")
 
 
 def send(log: Log, command: Command, now: int) -> int:

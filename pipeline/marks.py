@@ -26,7 +26,7 @@ _SCANNED = ("SUCCEEDED", "EMPTY")
 
 
 class Completed(NamedTuple):
-    """A snapshot that is complete: its name, and the tables that were read to their end."""
+    """A snapshot that is complete: its name, and the tables of which it read every row."""
 
     run: str
     tables: frozenset[str]
@@ -100,7 +100,8 @@ class Marks:
                 elif note.type == "TABLE_SCAN_COMPLETED" and note.table:
                     scanned.discard(note.table)
                 elif note.type == "COMPLETED":
-                    completed.append(Completed(run, frozenset(self._scanned.pop(run))))
+                    read = frozenset(self._scanned.pop(run))
+                    completed.append(Completed(run, frozenset() if control.reads_some(note.id) else read))
                     del self._began[run]
                 elif note.type == "ABORTED":
                     del self._scanned[run], self._began[run]

@@ -5,7 +5,8 @@ Format: Debezium's documentation, "Sending signals to a Debezium connector".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -38,12 +39,29 @@ def reread(
         {"data-collection": names[table], "filter": condition(schema, table, columns, key)}
         for table, columns in tables.items()
     ]
-    data = {
-        "data-collections": [name.replace(".", "\\.") for name in names.values()],
-        "type": "INCREMENTAL",
-        "additional-conditions": conditions,
-    }
-    return prefix.encode(), msgspec.json.encode({"id": run, "type": "execute-snapshot", "data": data})
+    return _signal(prefix, run, "execute-snapshot", list(names.values()), {"additional-conditions": conditions})
+
+
+def snapshot(
+    schema: LegacySchema, prefix: str, run: str, tables: Sequence[str], where: str = ""
+) -> tuple[bytes, bytes]:
+    """Key and value of the signal for an incremental snapshot of tables, of the rows `where` (SQL) holds if that is said."""
+    names = [f"{schema.namespace}.{table}" for table in tables]
+    conditions = [{"data-collection": name, "filter": where} for name in names]
+    return _signal(prefix, run, "execute-snapshot", names, {"additional-conditions": conditions} if where else {})
+
+
+def stop(schema: LegacySchema, prefix: str, run: str, tables: Sequence[str] = ()) -> tuple[bytes, bytes]:
+    """Key and value of the signal that ends an incremental snapshot: of all its tables, or of these."""
+    return _signal(prefix, run, "stop-snapshot", [f"{schema.namespace}.{table}" for table in tables], {})
+
+
+def _signal(prefix: str, run: str, kind: str, names: list[str], more: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Tables are named by patterns."""
+    data = {"type": "INCREMENTAL", **more}
+    if names:
+        data["data-collections"] = [name.replace(".", "\\.") for name in names]
+    return prefix.encode(), msgspec.json.encode({"id": run, "type": kind, "data": data})
 
 
 def _literal(kind: str, part: str) -> str:

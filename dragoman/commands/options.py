@@ -39,3 +39,12 @@ def today() -> date:
 def now() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
+
+
+def confirmed(question: str) -> bool:
+    """Whether a person says yes; where nobody can be asked, nobody did."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        typer.echo()
+        return False

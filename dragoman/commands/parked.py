@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from dragoman.commands.options import JsonOption, ProjectOption, project_of
+from dragoman.commands.options import JsonOption, ProjectOption, confirmed, project_of
 from dragoman.commands.repair import order
 from dragoman.console import FAILED, count, paragraph, say, say_json, say_table
 from translators.errors import DragomanError
@@ -189,7 +189,7 @@ def discard(
         paragraph(
             f"Rows will enter the state; the events of {what} will never be published, and nothing brings them back.{then}"
         )
-        if not _confirmed(f"Give up the events of {what}?"):
+        if not confirmed(f"Give up the events of {what}?"):
             say("Nothing was sent.")
             raise typer.Exit(FAILED)
     command = Command(
@@ -200,15 +200,6 @@ def discard(
         through=found.undecided[steps - 1].version,
     )
     order(project, [command], as_json)
-
-
-def _confirmed(question: str) -> bool:
-    """Whether a person says yes; where nobody can be asked, nobody did."""
-    try:
-        return typer.confirm(question)
-    except typer.Abort:
-        say()
-        return False
 
 
 def _the_one(keys: list[ParkedKey], wanted: str, translator: str | None) -> ParkedKey:

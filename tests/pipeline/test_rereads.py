@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline import failpoint
+from pipeline import control, failpoint
 from pipeline.log.port import Outgoing
 from tests.pipeline.harness import append, published
 from tests.pipeline.test_moves import Story, line, order
@@ -30,16 +30,16 @@ class Reading(Story):
         """A row of a blocking snapshot that was taken at position `at`."""
         self.log.append([msgspec.structs.replace(snapshot_record(table, row, 0, "true", at), partition=0)])
 
-    def note(self, kind: str, type_: str, **data: str) -> None:
-        value = {"id": "n", "aggregate_type": kind, "type": type_, "additional_data": data, "timestamp": BASE_TIME}
+    def note(self, kind: str, type_: str, run: str = "n", **data: str) -> None:
+        value = {"id": run, "aggregate_type": kind, "type": type_, "additional_data": data, "timestamp": BASE_TIME}
         body = json.dumps(value).encode()
         self.log.append([Outgoing(topic=NOTIFICATIONS, partition=0, timestamp=1, key=b'{"id":"n"}', value=body)])
 
-    def complete(self, kind: str = "Incremental Snapshot", **status: str) -> None:
+    def complete(self, kind: str = "Incremental Snapshot", run: str = "n", **status: str) -> None:
         for table in ("orders", "order_line"):
             said = status.get(table, "SUCCEEDED")
-            self.note(kind, "TABLE_SCAN_COMPLETED", scanned_collection=f"public.{table}", status=said)
-        self.note(kind, "COMPLETED")
+            self.note(kind, "TABLE_SCAN_COMPLETED", run, scanned_collection=f"public.{table}", status=said)
+        self.note(kind, "COMPLETED", run)
 
     def classes(self, key: str) -> list[str]:
         return [e.event_class for e in published(self.log, "order.state") if e.subject == key]
@@ -112,6 +112,22 @@ def test_a_table_whose_scan_failed_is_not_complete() -> None:
     story.incremental("orders", order(2))
     story.incremental("order_line", line(2))
     story.complete()
+    story.run()
+    assert story.classes("2") == ["snapshot"]
+
+
+def test_a_reading_of_some_rows_says_nothing_of_those_that_it_does_not_show() -> None:
+    """Both tables are read to their end, but only where a condition holds: another line of order 2 may be anywhere."""
+    story = known()
+    story.incremental("orders", order(2))
+    story.incremental("order_line", line(2))
+    story.incremental("order_line", line(1, 1, 8))
+    story.complete(run=control.snapshot_run(7, whole=False))
+    story.run()
+    assert "2" not in story.states()
+    assert story.store.load(["2"])["2"].partial
+    assert story.classes("1") == ["live", "snapshot"]
+    story.complete(run=control.snapshot_run(8, whole=True))
     story.run()
     assert story.classes("2") == ["snapshot"]
 

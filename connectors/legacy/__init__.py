@@ -1,0 +1,1 @@
+"""A live legacy database, asked over SQLAlchemy; nothing in it is changed."""
