@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.demo import FolderEdited, make_folder
+from dragoman.example import FolderEdited, make_folder
 from tests.dragoman.support import dragoman, query, succeeds, write
 
 
@@ -33,7 +33,7 @@ def test_it_notices_when_something_else_is_found(tmp_path: Path) -> None:
         "import dragoman.demo as demo, sqlite3\n"
         "def edit_two(story):\n"
         "    edit(story)\n"
-        "    with sqlite3.connect(story._project.path(demo.VIEW_DATABASE)) as view:\n"
+        "    with sqlite3.connect(story.project.path(demo.VIEW_DATABASE)) as view:\n"
         "        view.execute(\"UPDATE policy_view SET product = 'other' WHERE policy_number = 'P00000002'\")\n"
         "edit = demo._Story._edit_by_hand\n"
         "demo._Story._edit_by_hand = edit_two\n"

@@ -1,11 +1,13 @@
 """The legacy insurer: its tables, a stock of old data, and the application that writes them, all from one seed.
 
-Every transaction writes its row in `txlog` first. The same seed and clock give the same database, row by row.
+Every transaction writes its row in `txlog` first. The same seed and clock give the same database, row by row. It is at home
+in SQLite, which `build` makes, and in PostgreSQL (`postgres.py`).
 """
 
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .writer import PRODUCTS, USERS, Pool, Writer, cents, day, decimal, premium, stamp, transaction
+from .writer import PRODUCTS, USERS, Database, Pool, Writer, cents, day, decimal, premium, stamp, transaction
 
 Clock = Callable[[], datetime]
 
@@ -24,16 +26,27 @@ OPENED = datetime(2026, 1, 2, 6, 0, tzinfo=UTC)
 UNKNOWN_STATUS = "SU"
 """The code that nobody told the integration team of: suspended."""
 
+SCHEMA = Path(__file__).with_name("schema.sql")
+
+_IN_SQLITE = (
+    # It has no exact decimal and no time: both are text, a decimal with exactly its scale.
+    (r"NUMERIC\(\d+,\d+\)", "TEXT"),
+    ("TIMESTAMPTZ", "TEXT"),
+    ("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+)
 _NAMES = ("Weber", "Klein", "Müller", "Ødegård", "O'Brien", "Nowak", "Şahin", "Rossi")
 
 
 def build(connection: sqlite3.Connection) -> None:
     """Make the empty tables, with a write-ahead log, so that readers and writers do not wait for each other."""
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(Path(__file__).with_name("schema.sql").read_text(encoding="utf-8"))
+    schema = SCHEMA.read_text(encoding="utf-8")
+    for word, own in _IN_SQLITE:
+        schema = re.sub(word, own, schema)
+    connection.executescript(schema)
 
 
-def initial_load(connection: sqlite3.Connection, seed: int, policies: int, claims: int) -> None:
+def initial_load(connection: Database, seed: int, policies: int, claims: int) -> None:
     """Fill the tables with old data in one transaction: agents, parties, `policies` policies, `claims` claims."""
     _Load(connection, random.Random(seed)).run(policies, claims)
 
@@ -76,7 +89,10 @@ class _Load(Writer):
 
 
 class Application(Writer):
-    """The insurer's programs. Takes the database as it finds it; `clock` gives each transaction's time (UTC)."""
+    """The insurer's programs. Takes the database as it finds it; `clock` gives each transaction's time (UTC).
+
+    Several may work at once: each takes its `share`, the `n`th of `of`, of what there is. All have to be made before one works.
+    """
 
     _MIX: tuple[tuple[str, int], ...] = (
         ("quote", 14),
@@ -100,17 +116,17 @@ class Application(Writer):
         ("give_up", 1),
     )
 
-    def __init__(self, connection: sqlite3.Connection, seed: int, clock: Clock) -> None:
+    def __init__(self, connection: Database, seed: int, clock: Clock, share: tuple[int, int] = (0, 1)) -> None:
         super().__init__(connection, random.Random(seed))
         self.clock = clock
+        self._number, self._of = share
         policies = "SELECT pol_no FROM polmst WHERE trim(pol_sts) = ? ORDER BY pol_no"
         claims = "SELECT clm_no FROM clmhdr WHERE clm_sts = ? ORDER BY clm_no"
-        payments = "SELECT clm_no || pay_seq FROM clmpay WHERE pay_sts = ? ORDER BY clm_no, pay_seq"
+        payments = "SELECT clm_no, pay_seq FROM clmpay WHERE pay_sts = ? ORDER BY clm_no, pay_seq"
         self.quoted, self.active, self.suspended = (self._pool(policies, s) for s in ("Q", "A", UNKNOWN_STATUS))
         self.registered, self.accepted = (self._pool(claims, s) for s in ("RG", "AC"))
         self.authorized, self.issued = (self._pool(payments, s) for s in ("A", "I"))
-        self.policies: int = self._one("SELECT coalesce(max(substr(pol_no, 2)), 0) + 0 FROM polmst")
-        self.claims: int = self._one("SELECT coalesce(max(substr(clm_no, 2)), 0) + 0 FROM clmhdr")
+        self.policies, self.claims = self._last("polmst", "pol_no"), self._last("clmhdr", "clm_no")
         self.parties: tuple[int, int] = connection.execute("SELECT min(pty_no), max(pty_no) FROM ptymst").fetchone()
 
     def run(self, transactions: int) -> Counter[str]:
@@ -146,7 +162,7 @@ class Application(Writer):
         return [pol_no.strip() for pol_no in taken]
 
     def _quote(self, at: datetime) -> None:
-        self.policies += 1
+        self.policies += self._of
         pol_no = f"P{self.policies:08d}".ljust(10)
         with self._transaction(at, "QUOT"):
             self.policy(pol_no, "Q", self._party(), at, None)
@@ -216,7 +232,7 @@ class Application(Writer):
             self.accepted.add(self._new_claim("AC", at))
 
     def _new_claim(self, status: str, at: datetime) -> str:
-        self.claims += 1
+        self.claims += self._of
         clm_no = f"C{self.claims:07d}".ljust(12)
         self.claim(clm_no, self.active.pick(), status, at)
         return clm_no
@@ -317,7 +333,13 @@ class Application(Writer):
         return self.connection.execute(sql, key).fetchone()[0]
 
     def _pool(self, sql: str, status: str) -> Pool:
-        return Pool(self.dice, [key for (key,) in self.connection.execute(sql, (status,))])
+        keys = ["".join(map(str, key)) for key in self.connection.execute(sql, (status,))]
+        return Pool(self.dice, keys[self._number :: self._of])
+
+    def _last(self, table: str, key: str) -> int:
+        """Below the first number that is this program's: from there on it takes every `of`th."""
+        newest: int = self._one(f"SELECT coalesce(max(CAST(substr({key}, 2) AS INTEGER)), 0) FROM {table}")  # noqa: S608
+        return newest + self._number - self._of + 1
 
 
 class _GivenUp(Exception):

@@ -1,10 +1,10 @@
--- The legacy insurer's tables, as they have grown since 1987. Amounts are cents (INTEGER) in old tables and decimals in
--- newer ones; SQLite has no exact decimal, so those are TEXT with exactly their scale. CHAR columns are padded with
--- blanks, dates are 'YYYYMMDD' with '00000000' for "none".
+-- The legacy insurer's tables, as they have grown since 1987, in PostgreSQL's words; `build` puts SQLite's in their place.
+-- Amounts are cents (INTEGER) in old tables and decimals in newer ones. CHAR columns are padded with blanks, dates are
+-- 'YYYYMMDD' with '00000000' for "none".
 
 CREATE TABLE txlog (              -- one row per transaction, written before anything else
-    tx_id  INTEGER PRIMARY KEY AUTOINCREMENT,
-    tx_ts  TEXT NOT NULL,         -- UTC, ISO 8601
+    tx_id  BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tx_ts  TIMESTAMPTZ NOT NULL,
     usr_id CHAR(8) NOT NULL,
     trn_cd CHAR(4) NOT NULL
 );
@@ -21,7 +21,7 @@ CREATE TABLE ptymst (             -- party master
 CREATE TABLE agtmst (             -- agent master
     agt_cd  CHAR(6) PRIMARY KEY NOT NULL,
     agt_nm  VARCHAR(60) NOT NULL,
-    com_pct TEXT NOT NULL         -- DECIMAL(5,2)
+    com_pct NUMERIC(5,2) NOT NULL
 );
 
 CREATE TABLE polmst (             -- policy master
@@ -37,7 +37,7 @@ CREATE TABLE polmst (             -- policy master
     prem_amt INTEGER NOT NULL,    -- cents a year
     ccy      CHAR(3) NOT NULL,
     pay_frq  CHAR(1) NOT NULL,    -- M, Q, A
-    dsc_pct  TEXT,                -- DECIMAL(5,2)
+    dsc_pct  NUMERIC(5,2),
     upd_usr  CHAR(8) NOT NULL,
     upd_ts   CHAR(14) NOT NULL,
     rct_ts   CHAR(14) NOT NULL    -- last nightly recalculation
@@ -48,7 +48,7 @@ CREATE TABLE covdtl (             -- coverage detail
     cov_seq SMALLINT NOT NULL,
     cov_cd  CHAR(4) NOT NULL,
     sum_ins BIGINT NOT NULL,      -- cents
-    ded_amt TEXT,                 -- DECIMAL(9,2)
+    ded_amt NUMERIC(9,2),
     cov_prm INTEGER NOT NULL,     -- cents a year
     upd_ts  CHAR(14) NOT NULL,
     PRIMARY KEY (pol_no, cov_seq)
@@ -64,7 +64,7 @@ CREATE TABLE clmhdr (             -- claim header
     cls_dt  CHAR(8) NOT NULL,
     los_dsc VARCHAR(200),
     rsv_amt INTEGER NOT NULL,     -- cents
-    set_amt TEXT,                 -- DECIMAL(11,2)
+    set_amt NUMERIC(11,2),
     ccy     CHAR(3) NOT NULL,
     rej_rsn CHAR(2),
     hdl_id  CHAR(8),
@@ -76,8 +76,8 @@ CREATE TABLE clmlin (             -- claim line
     lin_no  SMALLINT NOT NULL,
     cov_cd  CHAR(4) NOT NULL,
     itm_dsc VARCHAR(80),
-    clm_amt TEXT NOT NULL,        -- DECIMAL(11,2)
-    acc_amt TEXT,                 -- DECIMAL(11,2)
+    clm_amt NUMERIC(11,2) NOT NULL,
+    acc_amt NUMERIC(11,2),
     PRIMARY KEY (clm_no, lin_no)
 );
 
@@ -86,7 +86,7 @@ CREATE TABLE clmpay (             -- claim payment
     pay_seq SMALLINT NOT NULL,
     pye_no  INTEGER NOT NULL,
     pay_sts CHAR(1) NOT NULL,     -- A authorized, I issued, R reversed
-    pay_amt TEXT NOT NULL,        -- DECIMAL(11,2)
+    pay_amt NUMERIC(11,2) NOT NULL,
     ccy     CHAR(3) NOT NULL,
     pay_mth CHAR(2) NOT NULL,     -- BT bank transfer, CQ cheque
     iban    VARCHAR(34),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from typing import Any, Protocol
 
 NO_DATE = "00000000"
 PRODUCTS = {
@@ -20,10 +20,26 @@ _ITEMS = ("Parquet", "Bicycle", "Skylight", "Küche, 2. Stock", "Ordinateur", "F
 USERS = ("MWEBER", "JKLEIN", "ANOWAK", "BATCH")
 
 
+class Cursor(Protocol):
+    """What a statement answers."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Database(Protocol):
+    """A connection to the legacy, in autocommit, whichever database it is: SQLite's own, or `postgres.Postgres`."""
+
+    def execute(self, sql: str, values: Sequence[Any] = ..., /) -> Cursor: ...
+
+
 @contextmanager
-def transaction(connection: sqlite3.Connection, at: datetime, user: str, code: str) -> Iterator[None]:
+def transaction(connection: Database, at: datetime, user: str, code: str) -> Iterator[None]:
     """One transaction of the application: its marker row first, then what the caller writes; undone if that raises."""
-    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("BEGIN")
     try:
         connection.execute(
             "INSERT INTO txlog (tx_ts, usr_id, trn_cd) VALUES (?, ?, ?)",
@@ -64,7 +80,7 @@ def premium(shares: int, discount: str | None) -> int:
 class Writer:
     """Writes rows as the application's modules do; the caller opens the transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, dice: random.Random) -> None:
+    def __init__(self, connection: Database, dice: random.Random) -> None:
         self.connection = connection
         self.dice = dice
 
