@@ -8,18 +8,21 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 import msgspec
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
+from dragoman.kafka_source import Kafka
 from dragoman.project import Project
 from dragoman.rows import shown_columns
-from dragoman.source import Legacy
+from dragoman.source import Legacy, Recording
 from dragoman.wiring import engine_of, state_of, utc
 from pipeline.log.port import Log
+from pipeline.projection.spec import ProjectionSpec
 from reconcile.check import CheckSpec, read_check
 from reconcile.embedded import Pipeline, sides_of
 from reconcile.fence import Pace
 from reconcile.ledger.ledger import Ledger
-from reconcile.run import RunResult, not_run, reconcile
+from reconcile.run import RunResult, Sides, not_run, reconcile
+from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
 from translators.yaml_text import did_you_mean
 
@@ -53,10 +56,12 @@ class CheckMismatched(DragomanError):
 
 
 class NothingToCompare(DragomanError):
-    """The source {source} is a recording: there is no legacy database to compare with."""
+    """The source {source} names no legacy database to compare with."""
 
     code: ClassVar[str] = "check.no-legacy"
-    hint: ClassVar[str] = "A check reads the legacy as it is now: it needs a source of the kind sqlite."
+    hint: ClassVar[str] = (
+        "A check reads the legacy as it is now: the source is of the kind sqlite, or of the kind kafka and says `database:`."
+    )
 
 
 class NeverRun(DragomanError):
@@ -81,30 +86,48 @@ def run_check(
     `wait` passes the time while a hop is behind, `stopped` says why none would move.
     """
     origin = project.source.origin
-    if not isinstance(origin, Legacy):
+    if isinstance(origin, Recording) or (isinstance(origin, Kafka) and origin.database is None):
         raise NothingToCompare(source=project.source.file, where=project.source.file)
     try:
         translator = project.made(spec.mapping)
     except DragomanError as error:
         return not_run(spec, error, run=run, now=clock())
     (projection,) = (p for p in project.projections if p.name == spec.view)
+    pace = Pace(clock=clock, wait=wait)
     with ExitStack() as held:
-        store = held.enter_context(state_of(project, spec.mapping))
-        if store is None:
-            raise NeverRun(check=spec.check, what=project.settings.state)
-        legacy = create_engine(f"sqlite:///file:{origin.database}?mode=ro&uri=true")
-        held.callback(legacy.dispose)
         views = engine_of(project, spec.view, projection.database)
         held.callback(views.dispose)
-        pipeline = Pipeline(
-            log=log,
-            store=store,
-            feed=project.source.feed_of(translator),
-            schema=project.schema,
-            stopped=stopped,
-        )
-        sides = sides_of(translator, projection, pipeline, Pace(clock=clock, wait=wait), legacy=legacy, views=views)
+        if isinstance(origin, Kafka):
+            from dragoman.checking_kafka import sides_on_kafka
+
+            sides = sides_on_kafka(project, origin, spec, translator, projection, log, views, pace, held)
+        else:
+            sides = _sides_here(project, origin, spec, translator, projection, log, views, pace, stopped, held)
         return reconcile(spec, msgspec.structs.replace(sides, shown=shown_columns(translator)), run=run, clock=clock)
+
+
+def _sides_here(
+    project: Project,
+    origin: Legacy,
+    spec: CheckSpec,
+    translator: CompiledTranslator,
+    projection: ProjectionSpec,
+    log: Log,
+    views: Engine,
+    pace: Pace,
+    stopped: Callable[[], str | None],
+    held: ExitStack,
+) -> Sides:
+    """Everything in reach of this process."""
+    store = held.enter_context(state_of(project, spec.mapping))
+    if store is None:
+        raise NeverRun(check=spec.check, what=project.settings.state)
+    legacy = create_engine(f"sqlite:///file:{origin.database}?mode=ro&uri=true")
+    held.callback(legacy.dispose)
+    pipeline = Pipeline(
+        log=log, store=store, feed=project.source.feed_of(translator), schema=project.schema, stopped=stopped
+    )
+    return sides_of(translator, projection, pipeline, pace, legacy=legacy, views=views)
 
 
 def run_recorded(

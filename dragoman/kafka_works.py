@@ -15,10 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from connectors.connect import ConnectClient, ConnectorProgress
-from connectors.debezium.sources import committed_position
 from dragoman import probes
 from dragoman.kafka_source import Kafka
+from dragoman.legacy_capture import progress_of
 from dragoman.legacy_identity import identity_asker
 from dragoman.source import Source, SourceFeed, check_routing
 from dragoman.wiring import Progress, identity_of, readers_of, utc
@@ -283,7 +282,16 @@ def copied(project: Project, origin: Kafka, name: str) -> Iterator[RocksState | 
 
     It is a copy that stays on this machine and is brought up to date by what the changelog has got since.
     """
-    folder = project.settings.state / "copy"
+    with followed(project, origin, name, "copy") as found:
+        yield None if found is None else found[0]
+
+
+@contextmanager
+def followed(
+    project: Project, origin: Kafka, name: str, place: str
+) -> Iterator[tuple[RocksState, Callable[[], None]] | None]:
+    """A copy as `copied` has it, for one process at a time, in a folder of this name; and what brings it up to date again."""
+    folder = project.settings.state / place
     with closing(opened(origin)) as log:
         topic = log.topics().get(Curated.of(name, 1).changelog.name)
         if topic is None:
@@ -291,15 +299,15 @@ def copied(project: Project, origin: Kafka, name: str) -> Iterator[RocksState | 
             return
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f"{name}.lock", wait=True), closing(RocksState(folder / name)) as store:
-            for partition in range(topic.partitions):
-                recover(store, log, topic.name, partition)
-            yield store
+
+            def catch_up() -> None:
+                for partition in range(topic.partitions):
+                    recover(store, log, topic.name, partition)
+
+            catch_up()
+            yield store, catch_up
 
 
 def _progress(origin: Kafka, held: ExitStack) -> Callable[[], int | None]:
     """How far the connector has come by its own account, if the source says which one it is."""
-    connector = origin.connector
-    if connector is None:
-        return lambda: None
-    client = held.enter_context(closing(ConnectClient(connector.url, patience=0)))
-    return held.enter_context(closing(ConnectorProgress(lambda: client.offsets(connector.name), committed_position)))
+    return (lambda: None) if origin.connector is None else progress_of(origin.connector, held)

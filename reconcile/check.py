@@ -11,16 +11,21 @@ from translators.yaml_form import Form
 from translators.yaml_text import YamlNode, load
 
 _KEYS = {"check", "mapping", "view", "limit", "owner"}
+_OPTIONAL = {"group"}
 
 
 class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison. `limit` is the number of confirmed differences that are tolerated; `owner` answers for the view."""
+    """One comparison. `limit` is the number of confirmed differences that are tolerated; `owner` answers for the view.
+
+    `group` is the consumer group that builds the view, where the view has no checkpoint that is written with its rows.
+    """
 
     check: str
     mapping: str
     view: str
     limit: int
     owner: str
+    group: str | None = None
 
 
 class CheckMalformed(DragomanError):
@@ -33,13 +38,14 @@ class CheckMalformed(DragomanError):
 def read_check(text: str, file: str) -> CheckSpec:
     """The check that a YAML text says; `CheckMalformed` or a `YamlError`, with its place, if it says none."""
     form = Form(file, CheckMalformed)
-    top = form.members(load(text, file), "the check", _KEYS).items
+    top = form.members(load(text, file), "the check", _KEYS, _OPTIONAL).items
     return CheckSpec(
         check=form.text(top["check"], "check"),
         mapping=form.text(top["mapping"], "mapping"),
         view=form.text(top["view"], "view"),
         limit=_limit(form, top["limit"]),
         owner=form.text(top["owner"], "owner"),
+        group=form.text(top["group"], "group") if "group" in top else None,
     )
 
 

@@ -49,10 +49,14 @@ class Confirmer:
         self._witness = witness
 
     def settle(self, keys: Sequence[str]) -> Settled:
-        """Source image, fence, view, source image: for each key until it holds still, at most `ROUNDS` times."""
+        """Source image, fence, view, source image: for each key until it holds still, at most `ROUNDS` times.
+
+        Where the fence is not exact, a key has to hold still, and to differ in the same way, in two rounds.
+        """
         pending, in_flight = list(keys), 0
         confirmed: list[Confirmed] = []
         fences: list[FenceResult] = []
+        seen: dict[str, Comparison] = {}
         while len(fences) < ROUNDS and (pending or not fences):
             with self._reader.snapshot() as snapshot:
                 before, position = snapshot.read_keys(pending), snapshot.position
@@ -61,8 +65,23 @@ class Confirmer:
                 return _settled(confirmed, in_flight, [], pending, fences[-1])
             agreed, still, pending = self._look_again(pending, before, position)
             in_flight += agreed
-            confirmed += still
+            sure, seen = self._seen_twice(still, seen)
+            confirmed += sure
+            pending += seen
         return _settled(confirmed, in_flight, pending, [], fences[0])
+
+    def _seen_twice(
+        self, still: Sequence[Confirmed], before: Mapping[str, Comparison]
+    ) -> tuple[list[Confirmed], dict[str, Comparison]]:
+        """Which are confirmed, and which have to be seen once more, after a while: none where the fence is exact."""
+        apart = self._fence.apart
+        if apart is None:
+            return list(still), {}
+        sure = [one for one in still if before.get(one.comparison.key) == one.comparison]
+        first = {one.comparison.key: one.comparison for one in still if one not in sure}
+        if first:
+            self._fence.pace.wait(apart)
+        return sure, first
 
     def _look_again(
         self, pending: list[str], before: Mapping[str, Rows], position: int

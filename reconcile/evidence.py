@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -61,9 +61,20 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Witness:
-    """Gathers evidence from the state stream, the translator's store and the view. Reads only."""
+    """Gathers evidence from the state stream, the translator's store and the view. Reads only.
 
-    def __init__(self, log: Log, state_topic: str, store: StateStore, view: ViewSide) -> None:
+    Where the store is a copy, `catch_up` brings it up to now before each look.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        state_topic: str,
+        store: StateStore,
+        view: ViewSide,
+        catch_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._catch_up = catch_up
         self._log = log
         self._topic = state_topic
         self._store = store
@@ -82,6 +93,7 @@ class Witness:
             unseen = row is None or record.sequence > row.sequence
             if unseen and (key not in lacking or record.sequence < lacking[key].sequence):
                 lacking[key] = record
+        self._catch_up()
         stored = self._store.load(list(shown))
         waiting_keys, parked = self._store.waiting_keys(), self._view.parked()
         return {

@@ -11,15 +11,18 @@ from typing import Literal
 
 import msgspec
 
-from pipeline.log.port import Log, TopicPartition
+from pipeline.log.port import Log, OffsetExpired, TopicPartition
 
-Stop = Literal["lag", "loading", "stopped", "open-step"]
+Stop = Literal["lag", "loading", "stopped", "open-step", "unknown"]
 """Why a fence was not passed: a hop did not move in time, or it cannot pass at all, for a reason that it names."""
 
 Waiting = Callable[[], str | None]
 """Says what a hop still waits for, in words; `None` once it has passed. May raise `Halted`."""
 
 POLL = timedelta(milliseconds=50)
+
+APART = timedelta(seconds=2)
+"""How long a consumer may take to apply what it has committed already, where its group is all that tells of it."""
 
 
 class Halted(Exception):
@@ -34,13 +37,14 @@ class Halted(Exception):
 class Hop(msgspec.Struct, frozen=True):
     """One hop. `begin` gets the source position and asks, once the hop before has passed, what this one has to reach.
 
-    `describe` says in words where it got to. `stuck` looks, when the deadline has come, for a better reason than lag.
+    `describe` says in words where it got to. `stuck` looks, when the deadline has come, for a better reason than lag, and
+    raises `Halted` with it.
     """
 
     name: str
     begin: Callable[[int], Waiting]
     describe: Callable[[], str]
-    stuck: Callable[[], str | None] = lambda: None
+    stuck: Callable[[], None] = lambda: None
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +78,14 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fence(msgspec.Struct, frozen=True):
-    """The chain of one pipeline, from the source to the view."""
+    """The chain of one pipeline, from the source to the view.
+
+    `apart` is set where the last hop is not exact: a difference counts if it is seen twice, so far apart.
+    """
 
     hops: tuple[Hop, ...]
     pace: Pace
+    apart: timedelta | None = None
 
     def wait_for(self, position: int) -> FenceResult:
         """Wait until the view has passed a source position. The deadline is that of each hop."""
@@ -96,8 +104,8 @@ class Fence(msgspec.Struct, frozen=True):
             waiting = hop.begin(position)
             while (missing := waiting()) is not None:
                 if self.pace.clock() - begun >= self.pace.deadline:
-                    open_step = hop.stuck()
-                    return ("lag", missing) if open_step is None else ("open-step", open_step)
+                    hop.stuck()
+                    return "lag", missing
                 self.pace.wait(POLL)
         except Halted as halted:
             return halted.stop, halted.reason
@@ -152,14 +160,13 @@ def translator_hop(
 
         return waiting
 
-    def stuck() -> str | None:
-        committed = log.committed(group)
-        lagging = [
-            (partition, committed.get((topic, partition), 0))
-            for (topic, partition), mark in watermarks(log, feed).items()
-            if committed.get((topic, partition), 0) < mark
-        ]
-        return next((said for place in lagging if (said := open_step(*place)) is not None), None)
+    def stuck() -> None:
+        marks, committed = watermarks(log, feed), log.committed(group)
+        for (topic, partition), mark in marks.items():
+            offset = committed.get((topic, partition), 0)
+            if offset < mark and (said := _where_kept(open_step, partition, offset)) is not None:
+                raise Halted("open-step", said)
+        halt_if_unknown(log, group, marks, committed)
 
     return Hop("Translator", begin, lambda: f"group {group} has read all of {feed}, {_ends(log, feed)}", stuck)
 
@@ -185,6 +192,49 @@ def view_hop(
         return waiting
 
     return Hop("View", begin, lambda: f"the checkpoint of {view} has passed all of {state}, {_ends(log, state)}")
+
+
+def _where_kept(open_step: Callable[[int, int], str | None], partition: int, offset: int) -> str | None:
+    try:
+        return open_step(partition, offset)
+    except OffsetExpired:
+        return None
+
+
+def group_hop(log: Log, state: str, view: str, group: str) -> Hop:
+    """The consumer group that builds the view has committed past the state stream's high watermarks.
+
+    It may commit before it applies: the weaker of the two strengths, to be used with `Fence.apart`.
+    """
+    marks: dict[TopicPartition, int] = {}
+
+    def begin(position: int) -> Waiting:
+        marks.update(watermarks(log, state))
+        return lambda: behind(marks, log.committed(group))
+
+    def describe() -> str:
+        said = f"the group {group}, which builds {view}, has committed past all of {state}, {_ends(log, state)}"
+        return f"{said}; it may commit before it applies, so differences were looked at twice, {APART.seconds} s apart"
+
+    return Hop("View", begin, describe, lambda: halt_if_unknown(log, group, marks, log.committed(group)))
+
+
+def halt_if_unknown(
+    log: Log, group: str, marks: Mapping[TopicPartition, int], committed: Mapping[TopicPartition, int]
+) -> None:
+    """Where a group's offset is not kept any more, or the records at it are not: nobody knows how far it has come."""
+    for (topic, partition), mark in marks.items():
+        offset, place = committed.get((topic, partition)), f"partition {partition} of {topic}"
+        if offset is None and mark:
+            raise Halted(
+                "unknown", f"the group {group} has no offset in {place}: it never read it, or the offset expired"
+            )
+        if offset is not None and offset < mark:
+            try:
+                log.read(topic, partition, offset, 1)
+            except OffsetExpired as error:
+                said = f"the group {group} stands at {offset:,} in {place}, which is not kept any more"
+                raise Halted("unknown", said) from error
 
 
 def watermarks(log: Log, topic: str) -> dict[TopicPartition, int]:

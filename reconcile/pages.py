@@ -212,9 +212,14 @@ def _after(hop: Passage) -> str:
 
 def _notes(result: RunResult) -> Iterator[str]:
     if result.hops and all(hop.passed for hop in result.hops):
+        last = (
+            "The last hop is exact: the view’s checkpoint is written in the same transaction as its rows."
+            if result.exact
+            else "The last hop is a consumer group, which may commit before it applies: so each was seen twice, a while apart."
+        )
         yield (
             "A difference is confirmed only if the legacy rows held still and the view, having passed that position, still "
-            "differed. The last hop is exact: the view’s checkpoint is written in the same transaction as its rows."
+            f"differed. {last}"
         )
     if result.ended:
         parts = (result.agree, result.confirmed, result.in_flight, result.unconfirmed, result.not_covered)

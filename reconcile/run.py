@@ -50,7 +50,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     `in_flight` differed at first and agreed behind the fence. `unconfirmed` never held still. `not_covered` were compared
     but could not be judged. `accepted` are those of the confirmed that the ledger says are accepted. `ended` says whether
     both sides were read to their ends; if not, there may be more keys. `legacy_rows` are the rows read by table.
-    `seconds` is the whole run's time.
+    `seconds` is the whole run's time. `exact` says whether the fence's last hop is (`reconcile.fence.Fence.apart`).
     """
 
     run: str
@@ -74,6 +74,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     hops: tuple[Passage, ...]
     incomplete: Incomplete | None
     accepted: int = 0
+    exact: bool = True
     history: History = History()
 
     @property
@@ -191,6 +192,7 @@ class _Work:
             groups=grouped(findings),
             hops=() if self._fence is None else self._fence.hops,
             incomplete=self._incomplete,
+            exact=self._sides.fence.apart is None,
         )
 
     def _take(self, settled: Settled) -> None:
@@ -259,10 +261,12 @@ _STOPS = {
     "loading": "the pipeline is still loading",
     "stopped": "the pipeline has stopped",
     "open-step": "a step is still open",
+    "unknown": "nobody knows how far the pipeline is",
 }
 _HINTS = {
     "lag": "This is lag, not drift. See `dragoman status`, let the pipeline catch up, then run the check again.",
     "loading": "Wait until `dragoman status` says that the snapshot is loaded, then run the check again.",
     "stopped": "Start it with `dragoman run`, then run the check again.",
     "open-step": "It ends with the next transaction that reaches its partition. Run the check again after that.",
+    "unknown": "That is not lag: nothing says what was read. See `dragoman status`, and let the pipeline read it again.",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from typing import Any
 
@@ -13,25 +13,28 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    LargeBinary,
     Select,
+    TableClause,
     Text,
     and_,
     cast,
     column,
     func,
     literal,
+    literal_column,
     or_,
     select,
     table,
 )
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.types import NullType
 
-from connectors.capture.wire import Stored, wire_row
 from connectors.debezium.refusal import Refusal
-from connectors.debezium.rows import RowPlan, declared_plan
 from reconcile.errors import SideUnreadable, SideUnsorted
 from reconcile.keys import in_order, is_whole, key_columns
-from reconcile.position import SourcePosition
+from reconcile.legacy_rows import row_reader
+from reconcile.position import Moment, SourcePosition
 from translators.aggregate import Rows
 from translators.mapping import Mapping as MappingText
 from translators.schema import LegacySchema, Table
@@ -85,33 +88,40 @@ class LegacyReader:
         self, engine: Engine, schema: LegacySchema, translator: Translator, layout: Layout, position: SourcePosition
     ) -> None:
         self.tables = {name: schema.tables[name] for name in (layout.root, *layout.parts)}
-        self.plans = {name: declared_plan(name, found, schema.encoding) for name, found in self.tables.items()}
+        self.rows = {name: row_reader(name, found, schema) for name, found in self.tables.items()}
         self.translator = translator
         self.layout = layout
         self.source_position = position
+        self.namespace = schema.namespace
         self._engine = engine
+
+    @property
+    def dialect(self) -> str:
+        """Which database it is, as SQLAlchemy calls it."""
+        return self._engine.dialect.name
 
     @contextmanager
     def snapshot(self) -> Iterator[LegacySnapshot]:
         """One moment of the database; while it is open, a SQLite database that is not in WAL mode takes no writes."""
-        with _translated(), self._engine.connect() as connection:
-            # SQLite's driver begins no transaction for reads, so that each statement would see another moment.
-            if self._engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN")
-            yield LegacySnapshot(self, connection)
+        with _translated(), self.source_position.moment(self._engine, len(self.tables)) as moment:
+            yield LegacySnapshot(self, moment)
 
 
 class LegacySnapshot:
     """The rows as they were at `position`."""
 
-    def __init__(self, reader: LegacyReader, connection: Connection) -> None:
+    def __init__(self, reader: LegacyReader, moment: Moment) -> None:
         self._reader = reader
-        self._connection = connection
-        self.position = reader.source_position.now(connection)
+        self._moment = moment
+        self.position = moment.position
 
     def read(self) -> Iterator[Aggregate]:
         """Every business key in strict order; `SideUnsorted` if the database answers otherwise or has a key twice."""
-        streams = {name: self._ordered(name) for name in self._reader.tables}
+        connections = self._moment.connections
+        streams = {
+            name: self._ordered(name, connections[number % len(connections)])
+            for number, name in enumerate(self._reader.tables)
+        }
         heads = {name: head for name, stream in streams.items() if (head := next(stream, None)) is not None}
         while heads:
             key = min(head.key for head in heads.values())
@@ -130,24 +140,30 @@ class LegacySnapshot:
             chunk = keys[start : start + KEYS_AT_ONCE]
             for name in self._reader.tables:
                 statement = self._statement(name).where(or_(*[self._is(name, key) for key in chunk]))
-                for group in self._groups(name, statement):
-                    found.setdefault(group.key, {})[name] = group.rows
+                for group in self._groups(name, statement, self._moment.connections[0]):
+                    # Databases that ignore case, or blanks, find more.
+                    if group.key in chunk:
+                        found.setdefault(group.key, {})[name] = group.rows
         return found
 
     def touched(self, after: int) -> frozenset[str] | None:
         """The keys of rows that changed since position `after`; `None` if the source cannot tell."""
         tables = self._reader.tables
         with _translated():
-            changes = self._reader.source_position.touched(self._connection, after, self.position)
+            changes = self._reader.source_position.touched(self._moment, after)
             if changes is None:
                 return None
-            return frozenset(self._key(c.table, self._typed(c.table, c.row)) for c in changes if c.table in tables)
+            return frozenset(
+                change if isinstance(change, str) else self._key(change.table, self._typed(change.table, change.row))
+                for change in changes
+                if isinstance(change, str) or change.table in tables
+            )
 
-    def _ordered(self, name: str) -> Iterator[_Group]:
-        return in_order(SIDE, self._groups(name, self._statement(name)))
+    def _ordered(self, name: str, connection: Connection) -> Iterator[_Group]:
+        return in_order(SIDE, self._groups(name, self._statement(name), connection))
 
-    def _groups(self, name: str, statement: Select[*tuple[Any, ...]]) -> Iterator[_Group]:
-        for key, rows in groupby(self._rows(name, statement), key=lambda row: row[0]):
+    def _groups(self, name: str, statement: Select[*tuple[Any, ...]], connection: Connection) -> Iterator[_Group]:
+        for key, rows in groupby(self._rows(name, statement, connection), key=lambda row: row[0]):
             yield _Group(key, self._one_group(name, key, rows))
 
     def _one_group(self, name: str, key: str, rows: Iterable[tuple[str, str, Row]]) -> dict[str, Row]:
@@ -158,25 +174,26 @@ class LegacySnapshot:
             group[row_key] = row
         return group
 
-    def _rows(self, name: str, statement: Select[*tuple[Any, ...]]) -> Iterator[tuple[str, str, Row]]:
+    def _rows(
+        self, name: str, statement: Select[*tuple[Any, ...]], connection: Connection
+    ) -> Iterator[tuple[str, str, Row]]:
         """(business key, row key, row), typed as the feed's decoder types them."""
         columns = tuple(self._reader.tables[name].columns)
         with _translated():
-            for values in self._connection.execution_options(yield_per=FETCH).execute(statement):
+            for values in connection.execution_options(yield_per=FETCH).execute(statement):
                 raw = dict(zip(columns, values, strict=True))
                 row = self._typed(name, raw)
                 yield self._key(name, row), self._row_key(name, raw), row
 
-    def _typed(self, name: str, raw: Mapping[str, Stored]) -> Row:
+    def _typed(self, name: str, raw: Mapping[str, Any]) -> Row:
         try:
-            return self._reader.plans[name].row(_wire(self._reader.tables[name], raw))
+            return self._reader.rows[name].row(raw)
         except Refusal as refusal:
             raise _unreadable(name, refusal) from refusal
 
-    def _row_key(self, name: str, raw: Mapping[str, Stored]) -> str:
-        plan: RowPlan = self._reader.plans[name]
+    def _row_key(self, name: str, raw: Mapping[str, Any]) -> str:
         try:
-            return plan.key_of(_wire(self._reader.tables[name], {column: raw[column] for column in plan.key}), plan.key)
+            return self._reader.rows[name].row_key(raw)
         except Refusal as refusal:
             raise _unreadable(name, refusal) from refusal
 
@@ -187,9 +204,10 @@ class LegacySnapshot:
             raise SideUnreadable(side=SIDE, reason=f"a row of {name}: {refused.problem.message}") from refused
 
     def _statement(self, name: str) -> Select[*tuple[Any, ...]]:
-        declared = self._reader.tables[name]
-        order = _canonical(declared, self._reader.layout.columns(name))
-        return select(*[column(c) for c in declared.columns]).select_from(table(name)).order_by(order)
+        reader, declared = self._reader, self._reader.tables[name]
+        order = _canonical(declared, reader.layout.columns(name), reader.dialect)
+        selected = [reader.rows[name].selected(c).label(f"c{number}") for number, c in enumerate(declared.columns)]
+        return select(*selected).select_from(_table(name, reader)).order_by(order)
 
     def _is(self, name: str, key: str) -> ColumnElement[bool]:
         """Whether a row belongs to a key, in a form that uses the key's index."""
@@ -197,27 +215,35 @@ class LegacySnapshot:
         names, parts = self._reader.layout.columns(name), key_columns(key)
         if len(names) != len(parts):
             return column(names[0]).is_(None)
-        return and_(*[_equals(declared, c, part) for c, part in zip(names, parts, strict=True)])
+        is_sqlite = self._reader.dialect == "sqlite"
+        equals = _equals if is_sqlite else _equals_by_server
+        return and_(*[equals(declared, c, part) for c, part in zip(names, parts, strict=True)])
 
 
-def _wire(declared: Table, raw: Mapping[str, Stored]) -> dict[str, Any]:
-    """The row as the capture would put it on the wire; its floats as JSON's reader gives them."""
-    return {name: Decimal(repr(v)) if isinstance(v, float) else v for name, v in wire_row(declared, raw).items()}
+def _table(name: str, reader: LegacyReader) -> TableClause:
+    """A table by its name in schema.yaml: tables outside of the namespace have theirs before a dot."""
+    if reader.dialect == "sqlite":
+        return table(name)
+    space, _, short = name.rpartition(".")
+    return table(short, schema=space or reader.namespace)
 
 
-def _canonical(declared: Table, names: Sequence[str]) -> ColumnElement[str]:
+def _canonical(declared: Table, names: Sequence[str], dialect: str) -> ColumnElement[Any]:
     """The canonical key text of `translators.values.key_text`, as the database works it out to sort by it."""
     parts = []
     for name in names:
         type_ = declared.columns[name]
         text: ColumnElement[str] = cast(column(name), Text)
         if type_.kind == "text":
-            text = func.replace(func.replace(func.rtrim(text, " ") if type_.padded else text, "%", "%25"), "/", "%2F")
+            text = func.replace(func.replace(func.rtrim(text) if type_.padded else text, "%", "%25"), "/", "%2F")
         parts.append(text)
     joined = parts[0]
     for part in parts[1:]:
         joined = joined + literal("/") + part
-    return joined.collate("BINARY")
+    if dialect in ("mysql", "mariadb"):
+        # Its collations fold and pad; the bytes of UTF-8 sort by code point.
+        return cast(func.convert(joined.op("USING")(literal_column("utf8mb4"))), LargeBinary)
+    return joined.collate("C" if dialect == "postgresql" else "BINARY")
 
 
 def _equals(declared: Table, name: str, part: str) -> ColumnElement[bool]:
@@ -228,6 +254,20 @@ def _equals(declared: Table, name: str, part: str) -> ColumnElement[bool]:
         return column(name) == part
     # All texts that are `part` and blanks lie between it and `part!`; the bounds let an index be used.
     return and_(column(name) >= part, column(name) < part + "!", func.rtrim(column(name), " ") == part)
+
+
+def _equals_by_server(declared: Table, name: str, part: str) -> ColumnElement[bool]:
+    """As the server compares: CHAR without its blanks. A text that is no number is in no column of numbers."""
+    kind = declared.columns[name].kind
+    if kind == "integer":
+        return column(name) == int(part) if is_whole(part) else column(name).is_(None)
+    if kind == "decimal":
+        try:
+            return column(name) == literal(Decimal(part), NullType())
+        except InvalidOperation:
+            return column(name).is_(None)
+    # Of no type, so that the server reads it as one of the column's.
+    return column(name) == literal(part, NullType())
 
 
 def _unreadable(name: str, refusal: Refusal) -> SideUnreadable:

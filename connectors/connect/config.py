@@ -144,6 +144,8 @@ def _of_source(spec: ConnectorSpec) -> dict[str, str]:
         "schema.history.internal.kafka.topic": f"{spec.prefix}.{HISTORY}",
         "schema.history.internal.store.only.captured.tables.ddl": "true",
         "bigint.unsigned.handling.mode": spec.encoding.bigint_unsigned,
+        # Only when an idle server says that it is there does the connector write down how far it is: all 10 s.
+        "connect.keep.alive.interval.ms": "12500",
     }
 
 

@@ -100,6 +100,11 @@ REASONS = (
         r"heartbeat\.interval\.ms",
         "The connector commits how far it is also when nothing changes, so that the log is not kept, and lag can be told.",
     ),
+    _reason(
+        r"connect\.keep\.alive\.interval\.ms",
+        "An idle server says every four fifths of it that it is there, and only then is the last offset written down. With "
+        "Debezium's default a check, and the last step of an idle partition, would wait for most of a minute.",
+    ),
     _reason(r"heartbeat\.action\.query", "Moves the position of a database in which nothing else happens."),
     _reason(r"signal\..+", "By these the rows of single keys or tables are asked for again."),
     _guard(

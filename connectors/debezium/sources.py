@@ -229,7 +229,11 @@ def committed_position(offset: Mapping[str, object] | None) -> int | None:
             return 0
         last = offset.get("lsn_commit")
         return last if isinstance(last, int) and 0 < last <= _MAX_POSITION else None
-    file, pos = offset["file"], offset.get("pos")
+    return binlog_position(offset["file"], offset.get("pos"))
+
+
+def binlog_position(file: object, pos: object) -> int | None:
+    """A place between two events of a binary log, in the numbers of `Place`; `None` where there is no such place."""
     match = _BINLOG.fullmatch(file) if isinstance(file, str) else None
     if match is None or not match[1].isascii() or not isinstance(pos, int):
         return None

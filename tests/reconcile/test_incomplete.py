@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from pipeline.log.port import Outgoing
-from reconcile.fence import Fence, Halted, Hop, Pace, capture_hop, translator_hop, view_hop
+from reconcile.fence import APART, Fence, Halted, Hop, Pace, capture_hop, group_hop, translator_hop, view_hop
 from reconcile.position import ChangeTable
 from reconcile.run import RunResult
 from reconcile.sources import Layout, LegacyReader
@@ -179,6 +179,29 @@ def test_an_open_step_is_named_instead_of_lag(full: World) -> None:
     result = full.run(fence=Fence((hop,), Pace(clock=full.clock, wait=full.clock.wait, deadline=timedelta(seconds=5))))
     assert reason(result) == "reconcile.open-step"
     assert result.hops[-1].detail.startswith("transaction 7 at")
+
+
+def test_an_offset_that_is_not_kept_is_unknown_and_no_lag(full: World) -> None:
+    """The group's offset expired, or the records at it did."""
+    group = "dragoman.item"
+    pace = Pace(clock=full.clock, wait=full.clock.wait, deadline=timedelta(seconds=5))
+    fences = [
+        Fence((translator_hop(full.log, "legacy.item", "dragoman.gone", full.store.is_live, lambda: None),), pace),
+        Fence((group_hop(full.log, "item.state", "item_view", "somebody"),), pace, APART),
+    ]
+    for fence in fences:
+        result = full.run(fence=fence)
+        assert (reason(result), "has no offset in partition" in result.hops[-1].detail) == ("reconcile.unknown", True)
+    full.write("A1", "new name")
+    full.capture()
+    for place, offset in full.log.committed(group).items():
+        full.log._partitions[place].first = offset + 1
+    hop = translator_hop(
+        full.log, "legacy.item", group, full.store.is_live, lambda: None,
+        lambda partition, offset: str(full.log.read("legacy.item", partition, offset, 1)),
+    )  # fmt: skip
+    result = full.run(fence=Fence((hop,), pace))
+    assert (reason(result), "is not kept any more" in result.hops[-1].detail) == ("reconcile.unknown", True)
 
 
 def test_a_pipeline_that_never_ran_has_stopped(world: World) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import pytest
 
 from reconcile.confirm import ROUNDS
+from reconcile.fence import APART, Fence, Pace, capture_hop, group_hop, translator_hop
 from reconcile.view import ViewRow
 from tests.reconcile.test_drift import assert_adds_up, not_captured
 from tests.reconcile.world import Doctored, World
@@ -121,3 +123,53 @@ def test_a_key_that_never_holds_still_stays_unconfirmed_and_is_not_clean(full: W
     assert (result.findings, result.unconfirmed, result.exit_code) == ((), 1, 2)
     assert result.coverage < 1
     assert_adds_up(result)
+
+
+def by_group(world: World) -> Fence:
+    """The last hop is a consumer group that commits what it has not applied yet."""
+    hops = (
+        capture_hop(lambda: world.captured, lambda: None),
+        translator_hop(world.log, "legacy.item", "dragoman.item", world.store.is_live, lambda: None),
+        group_hop(world.log, "item.state", "item_view", "somebody"),
+    )
+    return Fence(hops, Pace(clock=world.clock, wait=world.clock.wait), APART)
+
+
+def commits(world: World) -> None:
+    world.log.commit("somebody", {("item.state", p): world.log.end("item.state", p) for p in (0, 1)})
+
+
+def test_a_consumer_that_applies_what_it_has_committed_a_little_later_is_no_drift(full: World) -> None:
+    full.write("A1", "new name")
+    full.capture()
+    full.publish()
+    commits(full)
+    full.clock.on_wait = full.project
+    result = full.run(fence=by_group(full))
+    assert (result.findings, result.in_flight, result.exit_code, result.exact) == ((), 1, 0, False)
+    full.write("A1", "newer name")
+    full.capture()
+    full.publish()
+    commits(full)
+    assert full.run(fence=msgspec.structs.replace(by_group(full), apart=None)).confirmed == 1, (
+        "one look would be too few"
+    )
+
+
+def test_behind_a_group_a_difference_is_confirmed_once_it_was_seen_twice(full: World) -> None:
+    full.sql("UPDATE item_view SET name = 'x' WHERE number = 'A1'")
+    commits(full)
+    waits = iter(range(10))
+    full.clock.on_wait = lambda: (next(waits), None)[1]
+    result = full.run(fence=by_group(full))
+    assert ([finding.key for finding in result.findings], next(waits)) == (["A1"], 1)
+
+
+def test_behind_a_group_a_difference_that_is_another_one_each_time_is_not_confirmed(full: World) -> None:
+    """Somebody's consumer is still applying: what was seen first is not what is seen next."""
+    full.sql("UPDATE item_view SET name = 'x' WHERE number = 'A1'")
+    commits(full)
+    names = iter(range(100))
+    full.clock.on_wait = lambda: full.sql("UPDATE item_view SET name = ? WHERE number = 'A1'", f"x{next(names)}")
+    result = full.run(fence=by_group(full))
+    assert (result.findings, result.unconfirmed, result.exit_code) == ((), 1, 2)

@@ -1,0 +1,79 @@
+"""The sides of a check whose feeds are on Kafka, wired."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from dragoman.kafka_works import followed, members
+from dragoman.legacy_capture import capture_of
+from dragoman.settings import masked
+from dragoman.wiring import DatabaseUrl
+from pipeline.log.kafka.log import KafkaLog
+from reconcile.kafka_sides import LivePipeline, live_sides
+
+if TYPE_CHECKING:
+    from dragoman.kafka_source import Kafka
+    from dragoman.project import Project
+    from pipeline.log.port import Log
+    from pipeline.projection.spec import ProjectionSpec
+    from reconcile.check import CheckSpec
+    from reconcile.fence import Pace
+    from reconcile.run import Sides
+    from translators.compiled import CompiledTranslator
+
+COPY = "checked"
+"""The folder of the copies that checks read: a check may take long, and `dragoman status` does not wait for it."""
+
+
+def sides_on_kafka(
+    project: Project,
+    origin: Kafka,
+    spec: CheckSpec,
+    translator: CompiledTranslator,
+    projection: ProjectionSpec,
+    log: Log,
+    views: Engine,
+    pace: Pace,
+    held: ExitStack,
+) -> Sides:
+    """What is compared, and the fence of the live pipeline."""
+    from dragoman.checking import NeverRun
+
+    if not isinstance(log, KafkaLog):
+        raise TypeError(f"{project.source.file} has its feeds on Kafka")
+    legacy = legacy_engine(project, origin)
+    held.callback(legacy.dispose)
+    found = held.enter_context(followed(project, origin, translator.name, COPY))
+    if found is None:
+        raise NeverRun(check=spec.check, what=f"the changelog of {translator.name}")
+    store, catch_up = found
+    has_messages = f"{project.schema.source}.message" in log.topics()
+
+    def stopped() -> str | None:
+        return None if members(log, translator.name) else f"no worker of {translator.name} is running"
+
+    pipeline = LivePipeline(
+        log=log,
+        store=store,
+        catch_up=catch_up,
+        feed=project.source.feed_of(translator),
+        schema=project.schema,
+        decoder=project.decoder(translator),
+        capture=capture_of(project.source, origin, legacy, has_messages, held),
+        stopped=stopped,
+    )
+    return live_sides(translator, projection, pipeline, pace, legacy=legacy, views=views, group=spec.group)
+
+
+def legacy_engine(project: Project, origin: Kafka) -> Engine:
+    """The legacy database of a source that names one; `DatabaseUrl`."""
+    if origin.database is None:
+        raise TypeError(f"{project.source.file} names no database")
+    try:
+        return create_engine(origin.database.reveal(), pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise DatabaseUrl(name=project.source.file, reason=masked(str(error)), where=project.source.file) from error

@@ -1,0 +1,73 @@
+"""One moment of a PostgreSQL or a MariaDB, and its position in the log that a connector follows: no locks, no writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from sqlalchemy import Connection, Engine, text
+
+from connectors.debezium.sources import binlog_position
+from reconcile.errors import SideUnreadable
+from reconcile.position import Moment
+
+_ATTEMPTS = 500
+"""How often several connections try to see the same moment: one in two tries does at a thousand commits a second."""
+
+# What a row was as text says more than drivers' dates can hold. SET takes no snapshot, a SELECT does.
+_AS_TEXT = ("SET LOCAL DateStyle TO 'ISO'", "SET LOCAL TimeZone TO 'UTC'")
+# Read behind the snapshot of its own statement, so that nothing which the snapshot shows stands behind it.
+_LSN = text(
+    "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END"
+    " - '0/0'::pg_lsn)::bigint"
+)
+_MARIADB_SESSION = ("SET time_zone = '+00:00'", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+@contextmanager
+def postgres_moment(engine: Engine, streams: int) -> Iterator[Moment]:
+    """One transaction: rows come through cursors on the server's side, of which it may have many."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection:
+        for statement in _AS_TEXT:
+            connection.exec_driver_sql(statement)
+        yield Moment((connection,), int(connection.execute(_LSN).scalar_one()))
+
+
+@contextmanager
+def mariadb_moment(engine: Engine, streams: int) -> Iterator[Moment]:
+    """A transaction for each stream, since one reads one result at a time; all began at the same place in the binary log."""
+    with ExitStack() as held:
+        connections = tuple(_session(held.enter_context(engine.connect())) for _ in range(streams))
+        for _ in range(_ATTEMPTS):
+            places = {_begin(connection) for connection in connections}
+            if len(places) == 1:
+                yield Moment(connections, places.pop())
+                return
+        reason = f"{streams} connections never saw the same moment in {_ATTEMPTS} tries: too much is written"
+        raise SideUnreadable(side="legacy", reason=reason)
+
+
+def _session(connection: Connection) -> Connection:
+    # Not back into the pool: it has settings of its own, and rows may be left that nobody has read.
+    connection.detach()
+    for statement in _MARIADB_SESSION:
+        connection.exec_driver_sql(statement)
+    return connection
+
+
+def _begin(connection: Connection) -> int:
+    """Begin anew; where the snapshot stands in the binary log, exactly.
+
+    https://mariadb.com/kb/en/enhancements-for-start-transaction-with-consistent-snapshot/
+    """
+    connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    told = {
+        str(name).lower(): str(value)
+        for name, value in connection.exec_driver_sql("SHOW STATUS LIKE 'binlog_snapshot_%%'")
+    }
+    pos = told.get("binlog_snapshot_position", "")
+    place = binlog_position(told.get("binlog_snapshot_file"), int(pos) if pos.isdigit() else None)
+    if place is None:
+        reason = "the server does not say where a snapshot stands in its binary log (MariaDB does, with the log on)"
+        raise SideUnreadable(side="legacy", reason=reason)
+    return place
