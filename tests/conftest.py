@@ -20,6 +20,7 @@ settings.load_profile("dragoman")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="how often tests/killed kills each connector")
+    parser.addoption("--oracle-runs", type=int, default=12, help="how many runs the oracle of checks judges")
     parser.addoption(
         "--no-skips",
         action="store_true",

@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """Replace `old`, which stands once in `file`, by `new`; at least one of `tests` must then fail.
-
-    `needs`: what a machine must have for these tests to run.
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-    needs: str | None = None
-
+from tests.mutants.mutant import Mutant
+from tests.mutants.of_checks import CHECKS
 
 FOLD, CRASH, PARKING = "tests/pipeline/test_fold.py", "tests/pipeline/test_crash.py", "tests/pipeline/test_parking.py"
 SCHEDULES = "tests/model/test_schedules.py::test_schedules[0]"
@@ -335,4 +320,5 @@ MUTANTS = (
         "key < self._last:",
         (f"{BLOCKS}::test_what_cannot_be_compared_is_an_error",),
     ),
+    *CHECKS,
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.capabilities import require
-from tests.mutants.catalogue import MUTANTS, Mutant
+from tests.mutants.catalogue import MUTANTS
+from tests.mutants.mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("translators", "connectors", "pipeline", "reconcile", "dragoman", "tests", "examples")

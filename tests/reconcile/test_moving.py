@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import msgspec
 import pytest
 
+from pipeline.log.memory import MemoryLog
+from pipeline.log.port import Page, TopicPartition
 from reconcile.confirm import ROUNDS
-from reconcile.fence import APART, Fence, Pace, capture_hop, group_hop, translator_hop
+from reconcile.fence import APART, Fence, Pace, capture_hop, group_hop, translator_hop, view_hop
 from reconcile.view import ViewRow
 from tests.reconcile.test_drift import assert_adds_up, not_captured
 from tests.reconcile.world import Doctored, World
@@ -123,6 +126,37 @@ def test_a_key_that_never_holds_still_stays_unconfirmed_and_is_not_clean(full: W
     assert (result.findings, result.unconfirmed, result.exit_code) == ((), 1, 2)
     assert result.coverage < 1
     assert_adds_up(result)
+
+
+class Unmarked(MemoryLog):
+    """A log whose last records are committed, and cannot be read yet: their transaction's mark is still on its way."""
+
+    def __init__(self, log: MemoryLog, hidden: dict[TopicPartition, int]) -> None:
+        super().__init__()
+        self._topics, self._partitions, self._committed = log._topics, log._partitions, log._committed
+        self._hidden = hidden
+
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
+        """See the port."""
+        page = super().read(topic, partition, offset, limit)
+        first = self._hidden.get((topic, partition), page.next)
+        return Page([record for record in page.records if record.offset < first], min(page.next, max(first, offset)))
+
+
+def test_what_is_committed_and_not_to_be_read_yet_is_waited_for(full: World) -> None:
+    """The view has read all that there is to be read; the high watermark says that there is more."""
+    hidden = {("item.state", p): full.log.end("item.state", p) for p in (0, 1)}
+    log, view = Unmarked(full.log, hidden), full.sides().view
+    full.write("A1", "new name")
+    full.capture()
+    full.publish()
+    hop = view_hop(log, "item.state", "item_view", view.checkpoint, lambda: None)
+    fence = Fence((hop,), Pace(clock=full.clock, wait=full.clock.wait, deadline=timedelta(seconds=5)))
+    result = full.run(fence=fence)
+    assert (result.findings, result.exit_code) == ((), 2)
+    full.clock.on_wait = full.project
+    result = full.run(fence=fence)
+    assert (result.findings, result.in_flight, result.exit_code) == ((), 1, 0)
 
 
 def by_group(world: World) -> Fence:

@@ -1,0 +1,75 @@
+"""Defects of a check while both sides move."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+MOVING = "tests/reconcile/test_moving.py"
+ORACLE = "tests/reconcile/oracle/test_oracle.py"
+FOUND = "test_what_was_seeded_is_found_and_nothing_else"
+
+CHECKS = (
+    Mutant(
+        "a check takes NULL for anything",
+        "reconcile/content.py",
+        "        return left is right\n    if type(left)",
+        "        return True\n    if type(left)",
+        (f"{ORACLE}::test_each_corruption_is_one[edited_to_null]",),
+    ),
+    Mutant(
+        "a check that broke is clean",
+        "reconcile/run.py",
+        "        work.stopped(_told(error))\n",
+        "        pass\n",
+        ("tests/reconcile/test_incomplete.py",),
+    ),
+    Mutant(
+        "the fence waits for nothing",
+        "reconcile/fence.py",
+        "            while (missing := waiting()) is not None:\n",
+        "            while (missing := None if waiting() else None) is not None:\n",
+        (f"{MOVING}::test_what_is_committed_and_not_to_be_read_yet_is_waited_for", f"{ORACLE}::{FOUND}"),
+    ),
+    Mutant(
+        "the fence goes to the stable end",
+        "reconcile/fence.py",
+        "{(topic, partition): log.end(topic, partition) for",
+        "{(topic, partition): log.read(topic, partition, 0, 10**9).next for",
+        (f"{MOVING}::test_what_is_committed_and_not_to_be_read_yet_is_waited_for",),
+    ),
+    Mutant(
+        "what moved in between is taken for still",
+        "reconcile/confirm.py",
+        "key not in touched and before.get(key) == after.get(key)",
+        "before.get(key) == after.get(key)",
+        (f"{MOVING}::test_back_to_what_it_was_is_still_a_movement",),
+    ),
+    Mutant(
+        "the second look at the source is not compared",
+        "reconcile/confirm.py",
+        "            if was is None or now is None:\n",
+        "            if was is None:\n",
+        (MOVING,),
+    ),
+    Mutant(
+        "behind a consumer group one look is enough",
+        "reconcile/confirm.py",
+        "        if apart is None:\n",
+        "        if True:\n",
+        (MOVING,),
+    ),
+    Mutant(
+        "an offset that expired is behind",
+        "reconcile/fence.py",
+        "        if offset is None and mark:\n",
+        "        if False:\n",
+        ("tests/reconcile/test_incomplete.py::test_an_offset_that_is_not_kept_is_unknown_and_no_lag",),
+    ),
+    Mutant(
+        "a check forgets the candidates of the last batch",
+        "reconcile/run.py",
+        "            batch, waiting = waiting[:BATCH], waiting[BATCH:]\n",
+        "            batch, waiting = waiting[:-1][:BATCH], waiting[BATCH:]\n",
+        (f"{ORACLE}::test_each_corruption_is_one[row_gone]",),
+    ),
+)

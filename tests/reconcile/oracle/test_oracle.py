@@ -1,0 +1,105 @@
+"""Confirmed is what was seeded among the orders that held still, with its cause, and nothing else: in every run.
+
+`--oracle-runs 500` makes more of them; each is drawn from its number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.model.meaning import text_of
+from tests.reconcile.oracle.scene import Scene
+from tests.reconcile.oracle.seeds import SEEDS, Order, Seed, edited_field, invented, invention, row_gone
+
+BATCH = 6
+DECOYS = 2
+COUNTED = ("runs", "seeded", "found", "false", "in_flight", "hot", "decoys", "deaths", "writes")
+
+
+def run(folder: Path, seed: int) -> Counter[str]:
+    """One run; the counts of what was seeded, found, and what became of the rest."""
+    folder.mkdir()
+    scene = Scene(folder, seed)
+    try:
+        return judged(scene, seed)
+    finally:
+        scene.close()
+
+
+def judged(scene: Scene, seed: int) -> Counter[str]:
+    for _ in range(scene.dice.randrange(10)):
+        scene.happen()
+    seeded = seed_still(scene)
+    decoys = {text_of(order): seed_moving(scene, order) for order in scene.dice.sample(scene.moving, DECOYS)}
+    result = scene.check()
+    found = {finding.key: tuple(cause.name for cause in finding.causes) for finding in result.findings}
+    said = f"seed {seed}: {result.incomplete}"
+    assert result.incomplete is None, said
+    assert {key: causes for key, causes in found.items() if key not in decoys} == seeded, said
+    assert result.unconfirmed + result.agree + result.in_flight + len(found) == result.compared, said
+    assert result.exit_code == (2 if result.unconfirmed else 1), said
+    return Counter(
+        runs=1,
+        seeded=len(seeded),
+        found=len(seeded.keys() & found.keys()),
+        false=len(found.keys() - seeded.keys() - decoys.keys()),
+        in_flight=result.in_flight,
+        hot=result.unconfirmed,
+        decoys=len(decoys.keys() & found.keys()),
+        deaths=scene.deaths,
+        writes=scene.writes,
+    )
+
+
+def seed_still(scene: Scene) -> dict[str, tuple[str, ...]]:
+    """Damage some orders that hold still, in different ways; key and causes of each."""
+    seeds = scene.dice.sample(sorted(SEEDS, key=lambda one: one.__name__), BATCH)
+    orders = scene.dice.sample(scene.still, BATCH)
+    found = {}
+    for seed, order in zip(seeds, orders, strict=True):
+        seed(scene, order)
+        key = invention(order) if seed is invented else order
+        found[text_of(key)] = SEEDS[seed]
+    return found
+
+
+def seed_moving(scene: Scene, order: Order) -> Seed | None:
+    """Damage an order that moves: the next record of it may heal that, and whatever becomes of it is right."""
+    try:
+        scene.dice.choice((edited_field, row_gone))(scene, order)
+    except AssertionError:
+        return None
+    return edited_field
+
+
+def test_what_was_seeded_is_found_and_nothing_else(
+    tmp_path: Path, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> None:
+    counts: Counter[str] = Counter()
+    for seed in range(request.config.getoption("--oracle-runs")):
+        counts += run(tmp_path / str(seed), seed)
+    said = ", ".join(f"{counts[name]:,} {name}" for name in COUNTED)
+    record_property("oracle", said)
+    print(f"oracle: {said}")
+    assert counts["false"] == 0 and counts["found"] == counts["seeded"] > 0
+    assert counts["in_flight"] and counts["deaths"], "nothing moved, nobody died: the runs would prove nothing"
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.__name__)
+def test_each_corruption_is_one(seed: Seed, tmp_path: Path) -> None:
+    """In a world that holds still each is found alone, by its name: so none of them is vacuous."""
+    scene = Scene(tmp_path, 1)
+    try:
+        scene.happen = lambda: None  # type: ignore[method-assign]
+        assert scene.check().exit_code == 0
+        order = scene.still[0]
+        seed(scene, order)
+        (finding,) = scene.check().findings
+        key = text_of(invention(order) if seed is invented else order)
+        assert (finding.key, tuple(cause.name for cause in finding.causes)) == (key, SEEDS[seed])
+    finally:
+        scene.close()
