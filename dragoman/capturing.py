@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
-from connectors.connect.config import ConnectorSpec, MariaDBSource, PostgresSource, connector_config
+from connectors.connect.config import (
+    DAY_MS,
+    ConnectorSpec,
+    MariaDBSource,
+    PostgresSource,
+    SignalChannel,
+    connector_config,
+)
 from connectors.connect.errors import SecretInClear, SettingGuarded
 from connectors.connect.reasons import reason_of
 from connectors.connect.secrets import is_reference, is_secret
+from connectors.connect.topics import milliseconds
 from connectors.connect.trial import try_routing
 from connectors.feeds import Feed
 from dragoman.forms import Section
@@ -16,7 +24,7 @@ from translators.errors import DragomanError
 from translators.schema import LegacySchema
 
 _LOGIN = ("host", "user", "password")
-_OPTIONAL = ("port", "heartbeat", "heartbeat_ms", "replication", "overrides")
+_OPTIONAL = ("port", "heartbeat", "heartbeat_ms", "replication", "retention", "overrides")
 _POSTGRES = ("database", "slot", "publication")
 _REFERENCE = "${env:LEGACY_PASSWORD}"
 _LARGEST_PORT, _LARGEST_ID, _DAY_MS = 65_535, 4_294_967_295, 86_400_000
@@ -47,6 +55,13 @@ class PartitionsUnsaid(DragomanError):
     hint: ClassVar[str] = (
         "Say `partitions:`. The number stays for ever: with another one a key would change its partition."
     )
+
+
+class RetentionUnreadable(DragomanError):
+    """{text!r} does not say how long the topics of a connector keep a record."""
+
+    code: ClassVar[str] = "capture.retention"
+    hint: ClassVar[str] = "Write it as `14 days`: a number, and hours, days, weeks or years."
 
 
 class DeclaredFeed(Protocol):
@@ -80,11 +95,13 @@ def read_capture(form: Section, schema: LegacySchema, feeds: Sequence[DeclaredFe
         feeds=tuple(_feed(feed, form, schema) for feed in feeds),
         encoding=schema.encoding,
         signals=_qualified(form.text("signals"), schema) if "signals" in form else None,
+        channel=_channel(form),
         beat=part.optional("heartbeat"),
         heartbeat_ms=part.number("heartbeat_ms", _DAY_MS) if "heartbeat_ms" in part else 1000,
         exactly_once=form.flag("exactly_once", False),
         replication=part.number("replication") if "replication" in part else 1,
-        overrides=_channels(form) | _overrides(part),
+        retention_ms=_retention(part),
+        overrides=_overrides(part),
     )
     _check_names(form, spec)
     try_routing(spec, connector_config(spec))
@@ -143,15 +160,21 @@ def _check_names(form: Section, spec: ConnectorSpec) -> None:
             raise NamedOtherwise(what=f"`{key}`", said=form.text(key), wanted=wanted, where=form.where(key))
 
 
-def _channels(form: Section) -> dict[str, str]:
+def _channel(form: Section) -> SignalChannel | None:
     """The topic by which single keys are asked for again, where the source names one."""
     if "signal_topic" not in form:
-        return {}
-    return {
-        "signal.enabled.channels": "source,kafka",
-        "signal.kafka.topic": form.text("signal_topic"),
-        "signal.kafka.bootstrap.servers": form.text("bootstrap"),
-    }
+        return None
+    return SignalChannel(topic=form.text("signal_topic"), bootstrap=form.text("bootstrap"))
+
+
+def _retention(part: Section) -> int:
+    """How long the connector's topics keep a record, in milliseconds; `capture.retention`."""
+    if "retention" not in part:
+        return 14 * DAY_MS
+    said = milliseconds(part.text("retention"))
+    if said is None:
+        raise RetentionUnreadable(text=part.text("retention"), where=part.where("retention"))
+    return said
 
 
 def _overrides(part: Section) -> dict[str, str]:

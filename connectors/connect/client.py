@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -37,6 +37,8 @@ QUICK, SLOW = 10.0, 120.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EXISTS = "already exists"
+_PASSING = ("timed out", "trying to forward", "handling forwarded request")
+"""What a worker says when it, or the leader that it asked, could not do it just then."""
 _LOOK_SECONDS = 0.25
 _STALE_SECONDS = 3.0
 """How long a failure may be that of the configuration before."""
@@ -47,7 +49,9 @@ class Busy(Exception):
 
 
 class ConnectClient:
-    """One Connect cluster, by the URL of any of its workers. `clock` counts seconds, `pause` waits some. To be closed."""
+    """One Connect cluster, by the URLs of some of its workers, with commas between: one that is busy or does not answer is
+    left for the next. `clock` counts seconds, `pause` waits some. To be closed.
+    """
 
     def __init__(
         self,
@@ -58,7 +62,7 @@ class ConnectClient:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._url = url.rstrip("/")
+        self._urls = [one.strip().rstrip("/") for one in url.split(",")]
         self._client = client or _client()
         self._patience = patience
         self._clock = clock
@@ -81,6 +85,11 @@ class ConnectClient:
     def plugins(self) -> dict[str, str]:
         """The connectors that it can run: class -> version."""
         return {one["class"]: one["version"] for one in self._ask("GET", "/connector-plugins")}
+
+    def configs(self) -> dict[str, dict[str, str]]:
+        """The configurations of all connectors, by name."""
+        said = self._ask("GET", "/connectors?expand=info")
+        return {name: dict(one["info"]["config"]) for name, one in said.items()}
 
     def names(self) -> tuple[str, ...]:
         """The connectors that there are."""
@@ -127,6 +136,14 @@ class ConnectClient:
         said = self._ask("GET", _path(name, "/offsets"))["offsets"]
         return tuple(SourceOffset(partition=one["partition"], offset=one["offset"]) for one in said)
 
+    def alter_offsets(self, name: str, offsets: Sequence[SourceOffset]) -> None:
+        """Say how far a stopped connector came. Connect takes anything: whoever calls has asked the source.
+
+        `ConnectRefused` for one that is not stopped.
+        """
+        listed = [{"partition": dict(one.partition), "offset": one.offset} for one in offsets]
+        self._ask("PATCH", _path(name, "/offsets"), {"offsets": listed})
+
     def reset_offsets(self, name: str) -> None:
         """Forget how far a stopped connector came. `ConnectRefused` for one that is not stopped. A slot stays where it is."""
         self._ask("DELETE", _path(name, "/offsets"))
@@ -163,6 +180,23 @@ class ConnectClient:
         """Wait until it runs and has committed how far its source is read: RUNNING alone is said before anything is tried."""
         return self._wait(name, seconds, lambda status: status.is_running and bool(self.offsets(name)))
 
+    def wait_until_moving(self, name: str, mark: Callable[[], object], seconds: float = 120) -> ConnectorStatus:
+        """Wait until it runs and something has moved that only a working connector moves: `mark` tells how far things are.
+
+        What moves right after a change may be the last word of the task before, and does not count.
+        """
+        end = self._clock() + seconds
+        self.wait_until_running(name, seconds)
+        self._pause(_STALE_SECONDS)
+        status, before = self.wait_until_running(name, max(0.0, end - self._clock())), mark()
+        while mark() == before:
+            if self._clock() > end:
+                reason = f"{status.words}, but no record, heartbeat or offset of it moves"
+                raise ConnectorIdle(name=name, seconds=seconds, reason=reason)
+            self._pause(2 * _LOOK_SECONDS)
+            status = self.wait_until_running(name, max(0.0, end - self._clock()))
+        return status
+
     def wait_until_state(self, name: str, state: str, seconds: float = 60) -> ConnectorStatus:
         """Wait until the connector and its tasks are in a state, such as PAUSED or STOPPED."""
         return self._wait(name, seconds, lambda status: {status.state, *(t.state for t in status.tasks)} == {state})
@@ -184,7 +218,7 @@ class ConnectClient:
                 )
             self._pause(_LOOK_SECONDS)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, str] | None = None, wait: float = QUICK) -> Any:
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, wait: float = QUICK) -> Any:
         return self._tried(method, path, lambda: self._once(method, path, body, wait))
 
     def _tried(self, method: str, path: str, call: Callable[[], Any]) -> Any:
@@ -195,27 +229,35 @@ class ConnectClient:
                 return call()
             except Busy as busy:
                 if self._clock() + pause > begin + self._patience:
-                    seconds = self._clock() - begin
                     raise ConnectUnreachable(
-                        url=self._url, request=f"{method} {path}", seconds=seconds, reason=str(busy)
+                        url=redacted(self._urls[0], {}),
+                        request=f"{method} {path}",
+                        seconds=self._clock() - begin,
+                        reason=str(busy),
                     ) from busy
+                self._urls.append(self._urls.pop(0))
             self._pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _once(self, method: str, path: str, body: Mapping[str, str] | None, wait: float) -> Any:
+    def _once(self, method: str, path: str, body: Mapping[str, Any] | None, wait: float) -> Any:
         import httpx
 
         content = None if body is None else msgspec.json.encode(body)
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         try:
-            answer = self._client.request(method, f"{self._url}{path}", content=content, headers=headers, timeout=wait)
+            answer = self._client.request(
+                method, f"{self._urls[0]}{path}", content=content, headers=headers, timeout=wait
+            )
         except httpx.TransportError as error:
             raise Busy(f"{type(error).__name__}: {error}") from error
         if answer.is_success:
-            return _body(answer)
+            said = _body(answer)
+            if method == "GET" and said is None:
+                raise Busy("what answers is not Kafka Connect")
+            return said
         raise self._refusal(method, path, answer, body or {})
 
-    def _refusal(self, method: str, path: str, answer: httpx.Response, body: Mapping[str, str]) -> Exception:
+    def _refusal(self, method: str, path: str, answer: httpx.Response, body: Mapping[str, Any]) -> Exception:
         said = _body(answer)
         text = said.get("message") if isinstance(said, dict) else None
         reason = redacted(" ".join(str(text or f"status {answer.status_code}").split()), body)
@@ -231,7 +273,7 @@ def _is_passing(status: int, reason: str) -> bool:
     if status == 409:
         return _EXISTS not in reason
     if status == 500:
-        return "timed out" in reason or "IO Error trying to forward" in reason
+        return any(passing in reason for passing in _PASSING)
     return status in (408, 429, 502, 503, 504)
 
 

@@ -19,6 +19,8 @@ from connectors.feeds import NOTIFICATION, TRANSACTION, Feed
 from translators.schema import Encoding
 
 HISTORY = "schema-history"
+HEARTBEAT = "__debezium-heartbeat"
+DAY_MS = 86_400_000
 _TRANSFORMS = "io.debezium.transforms"
 _MATCHES = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches"
 _JSON = "org.apache.kafka.connect.json.JsonConverter"
@@ -57,12 +59,20 @@ class MariaDBSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalChannel:
+    """The topic in which a connector takes signals, and the brokers that have it."""
+
+    topic: str
+    bootstrap: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorSpec:
     """What one connector is to do. Tables are named as the source does: `schema.table`, in MariaDB `database.table`.
 
-    `signals` is the table through which it is told to take snapshots, `beat` a statement that it executes with each
-    heartbeat: in a database that is idle, nothing else moves its position. `exactly_once` needs a worker that has it.
-    `overrides` wins over everything else.
+    `signals` is the table through which it is told to take snapshots, `channel` the topic, `beat` a statement that it
+    executes with each heartbeat: in a database that is idle, nothing else moves its position. `exactly_once` needs a worker
+    that has it. `retention_ms` is how long its topics keep a record. `overrides` wins over everything else.
     """
 
     prefix: str
@@ -70,10 +80,12 @@ class ConnectorSpec:
     feeds: tuple[Feed, ...]
     encoding: Encoding = field(default_factory=Encoding)
     signals: str | None = None
+    channel: SignalChannel | None = None
     beat: str | None = None
     heartbeat_ms: int = 1000
     exactly_once: bool = True
     replication: int = 1
+    retention_ms: int = 14 * DAY_MS
     overrides: Mapping[str, str] = field(default_factory=dict)
 
     def topic(self, feed: Feed) -> str:
@@ -89,6 +101,11 @@ class ConnectorSpec:
     def notifications(self) -> str:
         """The topic that tells how snapshots go."""
         return f"{self.prefix}.{NOTIFICATION}"
+
+    @property
+    def heartbeats(self) -> str:
+        """The topic of its heartbeats."""
+        return f"{HEARTBEAT}.{self.prefix}"
 
 
 def connector_config(spec: ConnectorSpec) -> dict[str, str]:
@@ -174,15 +191,13 @@ def _of_values(encoding: Encoding, adaptive: str) -> dict[str, str]:
 
 def _of_feed(spec: ConnectorSpec) -> dict[str, str]:
     """Transactions, heartbeats, snapshots, deletions, repeats."""
-    signals = {"signal.data.collection": spec.signals} if spec.signals else {}
     beat = {"heartbeat.action.query": spec.beat} if spec.beat else {}
     return {
         "provide.transaction.metadata": "true",
         "topic.transaction": TRANSACTION,
         "heartbeat.interval.ms": str(spec.heartbeat_ms),
         **beat,
-        "signal.enabled.channels": "source",
-        **signals,
+        **_of_signals(spec),
         "notification.enabled.channels": "sink",
         "notification.sink.topic.name": spec.notifications,
         # A tombstone has no row to be routed by: it would come to another partition than its aggregate.
@@ -192,6 +207,16 @@ def _of_feed(spec: ConnectorSpec) -> dict[str, str]:
         "exactly.once.support": "required" if spec.exactly_once else "requested",
         "transaction.boundary": "poll",
     }
+
+
+def _of_signals(spec: ConnectorSpec) -> dict[str, str]:
+    settings = {"signal.enabled.channels": "source,kafka" if spec.channel else "source"}
+    if spec.signals:
+        settings["signal.data.collection"] = spec.signals
+    if spec.channel:
+        settings["signal.kafka.topic"] = spec.channel.topic
+        settings["signal.kafka.bootstrap.servers"] = spec.channel.bootstrap
+    return settings
 
 
 def _of_topics(spec: ConnectorSpec) -> dict[str, str]:

@@ -53,6 +53,59 @@ class ConnectorIdle(DragomanError):
     transient: ClassVar[bool] = True
 
 
+class PlanStale(DragomanError):
+    """The plan does not hold any more. Changed since it was made: {what}."""
+
+    code: ClassVar[str] = "connect.plan-stale"
+    hint: ClassVar[str] = "Nothing was done. Look at `dragoman connectors plan` again."
+
+
+class PlanUnreadable(DragomanError):
+    """{path} is no plan: {reason}."""
+
+    code: ClassVar[str] = "connect.plan-unreadable"
+    hint: ClassVar[str] = (
+        "Make one with `dragoman connectors plan --out plan.json`, or give the digest that a plan shows."
+    )
+
+
+class PlanRefused(DragomanError):
+    """{number} of what would change is refused. The first: {name}, {what}. {why}"""
+
+    code: ClassVar[str] = "connect.plan-refused"
+    hint: ClassVar[str] = "{instead}"
+
+
+class Unconfirmed(DragomanError):
+    """{what}, and nobody has confirmed it."""
+
+    code: ClassVar[str] = "connect.unconfirmed"
+    hint: ClassVar[str] = "Nothing was done. Say `--yes` once it is meant."
+
+
+class SourceUnreachable(DragomanError):
+    """The legacy database could not be asked about {what}: {reason}"""
+
+    code: ClassVar[str] = "connect.source-unreachable"
+    hint: ClassVar[str] = "Check `database:` of the source, and the rights of the user that it names."
+
+
+class SlotBusy(DragomanError):
+    """The slot {slot} is still being read."""
+
+    code: ClassVar[str] = "connect.slot-busy"
+    hint: ClassVar[str] = (
+        "Another connector may be on it: nothing was dropped. Find out whose it is, then run the command again."
+    )
+
+
+class PositionUnusable(DragomanError):
+    """The connector cannot go on from {position}: {reason}."""
+
+    code: ClassVar[str] = "connect.position-unusable"
+    hint: ClassVar[str] = "Nothing was changed. {fix}"
+
+
 class ConnectHttpxMissing(DragomanError):
     """Kafka Connect is asked over HTTP, and the package httpx is not installed."""
 

@@ -51,6 +51,13 @@ async def make(connection: Connection, topic: TopicSpec, found: Mapping[str, Top
     await connection.patiently(lambda: _wait(connection, topic), topic=topic.name)
 
 
+def settings_of(topic: TopicSpec) -> dict[str, str]:
+    """The settings that a topic is made with."""
+    cleaned = _CHANGELOG if topic.kind == "changelog" else _COMPACTED
+    settings = {**_SETTINGS, **(cleaned if topic.compacted else _RETAINED)}
+    return settings | _LARGE if topic.kind in _LARGE_KINDS else settings
+
+
 async def _find(connection: Connection) -> dict[str, TopicSpec]:
     cluster = await connection.metadata()
     names = sorted(cluster.topics(exclude_internal_topics=True))
@@ -84,11 +91,7 @@ async def _policies(connection: Connection, names: list[str]) -> dict[str, list[
 
 async def _create(connection: Connection, topic: TopicSpec) -> bool:
     """Whether it was made now; else another was faster. Replicas are what the cluster has by default."""
-    cleaned = _CHANGELOG if topic.kind == "changelog" else _COMPACTED
-    settings = {**_SETTINGS, **(cleaned if topic.compacted else _RETAINED)}
-    if topic.kind in _LARGE_KINDS:
-        settings |= _LARGE
-    wanted: Any = (topic.name, topic.partitions, -1, [], list(settings.items()))
+    wanted: Any = (topic.name, topic.partitions, -1, [], list(settings_of(topic).items()))
     response = await connection.to_controller(
         CreateTopicsRequest(create_topic_requests=[wanted], timeout=connection.request_ms, validate_only=False)
     )

@@ -1,0 +1,221 @@
+"""`dragoman connectors` on a real worker, broker and database: planned, applied, steered and taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from connectors.connect import ConnectClient
+from dragoman.stack.server import Server
+from pipeline.log.kafka.admin import TopicAdmin
+from tests.connectors.connect.world import PASSWORD, records, secret_of, until
+from tests.dragoman.support import Outcome, dragoman, make_shop, replace, succeeds, write
+
+TABLES = (
+    "CREATE TABLE orders (o_id BIGINT PRIMARY KEY, o_c_id INT NOT NULL, o_entry_d TIMESTAMPTZ, o_carrier_id SMALLINT, "
+    "o_sts CHAR(1), o_rmk TEXT)",
+    "CREATE TABLE order_line (ol_o_id BIGINT, ol_number SMALLINT, ol_i_id INT, ol_quantity NUMERIC(5,0), "
+    "ol_amount NUMERIC(8,2), ol_delivery_d TIMESTAMP(3), PRIMARY KEY (ol_o_id, ol_number))",
+    "ALTER TABLE orders REPLICA IDENTITY FULL",
+    "ALTER TABLE order_line REPLICA IDENTITY FULL",
+    "INSERT INTO orders VALUES (1, 1, now(), NULL, 'N', NULL)",
+)
+SOURCE = """kind: kafka
+bootstrap: {kafka}
+begins: snapshot
+exactly_once: true
+transactions: {name}.transaction
+notifications: {name}.notification
+signal_topic: {name}-signals
+database: ${{LEGACY_URL}}
+connect:
+  url: http://{connect}
+  connector: {name}
+feeds:
+  order:
+    topic: {name}.order
+    partitions: 4
+    tables: {{orders: o_id, order_line: ol_o_id}}
+capture:
+  host: {host}
+  port: {port}
+  user: dragoman
+  password: {secret}
+  database: {name}
+  slot: {name}
+  publication: {name}
+  overrides:
+    max.batch.size: 1024
+"""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A project whose connector does not exist yet, with its database."""
+
+    folder: Path
+    name: str
+    kafka: Server
+    connect: Server
+    database: psycopg.Connection
+    url: str
+
+    def succeeds(self, *words: str) -> Outcome:
+        return succeeds("connectors", *words, cwd=self.folder, LEGACY_URL=self.url)
+
+    def run(self, *words: str) -> Outcome:
+        return dragoman("connectors", *words, cwd=self.folder, LEGACY_URL=self.url)
+
+    def plan(self) -> Any:
+        (told,) = self.run("plan", "--json").lines
+        return told
+
+    def change(self, old: str, new: str) -> None:
+        replace(self.folder / "sources" / "shop.yaml", old, new)
+
+    def slots(self) -> int:
+        query = f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.name}'"
+        return len(self.database.execute(query.encode()).fetchall())
+
+    def order(self, number: int) -> None:
+        self.database.execute(f"INSERT INTO orders VALUES ({number}, 1, now(), NULL, 'N', NULL)".encode())
+
+
+@pytest.fixture
+def shop(kafka: Server, connect: Server, postgres_server: Server, unused_name: str, tmp_path: Path) -> Iterator[Shop]:
+    """Gone afterwards, with the connector and the slot."""
+    name, server = unused_name, postgres_server
+    folder = make_shop(tmp_path / "shop")
+    login = f"host={server.host} port={server.port} user=dragoman"
+    with psycopg.connect(f"{login} dbname=postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}".encode())
+        with psycopg.connect(f"{login} dbname={name}", autocommit=True) as database:
+            for statement in (*TABLES, f"CREATE PUBLICATION {name} FOR TABLE orders, order_line"):
+                database.execute(statement.encode())
+            replace(folder / "dragoman.yaml", "translators: order", f"translators: {name}")
+            (folder / "mappings" / "order.yaml").rename(folder / "mappings" / f"{name}.yaml")
+            replace(folder / "mappings" / f"{name}.yaml", "translator: order", f"translator: {name}")
+            replace(folder / "schema.yaml", "source: legacy", f"source: {name}")
+            said = {"kafka": kafka.at, "connect": connect.at, "name": name, "host": server.host, "port": server.port}
+            write(folder / "sources" / "shop.yaml", SOURCE.format(**said, secret=secret_of(tmp_path)))
+            url = f"postgresql+psycopg://dragoman@{server.host}:{server.port}/{name}"
+            yield Shop(folder, name, kafka, connect, database, url)
+        with ConnectClient(f"http://{connect.at}") as client:
+            client.delete(name)
+        query = f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'"
+        until(lambda: not _active(admin, name), 60)
+        admin.execute(query.encode())
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _active(admin: psycopg.Connection, name: str) -> bool:
+    query = f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{name}' AND active"
+    return bool(admin.execute(query.encode()).fetchall())
+
+
+def test_a_connector_is_planned_applied_changed_and_taken_away(shop: Shop) -> None:
+    _planned_and_applied(shop)
+    _moved_and_refused(shop)
+    _steered(shop)
+    _taken_away(shop)
+
+
+def _planned_and_applied(shop: Shop) -> None:
+    name = shop.name
+    with TopicAdmin(shop.kafka.at) as admin:
+        said = shop.succeeds("plan", "--out", "plan.json").out
+        assert "10 topics to make" in said or "9 topics to make" in said
+        assert f"+ connector {name} is made" in said
+        assert not [one for one in admin.describe() if name in one]
+        assert shop.slots() == 0
+        applied = shop.succeeds("apply", "--plan", "plan.json").out
+        assert f"the connector {name} works: RUNNING" in applied
+        assert PASSWORD not in said + applied + (shop.folder / "plan.json").read_text()
+        found = admin.describe()
+        made = {one.removeprefix(f"{name}."): found[one] for one in found if name in one}
+    assert {one: topic.partitions for one, topic in made.items()} == {
+        "order": 4,
+        "transaction": 1,
+        "notification": 1,
+        f"__debezium-heartbeat.{name}": 1,
+        f"{name}-signals": 1,
+        "events": 4,
+        "state": 4,
+        "changelog": 4,
+        "dead-letters": 1,
+    }
+    assert {made[one].settings["cleanup.policy"] for one in ("order", "transaction", "events")} == {"delete"}
+    assert {made[one].settings["cleanup.policy"] for one in ("state", "changelog")} == {"compact"}
+    assert {made[one].settings["retention.ms"] for one in ("order", "transaction")} == {str(14 * 86_400_000)}
+    assert [one.value["op"] for one in records(shop.kafka.at, f"{name}.order")] == ["r"]
+    assert shop.plan()["items"][0]["action"] == "keep"
+    assert "nothing to do" in shop.succeeds("apply").out
+
+
+def _moved_and_refused(shop: Shop) -> None:
+    name = shop.name
+    stale = shop.run("apply", "--plan", "plan.json")
+    assert (stale.code, stale.err.splitlines()[0]) == (2, "error connect.plan-stale")
+    shop.change("max.batch.size: 1024", "max.batch.size: 512")
+    before = shop.plan()["digest"]
+    with TopicAdmin(shop.kafka.at) as admin:
+        admin.set(f"{name}.order", {"retention.ms": "-1", "cleanup.policy": "delete", "max.message.bytes": "2000000"})
+        assert shop.run("apply", "--plan", before).err.splitlines()[0] == "error connect.plan-stale"
+        told = shop.run("plan").out
+        assert "retention.ms: for ever → 14 days  [destructive]" in told
+        assert "~ max.batch.size: 1024 → 512" in told
+        unconfirmed = shop.run("apply")
+        assert (unconfirmed.code, unconfirmed.err.splitlines()[0]) == (2, "error connect.unconfirmed")
+        assert admin.describe()[f"{name}.order"].own["retention.ms"] == "-1"
+        shop.succeeds("apply", "--yes")
+        own = admin.describe()[f"{name}.order"].own
+    # What others have set and nothing here declares stays as it is.
+    assert (own["retention.ms"], own["max.message.bytes"]) == (str(14 * 86_400_000), "2000000")
+    shop.change("partitions: 4", "partitions: 8")
+    planned = shop.run("plan")
+    assert planned.code == 1
+    assert "4 → 8 partitions  [refused]" in planned.out
+    assert shop.run("apply", "--yes").err.splitlines()[0] == "error connect.plan-refused"
+    shop.change("partitions: 8", "partitions: 4")
+
+
+def _steered(shop: Shop) -> None:
+    feed = f"{shop.name}.order"
+    shop.succeeds("pause")
+    shop.order(2)
+    assert "stays PAUSED" in shop.succeeds("apply").out
+    assert "works" in shop.succeeds("resume").out
+    until(lambda: len(records(shop.kafka.at, feed)) == 2)
+    assert "works" in shop.succeeds("restart").out
+    (held,) = shop.succeeds("offsets", "--json").lines
+    assert held["position"].startswith("LSN ")
+    for wrong in ("0/1", "FFFFFFFF/0", "abc"):
+        refused = shop.run("offsets", "--set", wrong, "--yes")
+        assert (refused.code, refused.err.splitlines()[0]) == (2, "error connect.position-unusable")
+    now = shop.database.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+    assert now is not None
+    assert shop.run("offsets", "--set", now[0]).err.splitlines()[0] == "error connect.unconfirmed"
+    assert f"set its position: LSN {now[0]}" in shop.succeeds("offsets", "--set", now[0], "--yes").out
+    shop.order(3)
+    until(lambda: len(records(shop.kafka.at, feed)) == 3)
+
+
+def _taken_away(shop: Shop) -> None:
+    name = shop.name
+    assert shop.run("destroy").err.splitlines()[0] == "error connect.unconfirmed"
+    assert shop.slots() == 1
+    told = shop.succeeds("destroy", "--yes").out
+    assert f"dropped the slot {name}" in told
+    assert shop.slots() == 0
+    with ConnectClient(f"http://{shop.connect.at}") as client:
+        until(lambda: name not in client.names())
+    assert len(records(shop.kafka.at, f"{name}.order")) == 3
+    assert f"there was no slot {name}" in shop.succeeds("destroy", "--yes", "--topics").out
+    with TopicAdmin(shop.kafka.at) as admin:
+        until(lambda: f"{name}.order" not in admin.describe())
+        assert {f"{name}.changelog", f"{name}.state"} <= admin.describe().keys()
