@@ -92,6 +92,38 @@ def test_explain_gives_the_reason_of_one_setting(shop: Path) -> None:
     assert "tombstones" not in routing
 
 
+def test_only_what_overrides_says_is_shown_as_overridden(shop: Path) -> None:
+    told = succeeds("connectors", "explain", "--json", cwd=shop).lines
+    assert [one["setting"] for one in told if one["origin"] == "overridden"] == ["max.batch.size"]
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "pause", "destroy"])
+def test_without_a_worker_nothing_can_be_planned_or_done(shop: Path, command: str) -> None:
+    told = dragoman("connectors", command, cwd=shop)
+    assert (told.code, told.err.splitlines()[0]) == (2, "error connectors.worker-unsaid")
+
+
+def test_how_long_topics_keep_a_record_is_said_once(shop: Path) -> None:
+    spec = Project(read_settings(shop, {})).source.capture
+    assert spec is not None
+    assert spec.retention_ms == 14 * 86_400_000
+    replace(shop / "sources" / "shop.yaml", "  replication: 3\n", "  replication: 3\n  retention: 3 weeks\n")
+    spec = Project(read_settings(shop, {})).source.capture
+    assert spec is not None
+    assert spec.retention_ms == 21 * 86_400_000
+
+
+def test_a_slot_is_not_left_behind_without_a_word(shop: Path) -> None:
+    at = "connect: {url: 'http://127.0.0.1:1', connector: legacy}\n"
+    write(shop / "sources" / "shop.yaml", SOURCE + at)
+    told = dragoman("connectors", "destroy", "--yes", cwd=shop)
+    assert (told.code, told.err.splitlines()[0]) == (2, "error connectors.slot-stays")
+    unmeant = dragoman("connectors", "destroy", "--keep-slot", cwd=shop)
+    assert (unmeant.code, unmeant.err.splitlines()[0]) == (2, "error connect.unconfirmed")
+    assert "drop the slot" not in unmeant.out
+    assert "forget its offsets" not in unmeant.out
+
+
 def test_a_source_without_a_connector_says_so(tmp_path: Path) -> None:
     told = dragoman("connectors", "explain", cwd=make_shop(tmp_path / "shop"))
     assert told.code == 2
@@ -110,6 +142,7 @@ def test_a_source_without_a_connector_says_so(tmp_path: Path) -> None:
         ("transactions: legacy.transaction", "transactions: tx", "capture.named-otherwise"),
         ("notifications: legacy.notification", "notifications: news", "capture.named-otherwise"),
         ("  slot: dragoman\n", "  slot: Dragoman\n", "connect.feeds-unroutable"),
+        ("  replication: 3\n", "  retention: a while\n", "capture.retention"),
         ("  slot: dragoman\n", "", "project.malformed"),
         ("  slot: dragoman\n", "  slot: dragoman\n  server_id: 3\n", "project.malformed"),
         ("order_line: ol_o_id", "order_line: [ol_o_id, ol_no]", "connect.feeds-unroutable"),
