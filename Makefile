@@ -1,6 +1,6 @@
 # The same steps as .ci/run. `make test` and `make demo` set up what they need: Python 3.11 or newer and the package index.
 .DELETE_ON_ERROR:
-.PHONY: setup demo test killed lint types imports bench lock lock-stack clean
+.PHONY: setup demo test killed containers lint types imports bench lock lock-stack clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,6 +20,10 @@ test: $(VENV)/dev.stamp
 killed: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest tests/killed/test_live.py -n 2 -ra --kills 10 $(PYTEST_ARGS)
 
+# The product by docker-compose.yml and servers in containers, in an engine of its own (root, Debian's docker.io and debootstrap).
+containers: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.docker $(PYTEST_ARGS)
+
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,11 +37,13 @@ imports: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench
 
-# The dev lock takes the core lock's versions, so that both may stand in one environment.
+# The others take the core lock's versions, so that they may stand in one environment; image.txt is what the Dockerfile installs.
 lock: $(VENV)/dev.stamp
 	$(LOCK) --group build pyproject.toml --output-file requirements/core.txt
 	$(LOCK) --group build pyproject.toml --extra dev --extra connect --extra kafka --constraints requirements/core.txt \
 		--output-file requirements/dev.txt
+	$(LOCK) --group build pyproject.toml --extra connect --extra kafka --extra postgres --extra reconcile \
+		--constraints requirements/dev.txt --output-file requirements/image.txt
 
 # What Kafka, Connect and Debezium are made of, by its digests; needs Maven.
 lock-stack: $(VENV)/core.stamp

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,13 @@ def _jars() -> bool:
     return True
 
 
+@cache
+def _engine() -> bool:
+    """Whether the engine answers that clients would ask: the one of DOCKER_HOST, or the machine's own."""
+    client = shutil.which("docker")
+    return client is not None and subprocess.run([client, "info"], capture_output=True, check=False).returncode == 0
+
+
 CAPABILITIES: dict[str, Callable[[], bool]] = {
     "a git checkout": _checkout,
     "chromium": lambda: chromium() is not None,
@@ -46,6 +54,7 @@ CAPABILITIES: dict[str, Callable[[], bool]] = {
     "MariaDB": has_mariadb,
     "Java": has_java,
     "Kafka's jars, or Maven and a Maven Central to fetch them from": _jars,
+    "a Docker engine": _engine,
     "an unprivileged user": lambda: os.geteuid() != 0,
 }
 

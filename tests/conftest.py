@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import Phase, settings
 
@@ -9,6 +11,8 @@ from tests.capabilities import REASON, is_lacking
 
 # The servers' fixtures are known to every test.
 pytest_plugins = ["tests.servers.shared"]
+
+_CONTAINERS = Path(__file__).parent / "docker"
 
 # The same examples on every run, few enough for each push; `--hypothesis-profile=thorough` looks for new ones.
 settings.register_profile("dragoman", max_examples=50, derandomize=True, database=None, deadline=None)
@@ -22,10 +26,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="how often tests/killed kills each connector")
     parser.addoption("--oracle-runs", type=int, default=12, help="how many runs the oracle of checks judges")
     parser.addoption(
+        "--stack",
+        choices=("native", "docker"),
+        default="native",
+        help="where Kafka and PostgreSQL run: as processes of this machine, or in containers",
+    )
+    parser.addoption(
         "--no-skips",
         action="store_true",
         help=f"fail the run for each skip but those whose reason is '{REASON}...' and true here",
     )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Tests of the containers alone are collected with `--stack=docker` only: they need an engine and minutes."""
+    return True if collection_path == _CONTAINERS and config.getoption("--stack") != "docker" else None
 
 
 class NoSkips:

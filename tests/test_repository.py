@@ -22,7 +22,8 @@ P95_BODY_LINES = 30
 
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/[\w.]")
 REGISTRY_HOST = re.compile(
-    r"\b(?:pypi\.org|pythonhosted\.org|registry\.npmjs\.org|docker\.io|ghcr\.io|quay\.io|proxy\.golang\.org)\b"
+    # `docker.io` alone is a package of Debian.
+    r"\b(?:pypi\.org|pythonhosted\.org|registry\.npmjs\.org|docker\.io(?=/)|ghcr\.io|quay\.io|proxy\.golang\.org)\b"
 )
 
 

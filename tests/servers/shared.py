@@ -3,6 +3,8 @@
     def test_it(kafka: Server, unused_name: str) -> None:    # dragoman.stack.server.Server
         client(bootstrap_servers=kafka.at).create_topic(f"{unused_name}.events")
 
+With `--stack=docker` Kafka and PostgreSQL run in containers (`containers.py`), behind the same fixtures.
+
 All tests share these servers, so names of topics, groups, databases and slots begin with `unused_name`, and nobody kills one.
 A test that does starts its own:
 
@@ -27,6 +29,10 @@ from dragoman.stack import parts
 from dragoman.stack.artifacts import Jars, cache_folder, fetch
 from dragoman.stack.server import Server, shared
 from tests.capabilities import require
+from tests.servers import containers
+from tests.servers.containers import ContainerServer
+
+AnyServer = Server | ContainerServer
 
 
 def jars() -> Jars:
@@ -45,8 +51,19 @@ def servers(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
 
 
 @pytest.fixture(scope="session")
-def kafka(servers: Path) -> Iterator[Server]:
-    """A Kafka that all workers share: `kafka.at` is what clients call the bootstrap server."""
+def stack(request: pytest.FixtureRequest) -> str:
+    """Where the servers are: `native`, or `docker`."""
+    return str(request.config.getoption("--stack"))
+
+
+@pytest.fixture(scope="session")
+def kafka(servers: Path, stack: str) -> Iterator[AnyServer]:
+    """A Kafka that all workers share (a worker's own in a container): `kafka.at` is what clients call the bootstrap server."""
+    if stack == "docker":
+        require("a Docker engine")
+        with containers.kafka() as container:
+            yield container
+        return
     with shared(parts.kafka(jars()), servers / "kafka") as broker:
         yield broker
 
@@ -66,15 +83,20 @@ def unused_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(servers: Path) -> Iterator[Server]:
-    """A PostgreSQL that all workers share, with logical replication."""
+def postgres_server(servers: Path, stack: str) -> Iterator[AnyServer]:
+    """A PostgreSQL that all workers share (a worker's own in a container), with logical replication."""
+    if stack == "docker":
+        require("a Docker engine")
+        with containers.postgres() as container:
+            yield container
+        return
     require("PostgreSQL")
     with shared(parts.postgres(), servers / "postgres") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def postgres(postgres_server: Server) -> Iterator[psycopg.Connection]:
+def postgres(postgres_server: AnyServer) -> Iterator[psycopg.Connection]:
     """A connection of this worker's own to the shared PostgreSQL; autocommit."""
     host, port = postgres_server.host, postgres_server.port
     with psycopg.connect(host=host, port=port, user="dragoman", dbname="postgres", autocommit=True) as connection:

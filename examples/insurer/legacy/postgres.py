@@ -1,6 +1,7 @@
 """The legacy in PostgreSQL: the same tables and programs, several of them at once.
 
     python -m legacy.postgres load                           # the tables, the old data, and what a connector needs
+    python -m legacy.postgres load --reader dragoman         # and a user for it, whose password is in READER_PASSWORD
     python -m legacy.postgres work --transactions 2000       # a day of four programs
 
 Where it is, and as who, PostgreSQL's own variables say: PGHOST, PGUSER, PGPASSWORD, PGDATABASE.
@@ -9,6 +10,7 @@ Where it is, and as who, PostgreSQL's own variables say: PGHOST, PGUSER, PGPASSW
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.types.string import TextLoader
 
 from .generator import SCHEMA, Application, initial_load
@@ -36,9 +39,9 @@ class Postgres:
         self.connection = psycopg.connect(conninfo, autocommit=True)
         self.connection.adapters.register_loader("numeric", TextLoader)
 
-    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor:
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor:
         """Execute a statement."""
-        return self.connection.execute(sql.replace("?", "%s").encode(), values or None)
+        return self.connection.execute(statement.replace("?", "%s").encode(), values or None)
 
     def __enter__(self) -> Postgres:
         return self
@@ -57,6 +60,20 @@ def load(conninfo: str, seed: int, policies: int, claims: int) -> bool:
             return False
         initial_load(legacy, seed, policies, claims)
         return True
+
+
+def let_read(conninfo: str, reader: str, password: str) -> None:
+    """A user for the connector, who may do what that needs and no more; made, or given this password."""
+    with Postgres(conninfo) as legacy:
+        known = legacy.execute("SELECT 1 FROM pg_roles WHERE rolname = ?", (reader,)).fetchone()
+        name, verb = sql.Identifier(reader), sql.SQL("ALTER" if known else "CREATE")
+        for statement in (
+            sql.SQL("{} ROLE {} LOGIN REPLICATION PASSWORD {}").format(verb, name, sql.Literal(password)),
+            sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(name),
+            sql.SQL("GRANT UPDATE ON dragoman_heartbeat TO {}").format(name),
+            sql.SQL("GRANT INSERT, DELETE ON dragoman_signal TO {}").format(name),
+        ):
+            legacy.connection.execute(statement)
 
 
 def work(conninfo: str, seed: int, transactions: int, *, programs: int = PROGRAMS, pause: float = 0.0) -> Counter[str]:
@@ -100,6 +117,7 @@ def main() -> None:
     loading = commands.add_parser("load", help="make the tables and the old data, if they are not there")
     loading.add_argument("--policies", type=int, default=1_200)
     loading.add_argument("--claims", type=int, default=500)
+    loading.add_argument("--reader", help="a user for the connector, to be made too")
     working = commands.add_parser("work", help="let the programs work")
     working.add_argument("--transactions", type=int, default=2_000)
     working.add_argument("--programs", type=int, default=PROGRAMS)
@@ -109,6 +127,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.command == "load":
         made = load("", given.seed, given.policies, given.claims)
+        if given.reader:
+            let_read("", given.reader, os.environ["READER_PASSWORD"])
         print("the old data is loaded" if made else "the tables are there already")
         return
     done = work("", given.seed + 1, given.transactions, programs=given.programs, pause=given.pause)
