@@ -105,15 +105,17 @@ def test_the_locks_satisfy_the_project_and_agree() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
     core = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
-    for lock, wanted in (("core.txt", core), ("dev.txt", [*core, *extras["test"], *extras["dev"], *extras["connect"]])):
+    image = [*core, *extras["connect"], *extras["kafka"], *extras["postgres"], *extras["reconcile"]]
+    dev = [*image, *extras["test"], *extras["dev"]]
+    for lock, wanted in (("core.txt", core), ("dev.txt", dev), ("image.txt", image)):
         locked = pins(lock)
         for requirement in map(Requirement, wanted):
             if requirement.name != "dragoman":
                 assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement
-    assert pins("core.txt").items() <= pins("dev.txt").items()
+    assert pins("core.txt").items() <= pins("image.txt").items() <= pins("dev.txt").items()
 
 
-@pytest.mark.parametrize("lock", ["core.txt", "dev.txt"])
+@pytest.mark.parametrize("lock", ["core.txt", "dev.txt", "image.txt"])
 def test_every_pin_has_hashes_and_no_lock_names_an_index(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
     blocks = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]
