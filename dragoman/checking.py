@@ -17,11 +17,13 @@ from dragoman.source import Legacy, Recording
 from dragoman.wiring import engine_of, state_of, utc
 from pipeline.log.port import Log
 from pipeline.projection.spec import ProjectionSpec
+from reconcile.answers import SideAnswers
 from reconcile.check import CheckSpec, read_check
 from reconcile.embedded import Pipeline, sides_of
 from reconcile.fence import Pace
 from reconcile.ledger.ledger import Ledger
 from reconcile.run import RunResult, Sides, not_run, reconcile
+from reconcile.statements import ask
 from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
 from translators.yaml_text import did_you_mean
@@ -41,11 +43,18 @@ class CheckNamesUnknown(DragomanError):
     hint: ClassVar[str] = "Known are: {known}."
 
 
+class CheckTwice(DragomanError):
+    """There are two checks called {check}."""
+
+    code: ClassVar[str] = "check.twice"
+    hint: ClassVar[str] = "Give one of them another name: the ledger tells findings apart by it."
+
+
 class NoChecks(DragomanError):
-    """This project has no checks."""
+    """This project has no views that could be checked."""
 
     code: ClassVar[str] = "check.none"
-    hint: ClassVar[str] = "Write one in checks/<name>.yaml: check, mapping, view, limit, owner."
+    hint: ClassVar[str] = "Declare a projection in consumers/: each has a check of its rows, and checks/ may hold more."
 
 
 class CheckMismatched(DragomanError):
@@ -103,6 +112,9 @@ def run_check(
             sides = sides_on_kafka(project, origin, spec, translator, projection, log, views, pace, held)
         else:
             sides = _sides_here(project, origin, spec, translator, projection, log, views, pace, stopped, held)
+        if spec.statement is not None:
+            answers = SideAnswers(sides.reader, views, sides.fence, project.folder)
+            return ask(spec, answers, translator.version, run=run, clock=clock)
         return reconcile(spec, msgspec.structs.replace(sides, shown=shown_columns(translator)), run=run, clock=clock)
 
 
@@ -178,9 +190,27 @@ def check_names(project: Project, file: str) -> CheckSpec:
     return spec
 
 
+def checks_of(project: Project) -> list[CheckSpec]:
+    """The checks that are declared, and one for each view whose rows none of them compares; `CheckTwice`."""
+    declared: dict[str, CheckSpec] = {}
+    for file in project.files("checks"):
+        spec = check_names(project, file)
+        if spec.check in declared:
+            raise CheckTwice(check=spec.check, where=file)
+        declared[spec.check] = spec
+    compared = {spec.view for spec in declared.values() if spec.statement is None}
+    free = (view for view in project.projections if view.name not in compared and view.name not in declared)
+    return [*declared.values(), *(_check_of(view) for view in free)]
+
+
+def _check_of(view: ProjectionSpec) -> CheckSpec:
+    """What nobody declared: each row of the view says what the mapping says."""
+    return CheckSpec(check=view.name, mapping=view.reads, view=view.name, limit=0, owner=view.name)
+
+
 def chosen_checks(project: Project, name: str | None) -> list[CheckSpec]:
     """All checks of a project, or the one of this name."""
-    checks = [check_names(project, file) for file in project.files("checks")]
+    checks = checks_of(project)
     if not checks:
         raise NoChecks
     if name is None:

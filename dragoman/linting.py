@@ -182,12 +182,16 @@ class Lint:
         project = self._project
         if not (files := project.files("checks")):
             return
-        from dragoman.checking import check_names
+        from dragoman.checking import CheckTwice, check_names
 
+        names = set[str]()
         for file in files:
             self.looked_at["check"] += 1
             with self._collected():
-                check_names(project, file)
+                name = check_names(project, file).check
+                if name in names:
+                    raise CheckTwice(check=name, where=file)
+                names.add(name)
 
     def _sound(self, ask: Callable[[], object]) -> bool:
         before = len(self.findings)

@@ -118,9 +118,11 @@ def _within(results: Sequence[RunResult]) -> str:
 
 def say_result(result: RunResult) -> None:
     """One check: the sentence, then one line for each cause."""
-    things = count(result.compared, "key")
+    things = count(result.compared, "key" if result.check.statement is None else "group")
     coverage = f"{percent(result.coverage)} covered"
     head = f"{result.check.mapping} → {result.check.view}"
+    if result.check.statement is not None:
+        head = f"{result.check.check}   {head}"
     say((head, "bold"), f"    {things} in {span(result.seconds)}    {coverage}")
     paragraph(_sentence(result), "")
     if result.incomplete is not None:

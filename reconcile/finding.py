@@ -21,6 +21,9 @@ CauseName = Literal[
     "deleted-not-applied",
     "edited-in-view",
     "not-sent",
+    "figures-differ",
+    "invariant-broken",
+    "not-fresh",
 ]
 
 

@@ -131,7 +131,10 @@ class HopText(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """One check of the report. `tone` is good, bad or unsure; `symbol` says the same without colour."""
+    """One check of the report. `tone` is good, bad or unsure; `symbol` says the same without colour.
+
+    `sides` has what a sample shows of each field: the name in `RowText`, and what it is called.
+    """
 
     name: str
     anchor: str
@@ -148,6 +151,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     confirmed: str
     coverage: str
     states: tuple[State, ...]
+    sides: tuple[tuple[str, str], ...]
     groups: tuple[GroupText, ...]
     fields: tuple[FieldText, ...]
     samples: tuple[SampleText, ...]

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from reconcile.charts import history_text, percent
+from reconcile.check import CheckSpec
+from reconcile.declared import Compare, Freshness, Invariant, Query
 from reconcile.fence import Passage
 from reconcile.finding import Finding
 from reconcile.group_pages import group_text, samples_of
@@ -40,6 +42,7 @@ def page_of(result: RunResult, number: int) -> Page:
         confirmed=f"{result.confirmed:,}",
         coverage=percent(result.coverage),
         states=_states(result),
+        sides=_sides(result.check),
         groups=tuple(group_text(group, result) for group in result.groups),
         fields=tuple(_fields(result.findings)),
         samples=tuple(samples_of(result)),
@@ -50,14 +53,37 @@ def page_of(result: RunResult, number: int) -> Page:
     )
 
 
+def _sides(check: CheckSpec) -> tuple[tuple[str, str], ...]:
+    match check.statement:
+        case Compare(expected=expected, shown=shown):
+            return ("legacy", f"{expected.side} says"), ("view", f"{shown.side} says")
+        case Invariant(broken=broken):
+            return ((broken.side, f"{broken.side} says"),)
+    return ("legacy", "legacy says now"), ("published", "last published"), ("view", "view shows")
+
+
 def answer_of(result: RunResult) -> tuple[str, str, str]:
     """The answer, its reasons, and its tone."""
+    asked = result.check.statement
+    if isinstance(asked, Invariant) and result.confirmed:
+        rows = "row breaks" if result.confirmed == 1 else "rows break"
+        return f"{result.confirmed:,} {rows} it", f": {asked.says.rstrip('.')}.", "bad"
+    if isinstance(asked, Freshness) and result.confirmed:
+        return "Not fresh", f": {result.findings[0].causes[0].evidence[0]}.", "bad"
+    if isinstance(asked, Invariant | Freshness) and result.exit_code == 0:
+        return "It holds" if isinstance(asked, Invariant) else "Fresh", f": {_holds(asked)}.", "good"
     if result.confirmed:
         differ = "differs" if result.confirmed == 1 else "differ"
         return f"{result.confirmed:,} of {result.compared:,} {differ}", f", for {_reasons(len(result.groups))}.", "bad"
     if result.exit_code == 2:
         return "Not proven", f": {_unproven(result)}.", "unsure"
     return f"All {result.compared:,} agree.", "", "good"
+
+
+def _holds(asked: Invariant | Freshness) -> str:
+    if isinstance(asked, Invariant):
+        return asked.says.rstrip(".")
+    return f"what is shown is not older than {asked.within}"
 
 
 def _unproven(result: RunResult) -> str:
@@ -91,6 +117,9 @@ _CAUSES = {
         "is deleted in legacy and still in the view",
         "are deleted in legacy and still in the view",
     ),
+    "figures-differ": ("has other figures", "have other figures"),
+    "invariant-broken": ("breaks what always holds", "break what always holds"),
+    "not-fresh": ("is too old", "are too old"),
     "edited-in-view": ("was edited in the view by hand", "were edited in the view by hand"),
 }
 
@@ -110,8 +139,19 @@ def _sub(result: RunResult) -> str:
     if 0 < result.confirmed - result.accepted <= result.check.limit:
         sentences.append(f"That is within this check’s limit of {result.check.limit:,}.")
     if not result.findings and result.exit_code == 0:
-        sentences.append("Every key of both sides was compared, field by field, behind the fence below.")
+        sentences.append(_thorough(result))
     return " ".join(sentences)
+
+
+def _thorough(result: RunResult) -> str:
+    match result.check.statement:
+        case None:
+            return "Every key of both sides was compared, field by field, behind the fence below."
+        case Compare(shown=Query(side="view")):
+            return "Both queries agree in every group, behind the fence below."
+        case Compare():
+            return "Both queries agree in every group."
+    return ""
 
 
 def _news(result: RunResult) -> str:
@@ -211,7 +251,7 @@ def _after(hop: Passage) -> str:
 
 
 def _notes(result: RunResult) -> Iterator[str]:
-    if result.hops and all(hop.passed for hop in result.hops):
+    if result.check.statement is None and result.hops and all(hop.passed for hop in result.hops):
         last = (
             "The last hop is exact: the view’s checkpoint is written in the same transaction as its rows."
             if result.exact
@@ -221,7 +261,12 @@ def _notes(result: RunResult) -> Iterator[str]:
             "A difference is confirmed only if the legacy rows held still and the view, having passed that position, still "
             f"differed. {last}"
         )
-    if result.ended:
+    if result.check.statement is not None:
+        yield (
+            "This check asks by queries of the project’s own. What names a group or a row is shown, values only of the columns "
+            "that the check says may be shown."
+        )
+    elif result.ended:
         parts = (result.agree, result.confirmed, result.in_flight, result.unconfirmed, result.not_covered)
         yield (
             f"The figures add up: {' + '.join(f'{part:,}' for part in parts)} = {result.compared:,} keys. Both sides were "

@@ -113,7 +113,7 @@ def reconcile(check: CheckSpec, sides: Sides, *, run: str, clock: Callable[[], d
         work.compare()
         work.confirm()
     except DragomanError as error:
-        work.stopped(_told(error))
+        work.stopped(told(error))
     return work.result(run, started, (clock() - started).total_seconds())
 
 
@@ -206,14 +206,7 @@ class _Work:
         fence = settled.fence
         if self._fence is None or fence.stop is not None:
             self._fence = fence
-        if fence.stop is not None:
-            last = fence.hops[-1]
-            self._incomplete = Incomplete(
-                code=f"reconcile.{fence.stop}",
-                brief=_STOPS[fence.stop],
-                message=f"At the hop {last.name}, {_STOPS[fence.stop]}: {last.detail}.",
-                hint=_HINTS[fence.stop],
-            )
+        self._incomplete = behind(fence) or self._incomplete
 
     def _counted(self, aggregates: Iterable[Aggregate]) -> Iterator[Aggregate]:
         for aggregate in aggregates:
@@ -247,11 +240,25 @@ def not_run(check: CheckSpec, error: DragomanError, *, run: str, now: datetime) 
         findings=(),
         groups=(),
         hops=(),
-        incomplete=_told(error),
+        incomplete=told(error),
     )
 
 
-def _told(error: DragomanError) -> Incomplete:
+def behind(fence: FenceResult) -> Incomplete | None:
+    """Why a fence was not passed; `None` if it was."""
+    if fence.stop is None:
+        return None
+    last = fence.hops[-1]
+    return Incomplete(
+        code=f"reconcile.{fence.stop}",
+        brief=_STOPS[fence.stop],
+        message=f"At the hop {last.name}, {_STOPS[fence.stop]}: {last.detail}.",
+        hint=_HINTS[fence.stop],
+    )
+
+
+def told(error: DragomanError) -> Incomplete:
+    """An error as the reason of a run that proves nothing."""
     brief = error.message.partition(":")[0].rstrip(".")
     return Incomplete(code=error.code, brief=brief[:1].lower() + brief[1:], message=error.message, hint=error.advice)
 

@@ -114,6 +114,7 @@ class LegacySnapshot:
         self._reader = reader
         self._moment = moment
         self.position = moment.position
+        self.connection = moment.connections[0]
 
     def read(self) -> Iterator[Aggregate]:
         """Every business key in strict order; `SideUnsorted` if the database answers otherwise or has a key twice."""

@@ -20,7 +20,7 @@ def test_clean_and_complete(insurer: Path) -> None:
     with application(insurer) as programs:
         programs.run(30)
     succeeds("run", cwd=insurer)
-    told = succeeds("reconcile", "run", "--json", cwd=insurer)
+    told = succeeds("reconcile", "run", "policy_view", "--json", cwd=insurer)
     (result,) = told.lines
     assert (result["confirmed"], result["coverage"], result["exit_code"]) == (0, 1.0, 0)
     assert result["compared"] == result["agree"] > 0
@@ -30,7 +30,7 @@ def test_clean_and_complete(insurer: Path) -> None:
 
 def test_drift_is_told_by_cause_and_written(worked: Path) -> None:
     edit_view(worked, "UPDATE policy_view SET status = 'quoted' WHERE policy_number = 'P00000001'")
-    told = dragoman("reconcile", "run", cwd=worked)
+    told = dragoman("reconcile", "run", "policy_view", cwd=worked)
     assert told.code == 1
     assert " differ, for two reasons." in told.out
     assert "'SU' is not in the code table status" in told.out
@@ -44,13 +44,13 @@ def test_drift_is_told_by_cause_and_written(worked: Path) -> None:
 
 def test_a_limit_that_tolerates(worked: Path) -> None:
     replace(worked / "checks" / "policy.yaml", "limit: 0", "limit: 2")
-    assert dragoman("reconcile", "run", cwd=worked).code == 0
+    assert dragoman("reconcile", "run", "policy_view", cwd=worked).code == 0
 
 
 def test_behind_without_a_worker_is_incomplete_and_no_drift(worked: Path) -> None:
     with application(worked, seed=21) as programs:
         programs.run(20)
-    told = dragoman("reconcile", "run", "--json", cwd=worked)
+    told = dragoman("reconcile", "run", "policy_view", "--json", cwd=worked)
     assert told.code == 2
     (result,) = told.lines
     assert result["confirmed"] == 0
@@ -59,7 +59,7 @@ def test_behind_without_a_worker_is_incomplete_and_no_drift(worked: Path) -> Non
 
 
 def test_the_last_report_is_told_again_and_made_again(worked: Path) -> None:
-    (result,) = dragoman("reconcile", "run", "--json", cwd=worked).lines
+    (result,) = dragoman("reconcile", "run", "policy_view", "--json", cwd=worked).lines
     page = Path(result["report"])
     text = page.read_text(encoding="utf-8")
     page.unlink()
@@ -88,9 +88,7 @@ def test_before_the_first_run(insurer: Path) -> None:
 def test_a_recording_has_no_legacy_to_compare_with(tmp_path: Path) -> None:
     shop = make_shop(tmp_path / "shop")
     assert dragoman("reconcile", "run", cwd=shop).err.startswith("error check.none\n")
-    for name in ("checks", "consumers"):
-        (shop / name).mkdir()
-    write(shop / "checks" / "order.yaml", "check: orders\nmapping: order\nview: orders\nlimit: 0\nowner: Shop\n")
+    (shop / "consumers").mkdir()
     write(
         shop / "consumers" / "orders.yaml",
         "projection: orders\nreads: order\ndatabase: var/views.db\ntable: orders\n"
@@ -101,13 +99,13 @@ def test_a_recording_has_no_legacy_to_compare_with(tmp_path: Path) -> None:
 
 
 def test_runs_and_findings_are_remembered(worked: Path) -> None:
-    assert dragoman("reconcile", "run", cwd=worked).code == 1
+    assert dragoman("reconcile", "run", "policy_view", cwd=worked).code == 1
     found = succeeds("reconcile", "findings", "--json", cwd=worked).lines
     assert [(one["state"], one["causes"], one["check"]) for one in found] == [("open", ["parked"], "policy_view")] * 2
     for one in found:
         words = ("--until", "2999-12-31", "--reason", "the code is being asked for")
         assert "accepted until 2999-12-31" in succeeds("reconcile", "accept", one["id"], *words, cwd=worked).out
-    told = succeeds("reconcile", "run", cwd=worked).out
+    told = succeeds("reconcile", "run", "policy_view", cwd=worked).out
     assert "2 of them are accepted" in told
     assert told.endswith("0, complete; what differs is accepted or within the limit\n")
     assert "the code is being asked for" in succeeds("reconcile", "findings", cwd=worked).out
@@ -120,7 +118,7 @@ def test_runs_and_findings_are_remembered(worked: Path) -> None:
 def test_a_run_that_breaks_is_remembered_as_broken(worked: Path) -> None:
     legacy = worked / "var" / "legacy.db"
     legacy.rename(legacy.with_suffix(".gone"))
-    assert dragoman("reconcile", "run", cwd=worked).code == 2
+    assert dragoman("reconcile", "run", "policy_view", cwd=worked).code == 2
     (run,) = succeeds("reconcile", "runs", "--json", cwd=worked).lines
     assert (run["state"], run["exit_code"], run["coverage"]) == ("broken", 2, 0.0)
     assert "broken (" in succeeds("reconcile", "runs", cwd=worked).out
@@ -129,7 +127,35 @@ def test_a_run_that_breaks_is_remembered_as_broken(worked: Path) -> None:
 def test_a_ledger_by_url(worked: Path, tmp_path: Path) -> None:
     with (worked / "dragoman.yaml").open("a", encoding="utf-8") as settings:
         settings.write(f"ledger: sqlite:///{tmp_path / 'elsewhere.db'}\n")
-    dragoman("reconcile", "run", cwd=worked)
+    dragoman("reconcile", "run", "policy_view", cwd=worked)
     assert len(succeeds("reconcile", "runs", "--json", cwd=worked).lines) == 1
     assert (tmp_path / "elsewhere.db").is_file()
     assert not (worked / "var" / "ledger.db").exists()
+
+
+def test_checks_that_ask_by_queries(insurer: Path) -> None:
+    """The examples: counts and sums, an invariant, a third system's extract; and the check that nobody has to declare."""
+    succeeds("run", cwd=insurer)
+    (insurer / "checks" / "policy.yaml").unlink()
+    told = succeeds("reconcile", "run", "--json", cwd=insurer).lines
+    assert {one["check"]: one["confirmed"] for one in told} == {
+        "policy_figures": 0,
+        "policy_cancelled_on": 0,
+        "agent_register": 0,
+        "policy_view": 0,
+    }
+    edit_view(insurer, "UPDATE policy_view SET cancelled_on = '2026-01-01' WHERE policy_number = 'P00000001'")
+    edit_view(insurer, "UPDATE policy_view SET premium_amount = premium_amount + 1 WHERE policy_number = 'P00000002'")
+    replace(insurer / "extracts" / "agents.csv", "AG0003,12.50", "AG0003,13.00")
+    told = dragoman("reconcile", "run", "--json", cwd=insurer).lines
+    assert {one["check"]: one["confirmed"] for one in told} == {
+        "policy_figures": 1,
+        "policy_cancelled_on": 1,
+        "agent_register": 1,
+        "policy_view": 2,
+    }
+    said = " ".join(succeeds("report", cwd=insurer).out.split())
+    assert "premium: the view says otherwise than the legacy" in said
+    assert "1 row breaks it: A policy has the day of its cancellation if and only if it is cancelled." in said
+    assert "commission: the extract says otherwise than the legacy" in said
+    assert len(succeeds("reconcile", "findings", "--json", cwd=insurer).lines) == 5
