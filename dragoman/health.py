@@ -10,14 +10,13 @@ from contextlib import ExitStack, closing
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal
-
-import msgspec
+from typing import ClassVar
 
 from connectors.capture.errors import DatabaseMissing, TriggersMissing
 from connectors.capture.errors import translated as capture_translated
 from connectors.capture.triggers import install, verify
 from dragoman import identity
+from dragoman.ailments import Ailment
 from dragoman.kafka_source import Kafka
 from dragoman.linting import Lint
 from dragoman.project import Project
@@ -30,16 +29,6 @@ from translators.errors import DragomanError
 
 LITTLE_SPACE = 500_000_000
 """Bytes free below which a run is likely to end before its time."""
-
-
-class Ailment(msgspec.Struct, frozen=True, kw_only=True):
-    """What one examination found; `fix` is empty where nothing is to be done."""
-
-    what: str
-    severity: Literal["ok", "warning", "error"]
-    message: str
-    code: str = ""
-    fix: str = ""
 
 
 class LittleSpace(DragomanError):
@@ -83,7 +72,18 @@ class NotYet(Exception):
 
 def examine(project: Project, today: date) -> list[Ailment]:
     """All examinations, in the order in which their troubles would be met."""
-    return [_examined(what, look) for what, look in _examinations(project, today)]
+    found = [_examined(what, look) for what, look in _examinations(project, today)]
+    return [*found, *beside(project)]
+
+
+def beside(project: Project) -> list[Ailment]:
+    """What the legacy database says of its connector; needs no Kafka."""
+    from dragoman.preflighting import legacy_ailments
+
+    try:
+        return list(legacy_ailments(project, None))
+    except DragomanError:
+        return []  # told by the project's files
 
 
 def _examinations(project: Project, today: date) -> Iterator[tuple[str, Callable[[], str]]]:

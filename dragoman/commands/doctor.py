@@ -11,9 +11,9 @@ from dragoman.commands.options import JsonOption, ProjectOption, project_of, tod
 from dragoman.console import FINDINGS, count, paragraph, say, say_json
 
 if TYPE_CHECKING:
-    from dragoman.health import Ailment
+    from dragoman.ailments import Ailment
 
-_MARKS = {"ok": ("✓ ", "green"), "warning": ("! ", "bold yellow"), "error": ("✗ ", "bold red")}
+_MARKS = {"ok": ("✓ ", "green"), "info": ("· ", "dim"), "warning": ("! ", "bold yellow"), "error": ("✗ ", "bold red")}
 
 
 def doctor(
@@ -24,22 +24,31 @@ def doctor(
             "--install-triggers", help="First make the triggers in the legacy SQLite database.", show_default=False
         ),
     ] = False,
+    legacy: Annotated[
+        bool, typer.Option("--legacy", help="Look only at the legacy database: before there is any Kafka.")
+    ] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="As --legacy, as a script of the statements that mend it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what stands in the way of a run, and the fix.
 
-    Looks at the project's files, the packages, the disk, the legacy database, log, state and views.
+    Looks at the project's files, the packages, the disk, the legacy database and its connector, log, state and views. Nothing
+    is changed there: statements that mend a legacy database are printed, for whoever may execute them.
     """
-    from dragoman.health import examine, make_triggers
+    from dragoman.health import beside, examine, make_triggers
 
     project = project_of(folder)
     if install_triggers:
         make_triggers(project)
-    found = examine(project, today())
+    found = beside(project) if legacy or sql else examine(project, today())
     errors = sum(1 for one in found if one.severity == "error")
     if as_json:
         for one in found:
             say_json(one)
+    elif sql:
+        _say_script(found)
     else:
         for one in found:
             _say(one)
@@ -57,7 +66,26 @@ def _say(one: Ailment) -> None:
     if one.severity == "ok":
         say(_MARKS["ok"], f"{one.what:<24}", (one.message, "dim"))
         return
+    if one.severity == "info" and not one.fix and not one.sql:
+        say(_MARKS["info"], f"{one.what:<24}", (one.message, "dim"))
+        return
     say(_MARKS[one.severity], (f"{one.what:<24}", "bold"), one.code)
     paragraph(one.message, "  ")
+    for at, statement in enumerate(one.sql):
+        say(("  next   " if at == 0 else "         ") + statement + ";")
     if one.fix:
-        paragraph(one.fix, "         ", "  next   ")
+        paragraph(one.fix, "         ", "         " if one.sql else "  next   ")
+
+
+def _say_script(found: list[Ailment]) -> None:
+    """Each statement below what it mends, once; what no statement does stands there as well."""
+    said: set[str] = set()
+    for one in found:
+        if not one.sql or one.severity == "info":
+            continue
+        for text in (f"{one.severity}: {one.message}", one.fix):
+            paragraph(text, "-- ", "-- ") if text else None
+        for statement in one.sql:
+            say(f"-- {statement}; (as above)" if statement in said else f"{statement};")
+            said.add(statement)
+        say()
