@@ -89,8 +89,9 @@ def run_check(
     wait: Callable[[timedelta], None],
     stopped: Callable[[], str | None],
     clock: Callable[[], datetime] = utc,
+    gate: bool = False,
 ) -> RunResult:
-    """Run one check behind the fence; incomplete if its mapping cannot be used.
+    """Run one check behind the fence, as a `gate` at one position; incomplete if its mapping cannot be used.
 
     `wait` passes the time while a hop is behind, `stopped` says why none would move.
     """
@@ -115,7 +116,8 @@ def run_check(
         if spec.statement is not None:
             answers = SideAnswers(sides.reader, views, sides.fence, project.folder)
             return ask(spec, answers, translator.version, run=run, clock=clock)
-        return reconcile(spec, msgspec.structs.replace(sides, shown=shown_columns(translator)), run=run, clock=clock)
+        shown = msgspec.structs.replace(sides, shown=shown_columns(translator))
+        return reconcile(spec, shown, run=run, clock=clock, gate=gate)
 
 
 def _sides_here(
@@ -152,12 +154,13 @@ def run_recorded(
     wait: Callable[[timedelta], None],
     stopped: Callable[[], str | None],
     clock: Callable[[], datetime] = utc,
+    gate: bool = False,
 ) -> RunResult:
     """Run one check and write it into the ledger: as broken while it runs, and for good if it cannot."""
     started = clock()
     ledger.begin(run, spec.check, started)
     try:
-        result = run_check(project, spec, log, run=run, wait=wait, stopped=stopped, clock=clock)
+        result = run_check(project, spec, log, run=run, wait=wait, stopped=stopped, clock=clock, gate=gate)
     except DragomanError as error:
         ledger.end(not_run(spec, error, run=run, now=started))
         raise

@@ -88,6 +88,7 @@ def as_data(results: Sequence[RunResult], page: Path) -> list[dict[str, Any]]:
                 "accepted": one.accepted,
                 "in_flight": one.in_flight,
                 "unconfirmed": one.unconfirmed,
+                "aligned": one.aligned,
                 "not_covered": one.not_covered,
                 "coverage": one.coverage,
                 "limit": one.check.limit,
@@ -143,7 +144,8 @@ def _sentence(result: RunResult) -> str:
     if result.in_flight:
         beside.append(f"{result.in_flight:,} {'was' if result.in_flight == 1 else 'were'} in flight and agreed")
     if result.unconfirmed:
-        beside.append(f"{result.unconfirmed:,} never held still")
+        ambiguous = ", so that they are ambiguous" if result.aligned else ""
+        beside.append(f"{result.unconfirmed:,} never held still{ambiguous}")
     if result.not_covered:
         beside.append(f"{result.not_covered:,} could not be judged")
     return "; ".join([f"{answer}{reasons}".rstrip("."), *beside]) + "."

@@ -39,6 +39,14 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     fence: FenceResult
 
 
+class Aligned(msgspec.Struct, frozen=True):
+    """A moment of the source that both sides were compared at, behind its fence: the candidates' rows and its position."""
+
+    rows: Mapping[str, Rows]
+    position: int
+    fence: FenceResult
+
+
 class Confirmer:
     """Looks again at candidates, behind a fence, until they hold still. Reads only."""
 
@@ -48,19 +56,20 @@ class Confirmer:
         self._fence = fence
         self._witness = witness
 
-    def settle(self, keys: Sequence[str]) -> Settled:
+    def settle(self, keys: Sequence[str], aligned: Aligned | None = None) -> Settled:
         """Source image, fence, view, source image: for each key until it holds still, at most `ROUNDS` times.
 
-        Where the fence is not exact, a key has to hold still, and to differ in the same way, in two rounds.
+        The first image and its fence are those of `aligned`, if there is one. Where the fence is not exact, a key has to hold
+        still, and to differ in the same way, in two rounds.
         """
         pending, in_flight = list(keys), 0
         confirmed: list[Confirmed] = []
         fences: list[FenceResult] = []
         seen: dict[str, Comparison] = {}
         while len(fences) < ROUNDS and (pending or not fences):
-            with self._reader.snapshot() as snapshot:
-                before, position = snapshot.read_keys(pending), snapshot.position
-            fences.append(self._fence.wait_for(position))
+            first = aligned if aligned is not None and not fences else self._first(pending)
+            before, position = first.rows, first.position
+            fences.append(first.fence)
             if fences[-1].stop is not None:
                 return _settled(confirmed, in_flight, [], pending, fences[-1])
             agreed, still, pending = self._look_again(pending, before, position)
@@ -69,6 +78,11 @@ class Confirmer:
             confirmed += sure
             pending += seen
         return _settled(confirmed, in_flight, pending, [], fences[0])
+
+    def _first(self, pending: Sequence[str]) -> Aligned:
+        with self._reader.snapshot() as snapshot:
+            rows, position = snapshot.read_keys(pending), snapshot.position
+        return Aligned(rows, position, self._fence.wait_for(position))
 
     def _seen_twice(
         self, still: Sequence[Confirmed], before: Mapping[str, Comparison]

@@ -40,3 +40,10 @@ class NothingCompared(ReconcileError):
 
     code = "reconcile.nothing-compared"
     hint = "Check that the legacy database and the view are the right ones and load them, then run the check again."
+
+
+class GateInexact(ReconcileError):
+    """The check {check} cannot decide over a cutover: its view is told by a consumer group, which commits before it applies."""
+
+    code = "reconcile.gate-inexact"
+    hint = "Let a projection build the view, so that its checkpoint is written with its rows, and take `group:` out."

@@ -257,6 +257,11 @@ def _notes(result: RunResult) -> Iterator[str]:
             if result.exact
             else "The last hop is a consumer group, which may commit before it applies: so each was seen twice, a while apart."
         )
+        if result.aligned:
+            yield (
+                f"Everything was compared as of position {result.position or 0:,}, which the view had passed. Keys that moved "
+                "since were looked at again; those that never held still are ambiguous."
+            )
         yield (
             "A difference is confirmed only if the legacy rows held still and the view, having passed that position, still "
             f"differed. {last}"

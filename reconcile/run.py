@@ -11,7 +11,8 @@ import msgspec
 from reconcile.causes import Names
 from reconcile.check import CheckSpec
 from reconcile.compare import Counts, Expected, candidates, check_sides, expected_of
-from reconcile.confirm import Confirmer, Settled
+from reconcile.confirm import Aligned, Confirmer, Settled
+from reconcile.errors import GateInexact
 from reconcile.evidence import Witness
 from reconcile.fence import Fence, FenceResult, Passage
 from reconcile.finding import Finding
@@ -50,7 +51,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     `in_flight` differed at first and agreed behind the fence. `unconfirmed` never held still. `not_covered` were compared
     but could not be judged. `accepted` are those of the confirmed that the ledger says are accepted. `ended` says whether
     both sides were read to their ends; if not, there may be more keys. `legacy_rows` are the rows read by table.
-    `seconds` is the whole run's time. `exact` says whether the fence's last hop is (`reconcile.fence.Fence.apart`).
+    `seconds` is the whole run's time. `exact` says whether the fence's last hop is (`reconcile.fence.Fence.apart`);
+    `aligned` whether all was compared as of `position`: what never held still is ambiguous then.
     """
 
     run: str
@@ -75,6 +77,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     incomplete: Incomplete | None
     accepted: int = 0
     exact: bool = True
+    aligned: bool = False
     history: History = History()
 
     @property
@@ -105,12 +108,21 @@ class Sides(msgspec.Struct, frozen=True, kw_only=True):
     shown: frozenset[str] = frozenset()
 
 
-def reconcile(check: CheckSpec, sides: Sides, *, run: str, clock: Callable[[], datetime]) -> RunResult:
-    """Run one check. `clock` gives UTC. Whatever goes wrong on a side makes the run incomplete; nothing is written."""
+def reconcile(
+    check: CheckSpec, sides: Sides, *, run: str, clock: Callable[[], datetime], gate: bool = False
+) -> RunResult:
+    """Run one check. `clock` gives UTC. Whatever goes wrong on a side makes the run incomplete; nothing is written.
+
+    As a `gate` it compares everything as of one position of the source, whose moment is held until the view has passed it;
+    keys that moved since then are looked at again. `GateInexact` ends a run whose fence is not exact.
+    """
     started = clock()
     work = _Work(check, sides)
     try:
-        work.compare()
+        if gate:
+            work.compare_aligned()
+        else:
+            work.compare()
         work.confirm()
     except DragomanError as error:
         work.stopped(told(error))
@@ -141,6 +153,25 @@ class _Work:
         self._position: int | None = None
         self._fence: FenceResult | None = None
         self._incomplete: Incomplete | None = None
+        self._moment: Aligned | None = None
+
+    def compare_aligned(self) -> None:
+        """Look at every key of both sides as of one moment of the source, once the view has passed it."""
+        reader, view, fence = self._sides.reader, self._sides.view, self._sides.fence
+        if fence.apart is not None:
+            raise GateInexact(check=self._check.check)
+        with reader.snapshot() as legacy:
+            self._position = legacy.position
+            passed = fence.wait_for(legacy.position)
+            if passed.stop is not None:
+                self._halted(passed)
+                return
+            with view.rows() as rows:
+                source, shown = self._counted(legacy.read()), in_order(VIEW_SIDE, rows)
+                self._pending = list(candidates(source, shown, self._expect, view.shape, self._counts))
+            self._moment = Aligned(legacy.read_keys(self._pending), legacy.position, passed)
+        self._ended = True
+        check_sides(self._counts)
 
     def compare(self) -> None:
         """Look at every key of both sides once, while both may move."""
@@ -159,7 +190,7 @@ class _Work:
         waiting = self._pending
         while self._incomplete is None and (waiting or self._fence is None):
             batch, waiting = waiting[:BATCH], waiting[BATCH:]
-            settled = confirmer.settle(batch)
+            settled = confirmer.settle(batch, self._moment)
             self._take(settled)
             self._pending = [*settled.unjudged, *waiting]
 
@@ -193,6 +224,7 @@ class _Work:
             hops=() if self._fence is None else self._fence.hops,
             incomplete=self._incomplete,
             exact=self._sides.fence.apart is None,
+            aligned=self._moment is not None,
         )
 
     def _take(self, settled: Settled) -> None:
@@ -203,7 +235,10 @@ class _Work:
             reason = tuple(cause.name for cause in finding.causes)
             self._detailed[reason] += 1
             self._findings.append(finding if self._detailed[reason] <= DETAILED else without_rows(finding))
-        fence = settled.fence
+        self._halted(settled.fence)
+
+    def _halted(self, fence: FenceResult) -> None:
+        """A fence that was not passed ends the run."""
         if self._fence is None or fence.stop is not None:
             self._fence = fence
         self._incomplete = behind(fence) or self._incomplete

@@ -22,6 +22,7 @@ from reconcile.content import Content, ViewShape, masked_paths
 from translators.contract import Shape
 
 SIDE = "view"
+_REPEATABLE = ("postgresql", "mysql", "mariadb")
 
 PAGE = 1_000
 """View rows held in memory together."""
@@ -115,9 +116,11 @@ class ProjectionView:
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         with translated(self._engine), self._engine.connect() as connection:
-            # SQLite's driver begins no transaction for reads, so that each statement would see another moment.
+            # SQLite's driver begins no transaction for reads, and servers show each statement another moment.
             if self._engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN")
+            elif self._engine.dialect.name in _REPEATABLE:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     def _all(self, connection: Connection) -> Iterator[ViewRow]:

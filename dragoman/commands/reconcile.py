@@ -29,6 +29,9 @@ def reconcile() -> None:
 @app.command()
 def run(
     check: CheckArgument = None,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Compare all of it as of one position, to decide over a cutover.")
+    ] = False,
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
@@ -53,7 +56,8 @@ def run(
         results = []
         for spec in specs:
             line.doing(f"comparing {spec.mapping} with {spec.view}")
-            results.append(run_recorded(project, ledger, spec, log, run=name, wait=_sleep, stopped=stopped))
+            result = run_recorded(project, ledger, spec, log, run=name, wait=_sleep, stopped=stopped, gate=gate)
+            results.append(result)
     page = keep(project, results)
     if as_json:
         for one in as_data(results, page):

@@ -222,9 +222,9 @@ class Shop:
                     process.send_signal(signal.SIGTERM)
                     process.wait(60)
 
-    def check(self) -> dict[str, Any]:
+    def check(self, *options: str) -> dict[str, Any]:
         """`dragoman reconcile run`: what it says of the one check, with its exit code."""
-        process = self.command("reconcile", "run", "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = self.command("reconcile", "run", "--json", *options, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         out, err = process.communicate(timeout=170)
         assert process.returncode in (0, 1, 2) and out, err
         (told,) = [json.loads(line) for line in out.splitlines()]

@@ -116,7 +116,7 @@ def test_a_killed_worker_leaves_nothing_to_find_and_what_is_seeded_is_found(
         assert (found["exit_code"], found["unconfirmed"], found["not_covered"]) == (1, 0, 0)
         if isinstance(shop.legacy, PostgresLegacy):
             shop.without_connect()
-        last = shop.check()
+        last = shop.check("--gate")
     assert causes(last) == seeded, last
     expected, shown = shop.expected(), shop.view()
     wrong = {key for key in expected.keys() | shown.keys() if expected.get(key) != shown.get(key)}

@@ -19,7 +19,7 @@ CHECKS = (
     Mutant(
         "a check that broke is clean",
         "reconcile/run.py",
-        "        work.stopped(_told(error))\n",
+        "        work.stopped(told(error))\n",
         "        pass\n",
         ("tests/reconcile/test_incomplete.py",),
     ),
@@ -29,6 +29,13 @@ CHECKS = (
         "            while (missing := waiting()) is not None:\n",
         "            while (missing := None if waiting() else None) is not None:\n",
         (f"{MOVING}::test_what_is_committed_and_not_to_be_read_yet_is_waited_for", f"{ORACLE}::{FOUND}"),
+    ),
+    Mutant(
+        "a gate does not wait before it compares",
+        "reconcile/run.py",
+        "            passed = fence.wait_for(legacy.position)\n",
+        "            passed = FenceResult(position=legacy.position, hops=())\n",
+        (f"{MOVING}::test_a_gate_compares_everything_once_the_view_has_passed_one_position",),
     ),
     Mutant(
         "the fence goes to the stable end",

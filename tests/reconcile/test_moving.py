@@ -207,3 +207,52 @@ def test_behind_a_group_a_difference_that_is_another_one_each_time_is_not_confir
     full.clock.on_wait = lambda: full.sql("UPDATE item_view SET name = ? WHERE number = 'A1'", f"x{next(names)}")
     result = full.run(fence=by_group(full))
     assert (result.findings, result.unconfirmed, result.exit_code) == ((), 1, 2)
+
+
+def test_a_gate_compares_everything_once_the_view_has_passed_one_position(full: World) -> None:
+    """What was on its way is there by then, so that it is no candidate; what comes later is looked at again."""
+    full.write("A1", "new name")
+    full.write("A10")
+    full.delete("A2")
+    position = full.legacy.execute("SELECT max(pos) FROM _dragoman_changes").fetchone()[0]
+    rounds = iter(range(1))
+
+    def waits() -> None:
+        full.flow()
+        if next(rounds, None) is not None:
+            full.write("A3", "written after the moment")
+            full.flow()
+
+    full.clock.on_wait = waits
+    result = full.run(gate=True)
+    assert (result.exit_code, result.agree, result.in_flight, result.position) == (0, 7, 1, position)
+    assert result.aligned
+    full.sql("UPDATE item_view SET name = 'x' WHERE number = 'A5'")
+    assert [finding.key for finding in full.run(gate=True).findings] == ["A5"]
+
+
+def test_a_gate_is_not_passed_by_what_never_holds_still(full: World) -> None:
+    moving = iter(range(10_000))
+    view = full.sides().view
+
+    def busy(keys: Sequence[str]) -> Mapping[str, ViewRow]:
+        shown = view.read_keys(keys)
+        full.write("A3", f"moving {next(moving)}")
+        return shown
+
+    full.losing = {"A3"}
+    full.write("A3", "moving")
+    full.clock.on_wait = full.flow
+    result = full.run(gate=True, view=Doctored(view, busy))
+    assert (result.findings, result.unconfirmed, result.exit_code) == ((), 1, 2)
+
+
+def test_a_gate_is_decided_behind_an_exact_fence_only(full: World) -> None:
+    commits(full)
+    result = full.run(gate=True, fence=by_group(full))
+    assert result.incomplete is not None
+    assert (result.incomplete.code, result.exit_code) == ("reconcile.gate-inexact", 2)
+    stopped = Fence((capture_hop(lambda: 0, lambda: "nobody works"),), Pace(clock=full.clock, wait=full.clock.wait))
+    result = full.run(gate=True, fence=stopped)
+    assert result.incomplete is not None
+    assert (result.incomplete.code, result.exit_code, result.compared) == ("reconcile.stopped", 2, 0)

@@ -340,9 +340,9 @@ class World:
         witness = Witness(self.log, "item.state", self.store, view)
         return Sides(**{"reader": reader, "view": view, "witness": witness, "fence": fence, **changed})
 
-    def run(self, check: CheckSpec = CHECK, **changed: Any) -> RunResult:
+    def run(self, check: CheckSpec = CHECK, gate: bool = False, **changed: Any) -> RunResult:
         """One run of the check."""
-        return reconcile(check, self.sides(**changed), run="r-2026-11-20-0614", clock=self.clock)
+        return reconcile(check, self.sides(**changed), run="r-2026-11-20-0614", clock=self.clock, gate=gate)
 
 
 class Doctored:

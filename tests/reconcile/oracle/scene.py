@@ -33,7 +33,7 @@ from reconcile.check import CheckSpec
 from reconcile.embedded import Pipeline, sides_of
 from reconcile.fence import Pace
 from reconcile.position import Moment
-from reconcile.run import RunResult, Sides, reconcile
+from reconcile.run import RunResult, reconcile
 from reconcile.view import ViewRow, ViewSide
 from tests.model.faults import SEAMS, Killed, disarm, in_process
 from tests.model.product import CONTRACTS, MAPPING, SCHEMA
@@ -261,7 +261,7 @@ class Scene:
 
     # The check.
 
-    def check(self) -> RunResult:
+    def check(self, gate: bool = False) -> RunResult:
         """One run of the check, with the world going on whenever it waits or reads."""
         works = Pipeline(log=self.log, store=self.store, feed=FEED, schema=self.schema, stopped=lambda: None)
         self.clock.on_wait = self.happen
@@ -269,13 +269,9 @@ class Scene:
         sides = sides_of(self.translator, self.view_spec, works, pace, legacy=self.engines[0], views=self.engines[1])
         sides.reader.source_position = _BusyPosition(sides.reader.source_position, self.happen)
         busy = msgspec.structs.replace(sides, view=_BusyView(sides.view, self.happen))
-        result = reconcile(CHECK, self.broken(busy), run="r-1", clock=self.clock)
+        result = reconcile(CHECK, busy, run="r-1", clock=self.clock, gate=gate)
         self.clock.on_wait = lambda: None
         return result
-
-    def broken(self, sides: Sides) -> Sides:
-        """For tests of the harness: the sides of a check that does something wrong."""
-        return sides
 
 
 class _BusyPosition:
