@@ -74,11 +74,13 @@ def apply_plan(plan: Plan, wanted: Wanted, live: Live, project: Declared, client
             told(f"put the connector {wanted.connector}")
 
 
-def wait_until_it_works(wanted: Wanted, project: Declared, client: ConnectClient, seconds: float) -> str:
+def wait_until_it_works(
+    wanted: Wanted, project: Declared, client: ConnectClient, seconds: float, *, changed: bool = True
+) -> str:
     """Wait until the connector runs and has moved something; how far it is then. Connect's own errors otherwise."""
     name = wanted.connector
     with _mark(wanted, project, client) as mark:
-        client.wait_until_moving(name, mark, seconds)
+        client.wait_until_moving(name, mark, seconds, changed=changed)
     return ", ".join(position_words(one.offset) for one in client.offsets(name)) or "no position yet"
 
 

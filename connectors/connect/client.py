@@ -180,14 +180,17 @@ class ConnectClient:
         """Wait until it runs and has committed how far its source is read: RUNNING alone is said before anything is tried."""
         return self._wait(name, seconds, lambda status: status.is_running and bool(self.offsets(name)))
 
-    def wait_until_moving(self, name: str, mark: Callable[[], object], seconds: float = 120) -> ConnectorStatus:
+    def wait_until_moving(
+        self, name: str, mark: Callable[[], object], seconds: float = 120, *, changed: bool = True
+    ) -> ConnectorStatus:
         """Wait until it runs and something has moved that only a working connector moves: `mark` tells how far things are.
 
-        What moves right after a change may be the last word of the task before, and does not count.
+        What moves right after it was `changed` may be the last word of the task before, and does not count.
         """
         end = self._clock() + seconds
         self.wait_until_running(name, seconds)
-        self._pause(_STALE_SECONDS)
+        if changed:
+            self._pause(_STALE_SECONDS)
         status, before = self.wait_until_running(name, max(0.0, end - self._clock())), mark()
         while mark() == before:
             if self._clock() > end:

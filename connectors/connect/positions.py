@@ -10,7 +10,7 @@ from connectors.connect.errors import PositionUnusable
 
 _LSN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
 _BINLOG = re.compile(r"([^:/\s]+\.\d+):(\d{1,19})")
-_OF_TRANSACTION = ("txId", "transaction_id", "messageType")
+_PASSING = ("txId", "transaction_", "messageType", "snapshot", "last_snapshot_record")
 
 
 def position_words(offset: Mapping[str, Any] | None) -> str:
@@ -49,11 +49,11 @@ def read_binlog(text: str) -> tuple[str, int]:
 
 def at_lsn(offset: Mapping[str, Any], lsn: int) -> dict[str, Any]:
     """The offset of a connector that has committed everything before an LSN."""
-    kept = {name: value for name, value in offset.items() if not name.startswith(_OF_TRANSACTION)}
+    kept = {name: value for name, value in offset.items() if not name.startswith(_PASSING)}
     return {**kept, "lsn": lsn, "lsn_proc": lsn, "lsn_commit": lsn}
 
 
 def at_binlog(offset: Mapping[str, Any], file: str, position: int, gtids: str) -> dict[str, Any]:
     """The offset of a connector that has read everything before a place in the binary log."""
-    kept = {name: value for name, value in offset.items() if not name.startswith(_OF_TRANSACTION)}
+    kept = {name: value for name, value in offset.items() if not name.startswith(_PASSING)}
     return {**kept, "file": file, "pos": position, "row": 0, "event": 0, "gtids": gtids}

@@ -129,7 +129,8 @@ def apply(
         if status is not None and status.state in AT_REST:
             told(f"the connector {work.wanted.connector} stays {status.state}")
             return
-        position = wait_until_it_works(work.wanted, work.declared, work.client, wait)
+        changed = any(item.kind == "connector" for item in work.plan.changes)
+        position = wait_until_it_works(work.wanted, work.declared, work.client, wait, changed=changed)
         told(f"the connector {work.wanted.connector} works: RUNNING, what it writes moves, its position is {position}")
 
 

@@ -9,12 +9,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from connectors.connect import ConnectClient
+from dragoman.app import app
 from dragoman.stack.server import Server
 from pipeline.log.kafka.admin import TopicAdmin
 from tests.connectors.connect.world import PASSWORD, records, secret_of, until
-from tests.dragoman.support import Outcome, dragoman, make_shop, replace, succeeds, write
+from tests.dragoman.support import Outcome, make_shop, replace, write
+from translators.errors import DragomanError
 
 TABLES = (
     "CREATE TABLE orders (o_id BIGINT PRIMARY KEY, o_c_id INT NOT NULL, o_entry_d TIMESTAMPTZ, o_carrier_id SMALLINT, "
@@ -66,10 +69,22 @@ class Shop:
     url: str
 
     def succeeds(self, *words: str) -> Outcome:
-        return succeeds("connectors", *words, cwd=self.folder, LEGACY_URL=self.url)
+        outcome = self.run(*words)
+        assert outcome.code == 0, outcome
+        return outcome
 
     def run(self, *words: str) -> Outcome:
-        return dragoman("connectors", *words, cwd=self.folder, LEGACY_URL=self.url)
+        """Inside this process, since there are many: a process of its own takes longer than what it asks for."""
+        arguments = ["connectors", *words, "--project", str(self.folder)]
+        done = CliRunner().invoke(app, arguments, env={"LEGACY_URL": self.url})
+        if isinstance(done.exception, DragomanError):
+            return Outcome(2, done.stdout, done.exception.code)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return Outcome(done.exit_code, done.stdout, "")
+
+    @property
+    def kept(self) -> Path:
+        return self.folder / "plan.json"
 
     def plan(self) -> Any:
         (told,) = self.run("plan", "--json").lines
@@ -128,14 +143,14 @@ def test_a_connector_is_planned_applied_changed_and_taken_away(shop: Shop) -> No
 def _planned_and_applied(shop: Shop) -> None:
     name = shop.name
     with TopicAdmin(shop.kafka.at) as admin:
-        said = shop.succeeds("plan", "--out", "plan.json").out
+        said = shop.succeeds("plan", "--out", str(shop.kept)).out
         assert "10 topics to make" in said or "9 topics to make" in said
         assert f"+ connector {name} is made" in said
         assert not [one for one in admin.describe() if name in one]
         assert shop.slots() == 0
-        applied = shop.succeeds("apply", "--plan", "plan.json").out
+        applied = shop.succeeds("apply", "--plan", str(shop.kept)).out
         assert f"the connector {name} works: RUNNING" in applied
-        assert PASSWORD not in said + applied + (shop.folder / "plan.json").read_text()
+        assert PASSWORD not in said + applied + shop.kept.read_text()
         found = admin.describe()
         made = {one.removeprefix(f"{name}."): found[one] for one in found if name in one}
     assert {one: topic.partitions for one, topic in made.items()} == {
@@ -159,18 +174,18 @@ def _planned_and_applied(shop: Shop) -> None:
 
 def _moved_and_refused(shop: Shop) -> None:
     name = shop.name
-    stale = shop.run("apply", "--plan", "plan.json")
-    assert (stale.code, stale.err.splitlines()[0]) == (2, "error connect.plan-stale")
+    stale = shop.run("apply", "--plan", str(shop.kept))
+    assert (stale.code, stale.err) == (2, "connect.plan-stale")
     shop.change("max.batch.size: 1024", "max.batch.size: 512")
     before = shop.plan()["digest"]
     with TopicAdmin(shop.kafka.at) as admin:
         admin.set(f"{name}.order", {"retention.ms": "-1", "cleanup.policy": "delete", "max.message.bytes": "2000000"})
-        assert shop.run("apply", "--plan", before).err.splitlines()[0] == "error connect.plan-stale"
+        assert shop.run("apply", "--plan", before).err == "connect.plan-stale"
         told = shop.run("plan").out
         assert "retention.ms: for ever → 14 days  [destructive]" in told
         assert "~ max.batch.size: 1024 → 512" in told
         unconfirmed = shop.run("apply")
-        assert (unconfirmed.code, unconfirmed.err.splitlines()[0]) == (2, "error connect.unconfirmed")
+        assert (unconfirmed.code, unconfirmed.err) == (2, "connect.unconfirmed")
         assert admin.describe()[f"{name}.order"].own["retention.ms"] == "-1"
         shop.succeeds("apply", "--yes")
         own = admin.describe()[f"{name}.order"].own
@@ -180,7 +195,7 @@ def _moved_and_refused(shop: Shop) -> None:
     planned = shop.run("plan")
     assert planned.code == 1
     assert "4 → 8 partitions  [refused]" in planned.out
-    assert shop.run("apply", "--yes").err.splitlines()[0] == "error connect.plan-refused"
+    assert shop.run("apply", "--yes").err == "connect.plan-refused"
     shop.change("partitions: 8", "partitions: 4")
 
 
@@ -191,15 +206,14 @@ def _steered(shop: Shop) -> None:
     assert "stays PAUSED" in shop.succeeds("apply").out
     assert "works" in shop.succeeds("resume").out
     until(lambda: len(records(shop.kafka.at, feed)) == 2)
-    assert "works" in shop.succeeds("restart").out
     (held,) = shop.succeeds("offsets", "--json").lines
     assert held["position"].startswith("LSN ")
     for wrong in ("0/1", "FFFFFFFF/0", "abc"):
         refused = shop.run("offsets", "--set", wrong, "--yes")
-        assert (refused.code, refused.err.splitlines()[0]) == (2, "error connect.position-unusable")
+        assert (refused.code, refused.err) == (2, "connect.position-unusable")
     now = shop.database.execute("SELECT pg_current_wal_lsn()::text").fetchone()
     assert now is not None
-    assert shop.run("offsets", "--set", now[0]).err.splitlines()[0] == "error connect.unconfirmed"
+    assert shop.run("offsets", "--set", now[0]).err == "connect.unconfirmed"
     assert f"set its position: LSN {now[0]}" in shop.succeeds("offsets", "--set", now[0], "--yes").out
     shop.order(3)
     until(lambda: len(records(shop.kafka.at, feed)) == 3)
@@ -207,7 +221,7 @@ def _steered(shop: Shop) -> None:
 
 def _taken_away(shop: Shop) -> None:
     name = shop.name
-    assert shop.run("destroy").err.splitlines()[0] == "error connect.unconfirmed"
+    assert shop.run("destroy").err == "connect.unconfirmed"
     assert shop.slots() == 1
     told = shop.succeeds("destroy", "--yes").out
     assert f"dropped the slot {name}" in told

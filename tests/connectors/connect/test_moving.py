@@ -30,6 +30,12 @@ def test_what_moves_right_after_a_change_is_the_last_word_of_the_task_before() -
     assert 60 <= fake.now < 65
 
 
+def test_where_nothing_was_changed_the_next_movement_tells() -> None:
+    fake = cluster()
+    assert fake.client().wait_until_moving("legacy", lambda: fake.now > 1, 60, changed=False).is_running
+    assert 1 < fake.now < 3
+
+
 def test_one_that_fails_while_it_is_waited_for_is_told() -> None:
     fake = cluster()
 

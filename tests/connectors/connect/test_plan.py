@@ -242,6 +242,7 @@ def test_a_plan_is_the_same_until_something_moves() -> None:
     beat = planned(status=status(task="UNASSIGNED"))
     assert beat.digest == plan.digest
     assert moved(plan, planned(status=status("PAUSED", "PAUSED"))) == ["the connector"]
+    assert moved(plan, planned(status=status(task="FAILED"))) == ["the connector"]
     assert moved(plan, planned(config={**HELD, "a": "b"})) == ["the connector"]
     assert moved(plan, planned(topics={"legacy.order": as_is(topic(), partitions=9)})) == ["the topics"]
     declared = msgspec.structs.replace(WANTED, config={**CONFIG, "a": "b"})
