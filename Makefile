@@ -1,6 +1,6 @@
 # The same steps as .ci/run. `make test` and `make demo` set up what they need: Python 3.11 or newer and the package index.
 .DELETE_ON_ERROR:
-.PHONY: setup demo test killed containers lint types imports bench lock lock-stack clean
+.PHONY: setup demo test killed containers lint types imports bench bench-reconcile lock lock-stack clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +36,10 @@ imports: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench
+
+# Starts PostgreSQL and MariaDB, and installs reladiff beside it all.
+bench-reconcile: $(VENV)/dev.stamp
+	$(BIN)/python -m bench reconcile
 
 # The others take the core lock's versions, so that they may stand in one environment; image.txt is what the Dockerfile installs.
 lock: $(VENV)/dev.stamp

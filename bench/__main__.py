@@ -24,13 +24,15 @@ NAMES = (
     "huge",
     "latency",
 )
-"""The modules of benchmarks: each has `run()`, whose result is a dataclass that says itself in one line."""
+ALONE = ("reconcile",)
+"""The modules of benchmarks: each has `run()`, whose result is a dataclass that says itself. `ALONE` only when they are named:
+they start databases and install another program."""
 
 
 def main() -> None:
     """Run the benchmarks named on the command line, or all."""
     chosen = sys.argv[1:] or NAMES
-    for name in (name for name in NAMES if name in chosen):
+    for name in (name for name in (*NAMES, *ALONE) if name in chosen):
         found = import_module(f"bench.{name}").run()
         print(found.said(), flush=True)
         about = {"command": f"{COMMAND} (python -m bench {name})", "python": platform.python_version()}

@@ -25,6 +25,7 @@ import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from sqlalchemy import ColumnElement, Double, Integer, Text, cast, func, literal
 
@@ -35,13 +36,15 @@ _ESCAPES = str.maketrans(
 )
 _PLAIN = {r"\\": "\\", r"\b": "\b", r"\f": "\f", r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\v": "\v"}
 _NULL = r"\N"
+_TRUTH: dict[object, int] = {"t": 1, "f": 0}
+"""What PostgreSQL writes."""
 
 
 class NotOfItsKind(ValueError):
     """A driver gave a value that its column's declared type cannot have."""
 
 
-def by_postgres(value: ColumnElement[object], kind: Type) -> ColumnElement[str]:
+def by_postgres(value: ColumnElement[Any], kind: Type) -> ColumnElement[Any]:
     """The text as PostgreSQL computes it, with DateStyle ISO, bytea_output hex and the zone UTC."""
     match kind.kind:
         case "decimal" | "wide":
@@ -56,7 +59,8 @@ def by_postgres(value: ColumnElement[object], kind: Type) -> ColumnElement[str]:
             # The sum makes 0 of -0.
             return func.encode(func.float8send(cast(value, Double) + literal(0, Double)), "hex")
         case _:
-            return cast(value, Text)
+            # As it stands: COPY writes the text itself, and a cast would cost as much again.
+            return value
 
 
 def renderer(kind: Type) -> Callable[[object], str]:
@@ -124,7 +128,7 @@ def _decimal(value: object) -> str:
 
 def _boolean(value: object) -> str:
     # MySQL's BIT(1) arrives as a byte.
-    number = int.from_bytes(value, "big") if isinstance(value, bytes) else value
+    number = int.from_bytes(value, "big") if isinstance(value, bytes) else _TRUTH.get(value, value)
     if number not in (0, 1):
         raise NotOfItsKind
     return "1" if number else "0"

@@ -1,13 +1,15 @@
 """One table of a database as an ordered stream of canonical lines, all of it or a range of keys, by its fastest way.
 
-PostgreSQL writes the lines itself (COPY). Of MySQL, MariaDB, SQLite and any other database that SQLAlchemy knows, rows come
-through a cursor on the server's side, unbuffered; the driver is the one that the engine's URL names.
+PostgreSQL writes the lines itself (COPY), and columns that are of one type on both sides as it writes them anyway. Of MySQL,
+MariaDB, SQLite and any other database that SQLAlchemy knows, rows come through a cursor on the server's side, unbuffered; the
+driver is the one that the engine's URL names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -27,10 +29,12 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    text,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from reconcile.canonical import NotOfItsKind, by_postgres, line, renderer
+from reconcile.canonical import NotOfItsKind, by_postgres, line, renderer, texts_of
+from reconcile.copy import copied
 from reconcile.errors import SideUnreadable
 from translators.schema import Table, Type
 
@@ -41,6 +45,10 @@ Key = tuple[int | str, ...]
 """A primary key's values: whole numbers and texts, which every database can be made to sort alike."""
 
 _MYSQL = ("mysql", "mariadb")
+_NATIVE = text(
+    "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+    "WHERE attrelid = to_regclass(quote_ident(:name)) AND attnum > 0"
+)
 _POSTGRES_SETTINGS = {"client_encoding": "UTF8", "DateStyle": "ISO", "bytea_output": "hex", "TimeZone": "UTC"}
 
 
@@ -78,44 +86,90 @@ class TableStream:
             raise SideUnreadable(side=side, reason=f"{declared.name} has no primary key to read it in order of")
 
     @contextmanager
-    def lines(self, keys: KeyRange = WHOLE) -> Iterator[Iterator[bytes]]:
-        """The lines of one moment, in the order of the key; `SideUnreadable` if they cannot be read to the end."""
-        with closing(self._read(keys)) as found:
-            yield found
+    def lines(self, keys: KeyRange = WHOLE, native: frozenset[str] = frozenset()) -> Iterator[Iterator[bytes]]:
+        """The lines of one moment, in the order of the key; `SideUnreadable` if they cannot be read to the end.
 
-    def _read(self, keys: KeyRange) -> Generator[bytes, None, None]:
+        Columns in `native` stand there as the database writes them: see `written_alike`.
+        """
+        with closing(self._read(keys, native)) as found:
+            yield chain.from_iterable(found)
+
+    def texts(self, row: bytes, native: frozenset[str] = frozenset()) -> tuple[str | None, ...]:
+        """The canonical texts of one of the lines that were read with `native`."""
+        texts = texts_of(row)
+        if not native:
+            return texts
+        kinds = self._declared.columns
+        return tuple(
+            renderer(kinds[name])(text) if text is not None and name in native else text
+            for name, text in zip(self._names, texts, strict=True)
+        )
+
+    def written_alike(self, other: TableStream) -> frozenset[str]:
+        """The columns that both databases write themselves in one same way: the same text is the same value and no other's.
+
+        They need not be made canonical to be compared, which costs a database more than half of what reading them does.
+        """
+        if not (self._copies and other._copies) or self._names != other._names:
+            return frozenset()
+        ours, theirs = self._native(), other._native()
+        return frozenset(
+            name
+            for name, kind in self._declared.columns.items()
+            if name not in self._declared.key
+            and ours.get(name) == theirs.get(name)
+            and _fixes_text(kind, ours.get(name))
+        )
+
+    def _native(self) -> dict[str, str]:
+        with self._opened() as connection:
+            return {name: of for name, of in connection.execute(_NATIVE, {"name": self._declared.name})}
+
+    @contextmanager
+    def _opened(self) -> Iterator[Connection]:
         drivers = self._engine.dialect.loaded_dbapi.Error
         try:
             with self._engine.connect() as connection:
                 # Not back into the pool: it has settings of its own, and rows may be left that nobody has read.
                 connection.detach()
-                yield from self._copied(connection, keys) if self._is("postgresql") else self._fetched(connection, keys)
+                yield connection
         except (SQLAlchemyError, drivers) as error:
             # The driver's own words: SQLAlchemy's would quote the statement with its values.
             raise SideUnreadable(side=self.side, reason=getattr(error, "orig", None) or error) from error
 
+    def _read(self, keys: KeyRange, native: frozenset[str]) -> Generator[Iterable[bytes], None, None]:
+        with self._opened() as connection:
+            if self._copies:
+                yield from self._copied(connection, keys, native)
+            else:
+                yield from self._fetched(connection, keys)
+
+    @property
+    def _copies(self) -> bool:
+        return (self._engine.dialect.name, self._engine.dialect.driver) == ("postgresql", "psycopg")
+
     def _is(self, *dialects: str) -> bool:
         return self._engine.dialect.name in dialects
 
-    def _copied(self, connection: Connection, keys: KeyRange) -> Iterator[bytes]:
+    def _copied(self, connection: Connection, keys: KeyRange, native: frozenset[str]) -> Iterator[list[bytes]]:
         for name, value in _POSTGRES_SETTINGS.items():
             connection.execute(select(func.set_config(name, value, False)))
         kinds = self._declared.columns
-        texts = [by_postgres(column(name), kinds[name]).label(f"c{n}") for n, name in enumerate(self._names)]
+        texts = [
+            column(name) if name in native else by_postgres(column(name), kinds[name]).label(f"c{n}")
+            for n, name in enumerate(self._names)
+        ]
         statement = self._statement(texts, keys).compile(connection)
-        cursor: Any = connection.connection.cursor()
-        with cursor, cursor.copy(f"COPY ({statement}) TO STDOUT", statement.params) as copy:
-            # The protocol sends one row, and no part of one, in each message.
-            yield from map(bytes, copy)
+        yield from copied(connection, str(statement), statement.params)
 
-    def _fetched(self, connection: Connection, keys: KeyRange) -> Iterator[bytes]:
+    def _fetched(self, connection: Connection, keys: KeyRange) -> Iterator[Iterable[bytes]]:
         if self._is(*_MYSQL):
             connection.exec_driver_sql("SET time_zone = '+00:00'")
         kinds = [self._declared.columns[name] for name in self._names]
         renderers = [renderer(kind) for kind in kinds]
         statement = self._statement([column(name) for name in self._names], keys)
-        for values in connection.execution_options(yield_per=FETCH).execute(statement):
-            yield self._line(renderers, values)
+        for rows in connection.execution_options(yield_per=FETCH).execute(statement).partitions():
+            yield (self._line(renderers, values) for values in rows)
 
     def _line(self, renderers: Sequence[Callable[[object], str]], values: Sequence[object]) -> bytes:
         texts: list[str | None] = []
@@ -162,3 +216,18 @@ def _above(order: Sequence[ColumnElement[Any]], bound: Sequence[ColumnElement[An
             for number in range(len(order))
         ]
     )
+
+
+def _fixes_text(kind: Type, native: str | None) -> bool:
+    """Whether values of PostgreSQL's type that are the same have the same text: numbers of no fixed scale have many."""
+    match kind.kind:
+        case "decimal":
+            return native is not None and native.startswith("numeric(")
+        case "text":
+            return kind.padded and native is not None and native.startswith("character(")
+        case "boolean":
+            return native == "boolean"
+        case "timestamptz":
+            return native == "timestamp with time zone"
+        case _:
+            return False

@@ -288,8 +288,8 @@ MUTANTS = (
     Mutant(
         "the comparer skips a block that differs",
         "reconcile/blocks.py",
-        "_equal(heads) if ours == theirs else",
-        "_equal(heads) if len(ours) == len(theirs) else",
+        "if ours.lines == theirs.lines:",
+        "if len(ours.lines) == len(theirs.lines):",
         (EDITS,),
     ),
     Mutant(
@@ -314,10 +314,17 @@ MUTANTS = (
         (f"{BLOCKS}::test_what_cannot_be_compared_is_an_error",),
     ),
     Mutant(
+        "lines of the same number are of the same keys",
+        "reconcile/blocks.py",
+        "    if keys != right.keys_of([theirs for _, theirs in pairs]):\n        return None\n",
+        "",
+        (EDITS,),
+    ),
+    Mutant(
         "a key may come twice",
         "reconcile/blocks.py",
-        "key <= self._last:",
-        "key < self._last:",
+        "all(map(lt, keys,",
+        "all(map(lambda a, b: a <= b, keys,",
         (f"{BLOCKS}::test_what_cannot_be_compared_is_an_error",),
     ),
     *CHECKS,

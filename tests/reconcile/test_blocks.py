@@ -229,6 +229,34 @@ def test_a_side_that_breaks_off_is_an_error_that_names_it_and_not_an_end(databas
     assert all(block.same == block.left == block.right for block in seen)
 
 
+def test_what_postgresql_writes_alike_on_both_sides_is_still_told_in_canonical_texts(databases: Databases) -> None:
+    """A number of a fixed scale has zeros behind it, CHAR blanks, a boolean a letter; without a scale it has many texts."""
+    engine = databases["postgresql"]
+    with engine.begin() as connection:
+        for name, of, free, values in (
+            ("alike_left", "numeric(12,2)", "0.5", "1.50, 'ab', true"),
+            ("alike_right", "numeric(12,2)", "0.50", "2.00, 'b', false"),
+            ("alike_other", "numeric(12,3)", "0.5", "1.50, 'ab', true"),
+        ):
+            connection.exec_driver_sql(f"CREATE TABLE {name} (a {of}, b char(4), c boolean, d numeric, k bigint)")
+            connection.exec_driver_sql(f"INSERT INTO {name} VALUES (9, 'x', true, {free}, 1), ({values}, {free}, 2)")
+    kinds = (Type("decimal", 12, 2), Type("text", padded=True, length=4), Type("boolean"), Type("decimal", 12, 2))
+    columns = {**dict(zip("abcd", kinds, strict=True)), "k": Type("integer")}
+    left, right, other = (
+        TableStream(name, engine, Table(name=f"alike_{name}", columns=columns, native={}, key=("k",)))
+        for name in ("left", "right", "other")
+    )
+    assert left.written_alike(right) == {"a", "b", "c"}
+    assert left.written_alike(other) == {"b", "c"}
+    (block,) = blocks(left, right)
+    assert (block.same, block.differences) == (
+        1,
+        (Difference((2,), ("2", "1.5", "ab", "1", "0.5"), ("2", "2", "b", "0", "0.5")),),
+    )
+    (block,) = blocks(left, other)
+    assert (block.same, block.differences) == (2, ())
+
+
 def test_who_stops_reading_leaves_nothing_open(databases: Databases) -> None:
     engine = databases["postgresql"]
     with engine.begin() as connection:
@@ -245,6 +273,7 @@ def test_who_stops_reading_leaves_nothing_open(databases: Databases) -> None:
     ("sql", "problem"),
     [
         ("INSERT INTO t (k, v) VALUES (3, 'x'), (3, 'y')", "3 does not stand above 3"),
+        ("UPDATE t SET k = 1", "1 does not stand above 1"),
         ("INSERT INTO t (k, v) VALUES (NULL, 'x')", "a row has no key"),
         ("INSERT INTO t (k, v) VALUES ('three', 'x')", "t.k has a value that is not integer"),
         ("DROP TABLE t", "no such table"),
