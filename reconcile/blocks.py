@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from itertools import islice, pairwise
-from operator import lt
+from itertools import islice
 
 import msgspec
 
@@ -17,6 +15,9 @@ from reconcile.streams import WHOLE, Key, KeyRange, TableStream
 
 BLOCK = 1_000
 """Lines of each side that are compared at once: what bounds the memory."""
+
+STEPS = (4, 32, 256, BLOCK)
+"""How many lines are compared together after those before were the same."""
 
 Texts = tuple[str | None, ...]
 _BothTexts = tuple[Callable[[bytes], Texts], Callable[[bytes], Texts]]
@@ -55,8 +56,8 @@ def blocks(left: TableStream, right: TableStream, keys: KeyRange = WHOLE, size: 
     """Compare both sides; each key of the range is in exactly one block.
 
     The sides have as many columns, of the same kinds, and keys of the same kinds. `SideUnreadable` where one cannot be read
-    to its end; `SideUnsorted` where its keys do not rise strictly from block to block, and within one that differs. Blocks
-    that came before stand.
+    to its end; `SideUnsorted` where keys do not rise strictly at a difference or between blocks: lines that are the same on
+    both sides are the same in any order. Blocks that came before stand.
     """
     if [kind.kind for kind in left.key] != [kind.kind for kind in right.key]:
         raise SideUnreadable(side=right.side, reason=f"its key is not of the kinds of the {left.side} side's")
@@ -69,68 +70,84 @@ def blocks(left: TableStream, right: TableStream, keys: KeyRange = WHOLE, size: 
             theirs.fill(size)
             if not ours.lines and not theirs.lines:
                 return
-            if ours.lines == theirs.lines:
-                yield _equal(ours, theirs)
-            else:
-                yield _paired(ours, theirs, texts) or _merged(ours, theirs, texts)
+            yield _merged(ours, theirs, texts)
 
 
 class _Head:
-    """The lines of one side that were read and are not yet settled."""
+    """The lines of one side that were read and are not yet settled; those before `at` are settled now.
+
+    Keys are read only of lines that differ, of the ones before them, and at the ends: each has to be above the one before.
+    """
 
     def __init__(self, side: TableStream, lines: Iterator[bytes]) -> None:
         self.side = side.side
         self.lines: list[bytes] = []
+        self.at = 0
         self._whole = [kind.kind == "integer" for kind in side.key]
         self._is_number = self._whole == [True]
         self._rest = lines
+        self._here: Key | None = None
+        self._known = 0
         self._last: Key | None = None
 
     def fill(self, size: int) -> None:
         """Read until there are `size` lines, or no more."""
         self.lines += islice(self._rest, size - len(self.lines))
 
-    def keys(self) -> list[Key]:
-        """The keys of the lines; each has to be above the one before."""
-        found = self.keys_of(self.lines)
-        self._rising(found)
-        return found
+    @property
+    def left(self) -> int:
+        """Lines that were read and are not settled."""
+        return len(self.lines) - self.at
 
-    def keys_of(self, lines: Sequence[bytes]) -> list[Key]:
-        """The keys that lines begin with."""
-        if self._is_number:
-            try:
-                return [(int(line[: line.index(b"\t")]),) for line in lines]
-            except ValueError:
-                pass  # a row without a key, or with nothing but its key
-        return [self._key(line) for line in lines]
+    def here(self) -> Key:
+        """The key of the first line that is not settled."""
+        if self._here is None:
+            self._here = self._key(self.lines[self.at])
+        return self._here
+
+    def take(self) -> bytes:
+        """Settle this line, which the other side has not: it may not be there a second time."""
+        self._up_to_here()
+        return self.take_shared()
+
+    def take_shared(self) -> bytes:
+        """Settle this line, which the other side has otherwise."""
+        line = self.lines[self.at]
+        self._rise(self.here())
+        self._here = None
+        self.at += 1
+        self._known = self.at
+        return line
+
+    def skip(self, count: int) -> None:
+        """Settle `count` lines that are the same on both sides."""
+        if count:
+            self.at += count
+            self._here = None
+
+    def settle(self) -> Key | None:
+        """Forget the lines that are settled; the last key that ever was."""
+        self._up_to_here()
+        del self.lines[: self.at]
+        self.at = self._known = 0
+        return self._last
+
+    def _up_to_here(self) -> None:
+        if self._known < self.at:
+            self._rise(self._key(self.lines[self.at - 1]))
+            self._known = self.at
+
+    def _rise(self, key: Key) -> None:
+        if self._last is not None and not self._last < key:
+            raise SideUnsorted(side=self.side, problem=f"{_told(key)} does not stand above {_told(self._last)}")
+        self._last = key
 
     def _key(self, line: bytes) -> Key:
+        if self._is_number and not line.startswith(b"\\"):
+            return (int(line[: line.find(b"\t")]),)
         width = len(self._whole)
         texts = texts_of(b"\t".join(line.split(b"\t", width)[:width]))
         return tuple([self._part(whole, text) for whole, text in zip(self._whole, texts, strict=True)])
-
-    def drop(self, count: int, last: Key) -> None:
-        """The first `count` lines are settled, up to the key `last`."""
-        if count:
-            self._last = last
-            del self.lines[:count]
-
-    def settle_all(self, known: Sequence[Key]) -> Key:
-        """All lines are settled; the keys of some are known, in order. The last one's."""
-        first, *rest = self.keys_of([self.lines[0], *self.lines[1:][-1:]])
-        last = rest[0] if rest else first
-        inner = known[known[:1] == [first] : len(known) - (known[-1:] == [last])]
-        self._rising([first, *inner, *rest])
-        self.drop(len(self.lines), last)
-        return last
-
-    def _rising(self, keys: Sequence[Key]) -> None:
-        if self._last is not None:
-            keys = [self._last, *keys]
-        if not all(map(lt, keys, islice(keys, 1, None))):
-            before, key = next((a, b) for a, b in pairwise(keys) if not a < b)
-            raise SideUnsorted(side=self.side, problem=f"{_told(key)} does not stand above {_told(before)}")
 
     def _part(self, whole: bool, text: str | None) -> int | str:
         if text is None:
@@ -138,40 +155,45 @@ class _Head:
         return int(text) if whole else text
 
 
-def _equal(left: _Head, right: _Head) -> Block:
-    """Both sides have the same lines: only the keys at the ends are looked at."""
-    count, last = len(left.lines), left.settle_all([])
-    right.settle_all([])
-    return Block(count, count, count, last)
-
-
-def _paired(left: _Head, right: _Head, texts: _BothTexts) -> Block | None:
-    """Both sides have the same keys: only those of lines that differ are looked at. `None` where they have not."""
-    count = len(left.lines)
-    if len(right.lines) != count:
-        return None
-    pairs = [(ours, theirs) for ours, theirs in zip(left.lines, right.lines, strict=True) if ours != theirs]
-    keys = left.keys_of([ours for ours, _ in pairs])
-    if keys != right.keys_of([theirs for _, theirs in pairs]):
-        return None
-    last = left.settle_all(keys)
-    right.settle_all(keys)
-    found = tuple([(key, ours, theirs) for key, (ours, theirs) in zip(keys, pairs, strict=True)])
-    return Block(count, count, count - len(found), last, found, texts)
-
-
 def _merged(left: _Head, right: _Head, texts: _BothTexts) -> Block:
     """Both sides up to where the shorter one ends; what is above that waits for the next lines."""
-    ours, theirs = left.keys(), right.keys()
-    bound = min(ours[-1], theirs[-1]) if ours and theirs else (ours or theirs)[-1]
-    i, j = bisect_right(ours, bound), bisect_right(theirs, bound)
-    same = set(left.lines[:i]).intersection(right.lines[:j])
-    only_left = {key: line for key, line in zip(ours[:i], left.lines, strict=False) if line not in same}
-    only_right = {key: line for key, line in zip(theirs[:j], right.lines, strict=False) if line not in same}
-    found = [(key, only_left.get(key), only_right.get(key)) for key in sorted(only_left.keys() | only_right.keys())]
-    left.drop(i, ours[i - 1] if i else bound)
-    right.drop(j, theirs[j - 1] if j else bound)
-    return Block(i, j, len(same), bound, tuple(found), texts)
+    found: list[tuple[Key, bytes | None, bytes | None]] = []
+    same = 0
+    is_last = not left.lines or not right.lines
+    while left.left and right.left:
+        run = _same(left.lines, left.at, right.lines, right.at)
+        left.skip(run)
+        right.skip(run)
+        same += run
+        if left.left and right.left:
+            ours, theirs = left.here(), right.here()
+            if ours == theirs:
+                found.append((ours, left.take_shared(), right.take_shared()))
+            elif ours < theirs:
+                found.append((ours, left.take(), None))
+            else:
+                found.append((theirs, None, right.take()))
+    while is_last and left.left:
+        found.append((left.here(), left.take(), None))
+    while is_last and right.left:
+        found.append((right.here(), None, right.take()))
+    counts = left.at, right.at
+    settled = max(key for key in (left.settle(), right.settle()) if key is not None)
+    return Block(*counts, same, settled, tuple(found), texts)
+
+
+def _same(left: list[bytes], i: int, right: list[bytes], j: int) -> int:
+    """How many lines from `i` and `j` on are the same: few are looked at one by one, many together."""
+    most, count = min(len(left) - i, len(right) - j), 0
+    while count < most:
+        if left[i + count] != right[j + count]:
+            return count
+        count += 1
+        for step in STEPS:
+            if left[i + count : i + count + step] != right[j + count : j + count + step]:
+                break
+            count += step
+    return most
 
 
 def _read(texts: Callable[[bytes], Texts], line: bytes | None) -> Texts | None:

@@ -288,8 +288,8 @@ MUTANTS = (
     Mutant(
         "the comparer skips a block that differs",
         "reconcile/blocks.py",
-        "if ours.lines == theirs.lines:",
-        "if len(ours.lines) == len(theirs.lines):",
+        "run = _same(left.lines, left.at, right.lines, right.at)",
+        "run = left.left if left.left == right.left else _same(left.lines, left.at, right.lines, right.at)",
         (EDITS,),
     ),
     Mutant(
@@ -314,17 +314,17 @@ MUTANTS = (
         (f"{BLOCKS}::test_what_cannot_be_compared_is_an_error",),
     ),
     Mutant(
-        "lines of the same number are of the same keys",
+        "lines that are looked at together are the same",
         "reconcile/blocks.py",
-        "    if keys != right.keys_of([theirs for _, theirs in pairs]):\n        return None\n",
-        "",
+        "                break\n            count += step",
+        "                pass\n            count += step",
         (EDITS,),
     ),
     Mutant(
         "a key may come twice",
         "reconcile/blocks.py",
-        "all(map(lt, keys,",
-        "all(map(lambda a, b: a <= b, keys,",
+        "not self._last < key:",
+        "not self._last <= key:",
         (f"{BLOCKS}::test_what_cannot_be_compared_is_an_error",),
     ),
     *CHECKS,
