@@ -14,8 +14,8 @@ columns between tabs, NULL as `\\N`, so that it is no empty text, and backslashe
 | float | its eight IEEE bytes in hexadecimal; -0 is 0, and there is one NaN |
 | opaque | text as it is, bytes as `\\x00ff` |
 
-PostgreSQL writes these texts itself; of the other databases the driver's values are rendered here. A date that no calendar
-has (`0000-00-00`, `infinity`) keeps the text of its database, and so equals only itself.
+PostgreSQL, MySQL and MariaDB write these texts themselves; of other databases the driver's values are rendered here. A date
+that no calendar has (`0000-00-00`, `infinity`) keeps the text of its database, and so equals only itself.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """One table of a database as an ordered stream of canonical lines, all of it or a range of keys, by its fastest way.
 
-PostgreSQL writes the lines itself (COPY), and columns that are of one type on both sides as it writes them anyway. Of MySQL,
-MariaDB, SQLite and any other database that SQLAlchemy knows, rows come through a cursor on the server's side, unbuffered; the
-driver is the one that the engine's URL names.
+PostgreSQL writes the lines itself (COPY), and columns that are of one type on both sides as it writes them anyway. MySQL and
+MariaDB write them where each column's kind has a text there. Otherwise, as of SQLite and any other database that SQLAlchemy
+knows, lines are made here of a row's values. All but COPY come through a cursor on the server's side, unbuffered; the driver
+is the one that the engine's URL names.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from reconcile.canonical import NotOfItsKind, by_postgres, line, renderer, texts_of
+from reconcile.canonical_mysql import line_by_mysql
 from reconcile.copy import copied
 from reconcile.errors import SideUnreadable
 from translators.schema import Table, Type
@@ -163,13 +165,24 @@ class TableStream:
         yield from copied(connection, str(statement), statement.params)
 
     def _fetched(self, connection: Connection, keys: KeyRange) -> Iterator[Iterable[bytes]]:
+        kinds = [self._declared.columns[name] for name in self._names]
+        columns: list[ColumnElement[Any]] = [column(name) for name in self._names]
+        connection = connection.execution_options(yield_per=FETCH)
         if self._is(*_MYSQL):
             connection.exec_driver_sql("SET time_zone = '+00:00'")
-        kinds = [self._declared.columns[name] for name in self._names]
+            whole = line_by_mysql(list(zip(columns, kinds, strict=True)))
+            if whole is not None:
+                for rows in connection.execute(self._statement([whole], keys)).partitions():
+                    yield [self._whole(*row) for row in rows]
+                return
         renderers = [renderer(kind) for kind in kinds]
-        statement = self._statement([column(name) for name in self._names], keys)
-        for rows in connection.execution_options(yield_per=FETCH).execute(statement).partitions():
+        for rows in connection.execute(self._statement(columns, keys)).partitions():
             yield (self._line(renderers, values) for values in rows)
+
+    def _whole(self, found: bytes | None) -> bytes:
+        if found is None:
+            raise SideUnreadable(side=self.side, reason="a row is longer than the server's max_allowed_packet")
+        return found + b"\n"
 
     def _line(self, renderers: Sequence[Callable[[object], str]], values: Sequence[object]) -> bytes:
         texts: list[str | None] = []

@@ -257,6 +257,17 @@ def test_what_postgresql_writes_alike_on_both_sides_is_still_told_in_canonical_t
     assert (block.same, block.differences) == (2, ())
 
 
+def test_a_line_that_mariadb_cannot_write_is_an_error_and_not_an_empty_row(databases: Databases) -> None:
+    engine, half = databases["mariadb"], 9 * 2**20
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE wide (k BIGINT PRIMARY KEY, a LONGTEXT, b LONGTEXT)")
+        connection.exec_driver_sql(f"INSERT INTO wide VALUES (1, REPEAT('x', {half}), REPEAT('y', {half}))")
+    columns = {"k": Type("integer"), "a": Type("text"), "b": Type("text")}
+    stream = TableStream("left", engine, Table(name="wide", columns=columns, native={}, key=("k",)))
+    with pytest.raises(SideUnreadable, match="longer than the server's max_allowed_packet"), stream.lines() as lines:
+        list(lines)
+
+
 def test_who_stops_reading_leaves_nothing_open(databases: Databases) -> None:
     engine = databases["postgresql"]
     with engine.begin() as connection:
