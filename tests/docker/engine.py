@@ -91,8 +91,10 @@ def engine(folder: Path) -> Iterator[str]:
         if process.poll() is None:
             process.kill()
             process.wait()
-        if shutil.which("ip") is not None:
-            subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True, check=False)
+        # It leaves a mount and a bridge.
+        for command in (["umount", str(folder / "exec/netns/default")], ["ip", "link", "delete", "docker0"]):
+            if shutil.which(command[0]) is not None:
+                subprocess.run(command, capture_output=True, check=False)
 
 
 def _wait(process: subprocess.Popen[bytes], at: str, log: Path) -> None:

@@ -9,6 +9,8 @@ import argparse
 import gzip
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +22,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from connectors.connect import ConnectClient, connector_config
+from connectors.connect import ConnectClient
 from connectors.debezium.sources import committed_position
 from dragoman.example import make_folder
 from dragoman.project import Project
@@ -42,10 +44,12 @@ TABLES = {"polmst": "pol_no", "covdtl": "pol_no, cov_seq", "clmhdr": "clm_no", "
 PATIENCE = 120
 
 
-def variables(database: Server, broker: Server) -> dict[str, str]:
+def variables(database: Server, broker: Server, worker: Server) -> dict[str, str]:
     """What the variant `postgres` is told of its surroundings."""
     return {
         "KAFKA_BOOTSTRAP": broker.at,
+        "CONNECT_URL": f"http://{worker.at}",
+        "LEGACY_URL": f"postgresql+psycopg://dragoman@{database.at}/postgres",
         "LEGACY_HOST": database.host,
         "LEGACY_PORT": str(database.port),
         "LEGACY_DATABASE": "postgres",
@@ -68,11 +72,11 @@ def record(folder: Path, policies: int, claims: int, transactions: int, seed: in
         worker = held.enter_context(shared(parts.connect(jars(), broker.at, exactly_once=True), home / "connect"))
         postgres.load(conninfo(database), seed, policies, claims)
         make_folder(home / "project", "postgres")
-        source = Project(read_settings(home / "project", variables(database, broker))).source
-        assert source.capture is not None
+        surroundings = variables(database, broker, worker)
+        source = Project(read_settings(home / "project", surroundings)).source
+        apply = [sys.executable, "-m", "dragoman", "connectors", "apply", "--project", str(home / "project")]
+        subprocess.run(apply, env={**os.environ, **surroundings}, check=True)
         with ConnectClient(f"http://{worker.at}") as client:
-            client.put("legacy", connector_config(source.capture))
-            client.wait_until_working("legacy")
             postgres.work(conninfo(database), seed + 1, transactions)
             wait_until_passed(client, conninfo(database))
             client.stop("legacy")
