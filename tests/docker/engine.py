@@ -64,7 +64,7 @@ def engine(folder: Path) -> Iterator[str]:
     """A running engine, and what clients call DOCKER_HOST. `NoEngine` with the reason."""
     if os.geteuid() != 0:
         raise NoEngine("an engine needs root")
-    if missing := [name for name in NEEDED if shutil.which(name) is None]:
+    if missing := [name for name in NEEDED if shutil.which(name, path=_path()) is None]:
         raise NoEngine(f"{', '.join(missing)} missing")
     if subprocess.run(["pgrep", "-x", "dockerd"], capture_output=True, check=False).returncode == 0:
         raise NoEngine("another engine is at work here, whose networks ours would disturb")
@@ -79,7 +79,10 @@ def engine(folder: Path) -> Iterator[str]:
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["dockerd", *folders, "--host", at, "--default-ulimit", "nofile=1024:1024"], stdout=output, stderr=output
+            ["dockerd", *folders, "--host", at, "--default-ulimit", "nofile=1024:1024"],
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PATH": _path()},
         )
     try:
         _wait(process, at, log)
@@ -93,8 +96,8 @@ def engine(folder: Path) -> Iterator[str]:
             process.wait()
         # It leaves a mount and a bridge.
         for command in (["umount", str(folder / "exec/netns/default")], ["ip", "link", "delete", "docker0"]):
-            if shutil.which(command[0]) is not None:
-                subprocess.run(command, capture_output=True, check=False)
+            if shutil.which(command[0], path=_path()) is not None:
+                _run(command, check=False)
 
 
 def _wait(process: subprocess.Popen[bytes], at: str, log: Path) -> None:
@@ -117,6 +120,11 @@ def _run(
     done = subprocess.run(command, env={**os.environ, **(variables or {})}, capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
     return done
+
+
+def _path() -> str:
+    """Where commands are looked for: those of an engine are root's, and not on every PATH."""
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
 def base(cache: Path) -> Path:
@@ -164,5 +172,5 @@ def _build(at: str, image: str, context: Path, *more: str, **arguments: str) -> 
     docker(at, "build", "--quiet", "--network", "host", "--tag", image, *more, *named, context)
 
 
-if __name__ == "__main__" and os.geteuid() == 0 and shutil.which("debootstrap"):
+if __name__ == "__main__" and os.geteuid() == 0 and shutil.which("debootstrap", path=_path()):
     base(cache_folder(os.environ))
