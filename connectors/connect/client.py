@@ -37,7 +37,7 @@ QUICK, SLOW = 10.0, 120.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EXISTS = "already exists"
-_PASSING = ("timed out", "trying to forward", "handling forwarded request")
+_PASSING = ("timed out", "trying to forward", "handling forwarded request", "rebalance is expected")
 """What a worker says when it, or the leader that it asked, could not do it just then."""
 _LOOK_SECONDS = 0.25
 _STALE_SECONDS = 3.0

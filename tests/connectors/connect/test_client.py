@@ -80,6 +80,7 @@ class Played:
         ),
         refuses(500, "Request timed out. The worker is currently polling the group coordinator."),
         refuses(500, "IO Error trying to forward REST request: java.net.ConnectException"),
+        refuses(500, "Request cannot be completed because a rebalance is expected"),
         refuses(500, "Unexpected status code when handling forwarded request: 502"),
         httpx.Response(503, content=b"<html>starting</html>"),
         httpx.Response(200, content=b"<html>Sign in</html>"),
