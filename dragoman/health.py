@@ -78,10 +78,11 @@ def examine(project: Project, today: date) -> list[Ailment]:
 
 def beside(project: Project) -> list[Ailment]:
     """What the legacy database says of its connector; needs no Kafka."""
+    from dragoman.connector_standing import is_running
     from dragoman.preflighting import legacy_ailments
 
     try:
-        return list(legacy_ailments(project, None))
+        return list(legacy_ailments(project, is_running(project)))
     except DragomanError:
         return []  # told by the project's files
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar
 
 from connectors.legacy.preflight_findings import Finding, Wanted, WantedTable, wanted_of
 from dragoman.ailments import Ailment
@@ -11,6 +12,9 @@ from dragoman.kafka_source import Kafka
 from dragoman.project import Project
 from dragoman.settings import masked
 from translators.errors import DragomanError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 WHAT = "legacy database"
 
@@ -72,17 +76,25 @@ def wanted(project: Project, running: bool | None) -> Wanted:
 
 def look(url: str, what: Wanted) -> tuple[Finding, ...]:
     """What was found in the database at a URL; `LegacyUnreachable`."""
-    from sqlalchemy import create_engine
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-
     from connectors.legacy.preflight import preflight
     from dragoman.replication_probe import replication_probe
+
+    with asked(url) as connection:
+        own = connection.engine.url.username == what.user
+        return preflight(connection, what, replication_probe(url) if own else None)
+
+
+@contextmanager
+def asked(url: str) -> Iterator[Connection]:
+    """A connection to the legacy database while the block runs; `LegacyUnreachable` for whatever it answers wrong."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
     try:
         engine = create_engine(url)
         try:
             with engine.connect() as connection:
-                return preflight(connection, what, replication_probe(url) if engine.url.username == what.user else None)
+                yield connection
         finally:
             engine.dispose()
     except (SQLAlchemyError, ArgumentError, NoSuchModuleError, ImportError) as error:

@@ -52,7 +52,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """A replication slot as its view tells it, and the log that it keeps in bytes."""
+    """A replication slot as its view tells it; the log that it keeps, and how much of it is not confirmed, in bytes."""
 
     slot_name: str
     plugin: str | None
@@ -65,6 +65,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     invalidation_reason: str | None = None
     confirmed_flush_lsn: str | None = None
     retained: int | None = None
+    behind: int | None = None
 
 
 class TableFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +139,7 @@ def postgres_facts(connection: Connection, wanted: Wanted, probe: str | None = N
         **server,
         settings={one["name"]: one["setting"] for one in ask("settings")},
         role=None if role is None else Role(name=user, **role, clouds=clouds),
-        slot=next((msgspec.convert({**one["slot"], **one}, Slot) for one in ask("slot", slot=wanted.slot)), None),
+        slot=slot_of(connection, wanted.slot),
         publication=None if publication is None else msgspec.convert(publication, Publication),
         published=tuple(msgspec.convert(one, Published) for one in ask("published", publication=wanted.publication)),
         tables={one["name"]: msgspec.convert(one, TableFacts) for one in tables},
@@ -147,6 +148,12 @@ def postgres_facts(connection: Connection, wanted: Wanted, probe: str | None = N
         prepared=tuple((one["gid"], one["database"]) for one in ask("prepared")),
         probe=probe,
     )
+
+
+def slot_of(connection: Connection, name: str | None) -> Slot | None:
+    """A slot; None if there is none of that name."""
+    rows = _Asker(connection)("slot", slot=name)
+    return next((msgspec.convert({**row["slot"], **row}, Slot) for row in rows), None)
 
 
 class _Asker:

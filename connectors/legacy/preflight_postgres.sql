@@ -24,10 +24,13 @@ SELECT r.rolname::text FROM pg_roles r WHERE pg_has_role(:user, r.oid, 'MEMBER')
     AND r.rolname IN ('rds_superuser', 'rds_replication', 'rdsadmin', 'rdsrepladmin', 'cloudsqlsuperuser', 'azure_pg_admin')
 
 -- name: slot
--- The slot as JSON: later versions know more of it. `retained` is the log that it keeps, in bytes.
-SELECT to_jsonb(s) AS slot, pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
-    ELSE pg_current_wal_lsn() END, s.restart_lsn)::bigint AS retained
-FROM pg_replication_slots s WHERE s.slot_name = :slot
+-- The slot as JSON: later versions know more of it. `retained` is the log that it keeps, `behind` what of it nobody has
+-- confirmed, in bytes.
+SELECT to_jsonb(s) AS slot, pg_wal_lsn_diff(l.now, s.restart_lsn)::bigint AS retained,
+    pg_wal_lsn_diff(l.now, s.confirmed_flush_lsn)::bigint AS behind
+FROM pg_replication_slots s, (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
+    ELSE pg_current_wal_lsn() END AS now) l
+WHERE s.slot_name = :slot
 
 -- name: publication
 -- What the publication lets through.

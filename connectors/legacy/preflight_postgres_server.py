@@ -193,8 +193,8 @@ def lost(name: str, reason: str | None, drop: str) -> Finding:
         "slot-lost",
         f"The slot {name} is lost{f' ({reason})' if reason else ''}: changes since it was read last were not captured.",
         drop,
-        advice="Stop the connector, drop the slot, reset the connector's offsets, start it, and raise `epoch:` of the source: "
-        "it then reads all tables anew, and what is gone is taken back. Starting it without that would hide the gap.",
+        advice="Better with the connector's offsets: `dragoman connectors destroy`, raise `epoch:` of the source, `dragoman "
+        "connectors apply`. All tables are then read anew, and what is gone is taken back. Going on now would hide the gap.",
     )
 
 

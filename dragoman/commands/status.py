@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dragoman.commands.options import JsonOption, ProjectOption, project_of
+from dragoman.commands.options import JsonOption, ProjectOption, now, project_of
 from dragoman.console import count, paragraph, say, say_json, say_table
 
 if TYPE_CHECKING:
+    from dragoman.connector_standing import ConnectorStanding
     from dragoman.schema_news import SchemaNews
     from dragoman.standing import PartitionStanding, ReaderStanding, TranslatorStanding, Trouble
 
@@ -18,6 +19,7 @@ _PROOFS = {"later": "a later one", "end": "their END", "passed": "the connector'
 
 def status(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
     """Show how far everything has come, and what waits."""
+    from dragoman.connector_standing import connector_standing
     from dragoman.proven import connectors_of, unproven
     from dragoman.standing import reader_standings, translator_standings
     from dragoman.wiring import reading, running_worker, workers_of
@@ -28,20 +30,48 @@ def status(folder: ProjectOption = Path(), as_json: JsonOption = False) -> None:
         translators = translator_standings(project, log)
         readers = reader_standings(project, log)
         workers = workers_of(project, log)
+        connector = connector_standing(project, log, now())
     worker = running_worker(project.settings.log)
     if as_json:
         say_json({"worker": worker})
         for one in (*translators, *readers):
             say_json(one)
+        if connector is not None:
+            say_json(connector)
         for error in warnings:
             say_json({"warning": error.code, "message": error.message})
         return
     say(("worker  ", "bold"), workers)
     for error in warnings:
         paragraph(error.message, "  ", "! ")
+    if connector is not None:
+        _say_connector(connector)
     for standing in translators:
         _say_translator(standing)
     _say_readers(readers)
+
+
+def _say_connector(one: ConnectorStanding) -> None:
+    """What is said of it is not what it is: the facts beside its state, then what is wrong and what to do."""
+    from rich.filesize import decimal
+
+    from dragoman.times import span
+
+    say()
+    say((one.connector, "bold"), f"   {one.states}")
+    seen, facts = one.seen, []
+    for what, seconds in (("last record", seen.record_seconds), ("last heartbeat", seen.beat_seconds)):
+        facts.append(f"{what} {'never' if seconds is None else span(seconds) + ' ago'}")
+    if seen.slot is not None:
+        facts.append(
+            f"slot {seen.slot_name}: {decimal(seen.slot.behind)} behind, {decimal(seen.slot.retained)} of log kept"
+        )
+    say((f"  {', '.join(facts)}", "dim"))
+    for symptom in one.symptoms:
+        mark = ("  ✗ ", "bold red") if symptom.severity == "error" else ("  ! ", "yellow")
+        say(mark, (symptom.code, "bold"))
+        paragraph(symptom.message, "    ")
+        paragraph(symptom.fix, "         ", "  next   ")
 
 
 def _say_translator(one: TranslatorStanding) -> None:

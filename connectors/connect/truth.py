@@ -1,0 +1,152 @@
+"""Whether a connector really works: RUNNING is not health. Pure: what was seen is judged, nothing is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import msgspec
+
+from connectors.connect.states import ConnectorStatus
+
+MUCH_RETAINED = 1 << 30
+"""Bytes of log that a slot may keep before it is said."""
+_SILENT_HEARTBEATS, _SILENT_SECONDS = 10, 30.0
+"""How many heartbeats may be missing, and how long at least, before a connector counts as silent."""
+_ASK = "See whether the worker of `connect:` runs, and what its log says."
+_KEEPS = "until it goes on, the database keeps its log."
+_ANEW = (
+    "Nothing may go on from now as if nothing had been: that would hide the gap. `dragoman connectors destroy` forgets slot "
+    "and offsets; raise `epoch:` of the source, then `dragoman connectors apply` reads all tables anew, and takes back what "
+    "is gone."
+)
+
+
+class SlotSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A slot of PostgreSQL: the log that it keeps and how much of it is not confirmed yet, in bytes."""
+
+    active_pid: int | None
+    wal_status: str | None
+    retained: int
+    behind: int
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a connector. `status` is None where the worker knows none of that name; `unreachable` why it could not
+    be asked. `slot_name` is None where there is no slot to have, `slot` where there is none of that name, `slot_asked` whether
+    anybody could look. `record_seconds` and `beat_seconds` are since the last record and heartbeat, None if there is none."""
+
+    name: str
+    status: ConnectorStatus | None
+    unreachable: str = ""
+    sharing: tuple[str, ...] = ()
+    slot_name: str | None = None
+    slot_asked: bool = False
+    slot: SlotSeen | None = None
+    has_offsets: bool = False
+    record_seconds: float | None = None
+    beat_seconds: float | None = None
+    beat_every: float = 1.0
+
+
+class Symptom(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with a connector, and what to do."""
+
+    severity: Literal["error", "warning"]
+    code: str
+    message: str
+    fix: str
+
+
+def symptoms(seen: Seen) -> Iterator[Symptom]:
+    """All that is wrong, the cause before what follows from it."""
+    yield from _state(seen)
+    yield from _slot(seen)
+    limit = max(_SILENT_HEARTBEATS * seen.beat_every, _SILENT_SECONDS)
+    running = seen.status is not None and seen.status.is_running
+    if running and seen.beat_seconds is not None and seen.beat_seconds > limit:
+        yield _error(
+            "connector.silent",
+            f"{seen.name} is said to run, and has not even sent a heartbeat for {seen.beat_seconds:,.0f} s.",
+            "Look into the log of Kafka Connect: Debezium tries again for ever, and calls that running.",
+        )
+
+
+def _state(seen: Seen) -> Iterator[Symptom]:
+    if seen.unreachable:
+        yield _error("connector.unknown", f"Nobody can tell how {seen.name} stands: {seen.unreachable}", _ASK)
+    elif seen.status is None:
+        fix = "`dragoman connectors plan` says what is missing, `dragoman connectors apply` makes it."
+        yield _error("connector.missing", f"Kafka Connect has no connector {seen.name}.", fix)
+    elif seen.status.failure is not None:
+        yield _error(
+            "connector.failed",
+            f"{seen.name} has failed: {seen.status.failure}",
+            "Mend the cause, then `dragoman connectors restart`: Connect never does so by itself.",
+        )
+    elif not seen.status.is_running:
+        message = f"{seen.name} does not run ({seen.status.words}): {_KEEPS}"
+        yield _warning("connector.resting", message, "`dragoman connectors resume` lets it go on.")
+    for other in seen.sharing:
+        yield _error(
+            "connector.slot-shared",
+            f"{other} reads from the same place as {seen.name} ({seen.slot_name or 'server id'}): each change comes to one of "
+            "the two only, and both are said to run.",
+            f"Stop {other}, give it a slot or number of its own, and read what was missed again (`dragoman snapshot`).",
+        )
+
+
+def _slot(seen: Seen) -> Iterator[Symptom]:
+    if seen.slot_name is None or not seen.slot_asked:
+        return
+    slot, running = seen.slot, seen.status is not None and seen.status.is_running
+    if slot is None:
+        if seen.has_offsets:
+            message = f"The slot {seen.slot_name} is gone: changes since {seen.name} committed last are not captured."
+            yield _error("connector.slot-gone", message, _ANEW)
+        return
+    if slot.wal_status == "lost":
+        message = f"The slot {seen.slot_name} is lost: its log is gone, and changes in it were not captured."
+        yield _error("connector.slot-lost", message, _ANEW)
+        return
+    if slot.wal_status == "unreserved":
+        yield _error(
+            "connector.slot-unreserved",
+            f"The slot {seen.slot_name} will be lost at the next checkpoint: it keeps more than max_slot_wal_keep_size.",
+            "Raise max_slot_wal_keep_size now and reload the server's settings, then see why the connector does not follow.",
+        )
+    if running and slot.active_pid is None:
+        message = f"{seen.name} is said to run, and nobody reads its slot {seen.slot_name}."
+        yield _error(
+            "connector.slot-unread", message, "Look into the log of Kafka Connect, then restart the connector."
+        )
+    if not running and slot.active_pid is not None and not seen.unreachable:
+        message = f"Process {slot.active_pid} reads the slot {seen.slot_name}, though {seen.name} does not run."
+        yield _error("connector.slot-taken", message, "Find and end what reads there: its changes do not come back.")
+    if slot.retained >= MUCH_RETAINED:
+        message = f"The slot {seen.slot_name} makes the database keep {slot.retained / 1e9:,.1f} GB of log."
+        fix = "Let the connector run; if it does, `capture.heartbeat` moves the slot while its tables are idle."
+        yield _warning("connector.slot-retains", message, fix)
+
+
+def sharing(name: str, configs: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """The connectors that read from the same place as one: a slot of the same database, or a replica's number there."""
+    own = configs.get(name)
+    place = _place(own) if own is not None else None
+    return tuple(sorted(n for n, c in configs.items() if n != name and place is not None and _place(c) == place))
+
+
+def _place(config: Mapping[str, str]) -> tuple[str, ...] | None:
+    at = (config.get("database.hostname", "").lower(), config.get("database.port", ""))
+    for own in ("slot.name", "database.server.id"):
+        if own in config:
+            return (*at, own, config[own])
+    return None
+
+
+def _error(code: str, message: str, fix: str) -> Symptom:
+    return Symptom(severity="error", code=code, message=message, fix=fix)
+
+
+def _warning(code: str, message: str, fix: str) -> Symptom:
+    return Symptom(severity="warning", code=code, message=message, fix=fix)

@@ -1,0 +1,113 @@
+"""How the connector of a source stands: asked of Kafka Connect, of its database and of its topics, and judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from connectors.connect.config import PostgresSource
+from connectors.connect.truth import Seen, SlotSeen, Symptom, sharing, symptoms
+from dragoman.kafka_source import Connector, Kafka
+from dragoman.preflighting import LegacyUnreachable, asked
+from translators.errors import DragomanError
+
+if TYPE_CHECKING:
+    from dragoman.project import Project
+    from pipeline.log.port import Log
+
+# The last offsets of a partition may be marks of transactions and hold no record.
+_MARKS = 10
+
+
+class ConnectorStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A connector as it was seen, and what is wrong with it."""
+
+    connector: str
+    states: str
+    seen: Seen
+    symptoms: tuple[Symptom, ...]
+
+
+def connector_standing(project: Project, log: Log, now: int) -> ConnectorStanding | None:
+    """The connector that the source names (`connect:`); None where it names none. `now` is milliseconds since the epoch."""
+    origin = project.source.origin
+    if not isinstance(origin, Kafka) or origin.connector is None:
+        return None
+    seen = _in_topics(project, log, now, _in_database(project, origin, _at_worker(origin.connector)))
+    states = "unknown" if seen.status is None else seen.status.words
+    return ConnectorStanding(connector=seen.name, states=states, seen=seen, symptoms=tuple(symptoms(seen)))
+
+
+def is_running(project: Project) -> bool | None:
+    """Whether the connector that the source names runs now; None where nobody can tell."""
+    origin = project.source.origin
+    if not isinstance(origin, Kafka) or origin.connector is None:
+        return None
+    seen = _at_worker(origin.connector)
+    return None if seen.unreachable else seen.status is not None and seen.status.is_running
+
+
+def _at_worker(connector: Connector) -> Seen:
+    from connectors.connect import ConnectClient
+
+    try:
+        with ConnectClient(connector.url, patience=0) as client:
+            status = client.status(connector.name)
+            return Seen(
+                name=connector.name,
+                status=status,
+                sharing=sharing(connector.name, client.configs()),
+                has_offsets=status is not None and bool(client.offsets(connector.name)),
+            )
+    except DragomanError as error:
+        return Seen(name=connector.name, status=None, unreachable=error.message)
+
+
+def _in_database(project: Project, origin: Kafka, seen: Seen) -> Seen:
+    spec = project.source.capture
+    if spec is None or not isinstance(spec.source, PostgresSource):
+        return seen
+    seen = msgspec.structs.replace(seen, slot_name=spec.source.slot, beat_every=spec.heartbeat_ms / 1000)
+    if origin.database is None:
+        return seen
+    from connectors.legacy.preflight_postgres import slot_of
+
+    try:
+        with asked(origin.database.reveal()) as connection:
+            found = slot_of(connection, spec.source.slot)
+    except LegacyUnreachable:
+        return seen  # nobody could look: nothing is said of it
+    slot = None
+    if found is not None:
+        gone = bool(found.conflicting or found.invalidation_reason)
+        slot = SlotSeen(
+            active_pid=found.active_pid,
+            wal_status="lost" if gone else found.wal_status,
+            retained=found.retained or 0,
+            behind=found.behind or 0,
+        )
+    return msgspec.structs.replace(seen, slot_asked=True, slot=slot)
+
+
+def _in_topics(project: Project, log: Log, now: int, seen: Seen) -> Seen:
+    feeds = [feed.topic for feed in project.source.feeds]
+    beats = f"__debezium-heartbeat.{project.schema.source}"
+    last, beat = (
+        max(filter(None, (_last(log, topic) for topic in topics)), default=None) for topics in (feeds, [beats])
+    )
+    return msgspec.structs.replace(
+        seen,
+        record_seconds=None if last is None else max(0, now - last) / 1000,
+        beat_seconds=None if beat is None else max(0, now - beat) / 1000,
+    )
+
+
+def _last(log: Log, topic: str) -> int | None:
+    """When the last record of a topic was written, in milliseconds."""
+    spec = log.topics().get(topic)
+    times = []
+    for partition in range(0 if spec is None else spec.partitions):
+        end = log.end(topic, partition)
+        times += [record.timestamp for record in log.read(topic, partition, max(0, end - _MARKS), _MARKS).records]
+    return max(times, default=None)

@@ -1,0 +1,96 @@
+"""What is wrong with a connector that says RUNNING, and with one that does not."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from connectors.connect.states import ConnectorStatus, TaskStatus
+from connectors.connect.truth import Seen, SlotSeen, sharing, symptoms
+
+TRACE = "org.postgresql.util.PSQLException: no such slot\n\tat a.b.C\nCaused by: java.io.EOFException: gone\n\tat d"
+
+
+def status(state: str, *tasks: str) -> ConnectorStatus:
+    listed = tuple(
+        TaskStatus(id=n, state=one, worker="w", trace=TRACE if one == "FAILED" else None) for n, one in enumerate(tasks)
+    )
+    return ConnectorStatus(name="legacy", state=state, worker="w", trace=None, tasks=listed)
+
+
+WELL = Seen(
+    name="legacy",
+    status=status("RUNNING", "RUNNING"),
+    slot_name="s",
+    slot_asked=True,
+    slot=SlotSeen(active_pid=7, wal_status="reserved", retained=1000, behind=10),
+    has_offsets=True,
+    record_seconds=9000.0,
+    beat_seconds=1.0,
+)
+IDLE = SlotSeen(active_pid=None, wal_status="reserved", retained=1000, behind=10)
+
+
+def told(**changes: object) -> list[str]:
+    return [one.code.removeprefix("connector.") for one in symptoms(msgspec.structs.replace(WELL, **changes))]
+
+
+def test_one_that_works_has_nothing_even_if_its_tables_are_idle() -> None:
+    assert told() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({"status": None, "slot": IDLE}, ["missing"]),
+        ({"status": None, "unreachable": "refused"}, ["unknown"]),
+        ({"status": status("RUNNING", "FAILED"), "slot": IDLE}, ["failed"]),
+        ({"status": status("PAUSED", "PAUSED")}, ["resting", "slot-taken"]),
+        ({"status": status("STOPPED"), "slot": IDLE}, ["resting"]),
+        ({"status": status("RUNNING")}, ["resting", "slot-taken"]),
+        ({"sharing": ("other",)}, ["slot-shared"]),
+        ({"slot": None}, ["slot-gone"]),
+        ({"slot": None, "has_offsets": False}, []),
+        ({"slot": None, "slot_asked": False}, []),
+        ({"slot": IDLE}, ["slot-unread"]),
+        ({"slot": msgspec.structs.replace(IDLE, wal_status="lost")}, ["slot-lost"]),
+        ({"slot": SlotSeen(active_pid=7, wal_status="unreserved", retained=0, behind=0)}, ["slot-unreserved"]),
+        ({"slot": SlotSeen(active_pid=7, wal_status="extended", retained=1 << 30, behind=0)}, ["slot-retains"]),
+        ({"beat_seconds": 31.0}, ["silent"]),
+        ({"beat_seconds": 31.0, "beat_every": 60.0}, []),
+        ({"beat_seconds": None}, []),
+    ],
+)
+def test_what_is_wrong_is_said(changes: dict[str, object], codes: list[str]) -> None:
+    assert told(**changes) == codes
+
+
+def test_a_failure_is_said_in_one_line_with_its_cause() -> None:
+    (one,) = symptoms(msgspec.structs.replace(WELL, status=status("RUNNING", "FAILED"), slot=IDLE))
+    assert one.message == (
+        "legacy has failed: org.postgresql.util.PSQLException: no such slot <- java.io.EOFException: gone"
+    )
+
+
+def test_a_lost_slot_says_that_nothing_may_go_on_from_now() -> None:
+    for slot in (None, msgspec.structs.replace(IDLE, wal_status="lost")):
+        (one,) = symptoms(msgspec.structs.replace(WELL, slot=slot))
+        assert "hide the gap" in one.fix and "epoch" in one.fix
+
+
+def test_who_shares_a_slot_or_a_number() -> None:
+    postgres = {"database.hostname": "DB", "database.port": "5432", "slot.name": "s"}
+    mariadb = {"database.hostname": "db", "database.port": "3306", "database.server.id": "7"}
+    configs = {
+        "legacy": postgres,
+        "twin": {**postgres, "database.hostname": "db"},
+        "elsewhere": {**postgres, "database.hostname": "other"},
+        "own": {**postgres, "slot.name": "t"},
+        "maria": mariadb,
+        "marias": dict(mariadb),
+        "sink": {"topics": "a"},
+        "sinks": {"topics": "b"},
+    }
+    assert sharing("legacy", configs) == ("twin",)
+    assert sharing("maria", configs) == ("marias",)
+    assert sharing("sink", configs) == sharing("nobody", configs) == ()
