@@ -14,6 +14,7 @@ from dragoman.commands import (
     events,
     functions,
     history,
+    init,
     lineage,
     lint,
     map_change,
@@ -64,6 +65,7 @@ def dragoman(
 
 
 app.command()(demo.demo)
+app.command()(init.init)
 app.command()(lint.lint)
 app.add_typer(test.app, name="test")
 app.command(name="map")(map_change.map_change)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -55,7 +57,32 @@ def _command(folder: Path) -> None:
     command.chmod(0o755)
 
 
-PREPARED = {"tuning-a-mapping.md": prepare, "beyond-expressions.md": prepare_empty}
+def prepare_legacy(folder: Path) -> Path:
+    """An empty folder beside the database of a small trading company."""
+    with closing(sqlite3.connect(folder / "erp.db")) as connection:
+        connection.executescript(TRADER)
+    return prepare_empty(folder)
+
+
+TRADER = """
+CREATE TABLE cusmst (cus_no INTEGER PRIMARY KEY, cus_nm VARCHAR(60) NOT NULL, cus_typ CHAR(1) NOT NULL, ctry CHAR(2));
+CREATE TABLE ordhdr (ord_no CHAR(10) PRIMARY KEY NOT NULL, cus_no INTEGER NOT NULL, ord_sts CHAR(10) NOT NULL,
+                     ord_dt DATE NOT NULL, tot_amt DECIMAL(11,2) NOT NULL, ccy CHAR(3) NOT NULL);
+CREATE TABLE ordlin (ord_no CHAR(10) NOT NULL, lin_no SMALLINT NOT NULL, art_no CHAR(8) NOT NULL, qty DECIMAL(9,3) NOT NULL,
+                     PRIMARY KEY (ord_no, lin_no));
+CREATE TABLE prtlog (line VARCHAR(80));
+CREATE VIEW ordsum AS SELECT cus_no, SUM(tot_amt) FROM ordhdr GROUP BY cus_no;
+INSERT INTO cusmst VALUES (100, 'Anna Berg', 'P', 'DE'), (101, 'Bergmann & Co', 'C', 'CH');
+INSERT INTO ordhdr VALUES ('O000000001', 100, 'open', '2026-03-02', 120.50, 'EUR'),
+  ('O000000002', 101, 'shipped', '2026-03-03', 99, 'CHF'), ('O000000003', 101, 'cancelled', '2026-03-03', 10, 'CHF');
+INSERT INTO ordlin VALUES ('O000000001', 1, 'A-100', 2), ('O000000002', 1, 'A-100', 1.5), ('O000000002', 2, 'B-7', 1);
+"""
+
+PREPARED = {
+    "tuning-a-mapping.md": prepare,
+    "beyond-expressions.md": prepare_empty,
+    "start-from-your-database.md": prepare_legacy,
+}
 """The guides, each with what makes its project."""
 
 
