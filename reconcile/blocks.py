@@ -20,6 +20,7 @@ STEPS = (4, 32, 256, BLOCK)
 """How many lines are compared together after those before were the same."""
 
 Texts = tuple[str | None, ...]
+_Found = tuple[Key, bytes | None, bytes | None]
 _BothTexts = tuple[Callable[[bytes], Texts], Callable[[bytes], Texts]]
 
 
@@ -42,7 +43,7 @@ class Block(msgspec.Struct, frozen=True):
     right: int
     same: int
     settled: Key
-    differing: tuple[tuple[Key, bytes | None, bytes | None], ...] = ()
+    differing: tuple[_Found, ...] = ()
     texts: _BothTexts = (texts_of, texts_of)
 
     @property
@@ -94,11 +95,6 @@ class _Head:
         """Read until there are `size` lines, or no more."""
         self.lines += islice(self._rest, size - len(self.lines))
 
-    @property
-    def left(self) -> int:
-        """Lines that were read and are not settled."""
-        return len(self.lines) - self.at
-
     def here(self) -> Key:
         """The key of the first line that is not settled."""
         if self._here is None:
@@ -108,22 +104,20 @@ class _Head:
     def take(self) -> bytes:
         """Settle this line, which the other side has not: it may not be there a second time."""
         self._up_to_here()
-        return self.take_shared()
+        return self.take_shared(self.here())
 
-    def take_shared(self) -> bytes:
-        """Settle this line, which the other side has otherwise."""
-        line = self.lines[self.at]
-        self._rise(self.here())
+    def take_shared(self, key: Key) -> bytes:
+        """Settle this line, which the other side has otherwise; `key` is its key."""
+        self._rise(key)
         self._here = None
-        self.at += 1
-        self._known = self.at
-        return line
+        at = self.at
+        self.at = self._known = at + 1
+        return self.lines[at]
 
     def skip(self, count: int) -> None:
         """Settle `count` lines that are the same on both sides."""
-        if count:
-            self.at += count
-            self._here = None
+        self.at += count
+        self._here = None
 
     def settle(self) -> Key | None:
         """Forget the lines that are settled; the last key that ever was."""
@@ -157,43 +151,46 @@ class _Head:
 
 def _merged(left: _Head, right: _Head, texts: _BothTexts) -> Block:
     """Both sides up to where the shorter one ends; what is above that waits for the next lines."""
-    found: list[tuple[Key, bytes | None, bytes | None]] = []
+    found: list[_Found] = []
     same = 0
-    is_last = not left.lines or not right.lines
-    while left.left and right.left:
-        run = _same(left.lines, left.at, right.lines, right.at)
-        left.skip(run)
-        right.skip(run)
-        same += run
-        if left.left and right.left:
-            ours, theirs = left.here(), right.here()
-            if ours == theirs:
-                found.append((ours, left.take_shared(), right.take_shared()))
-            elif ours < theirs:
-                found.append((ours, left.take(), None))
-            else:
-                found.append((theirs, None, right.take()))
-    while is_last and left.left:
+    ours, theirs = left.lines, right.lines
+    while left.at < len(ours) and right.at < len(theirs):
+        if ours[left.at] == theirs[right.at]:
+            run = _same(ours, left.at, theirs, right.at)
+            left.skip(run)
+            right.skip(run)
+            same += run
+        else:
+            found.append(_different(left, right))
+    while not theirs and left.at < len(ours):
         found.append((left.here(), left.take(), None))
-    while is_last and right.left:
+    while not ours and right.at < len(theirs):
         found.append((right.here(), None, right.take()))
     counts = left.at, right.at
     settled = max(key for key in (left.settle(), right.settle()) if key is not None)
     return Block(*counts, same, settled, tuple(found), texts)
 
 
+def _different(left: _Head, right: _Head) -> _Found:
+    """The lower one of the two keys that both sides stand at, or the one key."""
+    ours, theirs = left.here(), right.here()
+    if ours == theirs:
+        return ours, left.take_shared(ours), right.take_shared(ours)
+    if ours < theirs:
+        return ours, left.take(), None
+    return theirs, None, right.take()
+
+
 def _same(left: list[bytes], i: int, right: list[bytes], j: int) -> int:
-    """How many lines from `i` and `j` on are the same: few are looked at one by one, many together."""
+    """How many lines from `i` and `j` on are the same: few are looked at one by one, many together. The first ones are."""
     most, count = min(len(left) - i, len(right) - j), 0
-    while count < most:
-        if left[i + count] != right[j + count]:
-            return count
+    while count < most and left[i + count] == right[j + count]:
         count += 1
         for step in STEPS:
             if left[i + count : i + count + step] != right[j + count : j + count + step]:
                 break
             count += step
-    return most
+    return min(count, most)
 
 
 def _read(texts: Callable[[bytes], Texts], line: bytes | None) -> Texts | None:

@@ -288,8 +288,8 @@ MUTANTS = (
     Mutant(
         "the comparer skips a block that differs",
         "reconcile/blocks.py",
-        "run = _same(left.lines, left.at, right.lines, right.at)",
-        "run = left.left if left.left == right.left else _same(left.lines, left.at, right.lines, right.at)",
+        "run = _same(ours, left.at, theirs, right.at)",
+        "run = min(len(ours) - left.at, len(theirs) - right.at)",
         (EDITS,),
     ),
     Mutant(
