@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -154,7 +155,7 @@ def of_postgres(
     postgres_server: Server, postgres: psycopg.Connection, tmp_path_factory: pytest.TempPathFactory
 ) -> Begun:
     """A project made by a user who may only read."""
-    schema = "init_odd"
+    schema = f"init_{uuid.uuid4().hex[:8]}"
     postgres.execute(POSTGRES.format(schema=schema).encode())
     url = f"postgresql://{schema}_reader@{postgres_server.host}:{postgres_server.port}/postgres"
     folder = tmp_path_factory.mktemp("postgres") / "shop"
