@@ -54,7 +54,7 @@ def check_refusals(plan: Plan) -> None:
 def apply_plan(plan: Plan, wanted: Wanted, live: Live, project: Declared, client: ConnectClient, told: Told) -> None:
     """Make topics, set them, put the connector's configuration or start it again."""
     topics = {topic.name: topic for topic in wanted.topics}
-    with TopicAdmin(project.origin.bootstrap) as admin:
+    with TopicAdmin(project.origin.bootstrap, security=project.origin.security()) as admin:
         for item in plan.changes:
             if item.name not in topics or item.kind == "connector":
                 continue

@@ -85,12 +85,12 @@ def live_of(project: Project, wanted: Wanted, client: ConnectClient) -> Live:
         others=others,
         plugins=plugins,
         wrong=client.validate(wanted.connector, wanted.config) if tried else (),
-        topics=_live_topics(told.origin.bootstrap, told.origin, {topic.name for topic in wanted.topics}),
+        topics=_live_topics(told.origin, {topic.name for topic in wanted.topics}),
     )
 
 
-def _live_topics(bootstrap: str, origin: Kafka, named: set[str]) -> dict[str, LiveTopic]:
-    with TopicAdmin(bootstrap) as admin, closing(opened(origin)) as log:
+def _live_topics(origin: Kafka, named: set[str]) -> dict[str, LiveTopic]:
+    with TopicAdmin(origin.bootstrap, security=origin.security()) as admin, closing(opened(origin)) as log:
         return {
             name: LiveTopic(
                 name=name,

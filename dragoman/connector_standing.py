@@ -49,10 +49,10 @@ def is_running(project: Project) -> bool | None:
 
 
 def _at_worker(connector: Connector) -> Seen:
-    from connectors.connect import ConnectClient
+    from dragoman.access import connect_client
 
     try:
-        with ConnectClient(connector.url, patience=0) as client:
+        with connect_client(connector, patience=0) as client:
             status = client.status(connector.name)
             return Seen(
                 name=connector.name,

@@ -86,6 +86,6 @@ def destroy(project: Declared, ending: Ending, client: ConnectClient, told: Told
         if database is not None and ending.publication is not None and database.drop_publication(ending.publication):
             told(f"dropped the publication {ending.publication}")
     if ending.topics:
-        with TopicAdmin(project.origin.bootstrap) as admin:
+        with TopicAdmin(project.origin.bootstrap, security=project.origin.security()) as admin:
             admin.remove(ending.topics)
         told(f"deleted {len(ending.topics):,} topics")

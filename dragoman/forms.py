@@ -105,6 +105,26 @@ class Secret:
         return self._environment.filled(self._text, self._where)
 
 
+class SecretFile:
+    """A file with nothing but a secret in it, as Docker and Kubernetes mount them; nobody but its user reads it."""
+
+    def __init__(self, path: Path, where: str) -> None:
+        self._path = path
+        self._where = where
+
+    def __repr__(self) -> str:
+        return f"SecretFile({self._path})"
+
+    def reveal(self) -> str:
+        """Its text without the end of its line; `FileMissing`, `FileUnreadable`."""
+        fix = "Mount the secret there, or name the file that holds it."
+        return read_text(self._path, self._where, fix).rstrip("\r\n")
+
+
+Credential = Secret | SecretFile
+"""A secret that is not in the project's files, wherever it is."""
+
+
 def read_text(path: Path, name: str, fix: str) -> str:
     """The text of a project file; `name` is what errors call it, `fix` what to do if it is not there."""
     try:
@@ -179,6 +199,16 @@ class Section:
         if variable is None or variable["default"] is not None:
             raise SecretWritten(key=key, variable=key.upper(), where=where)
         return Secret(self._environment, text, where)
+
+    def credential(self, key: str, folder: Path) -> Credential | None:
+        """A secret as `key: ${VARIABLE}`, or in the file that `key_file` names (relative to `folder`); nothing without them."""
+        of_file = f"{key}_file"
+        if of_file not in self:
+            return self.secret(key)
+        if key in self:
+            problem = f"{key} and {of_file} are both given"
+            raise self._form.wrong(problem, self.node(of_file).mark, "Keep the one that holds the secret.")
+        return SecretFile(folder / self.text(of_file), self.where(of_file))
 
     def one_of(self, key: str, words: tuple[str, ...]) -> str:
         """One of a closed set of words."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from dragoman.access import WEB_KEYS, KafkaAccess, WebAccess, read_kafka_access, read_web_access
 from dragoman.forms import Secret, Section
 from translators.errors import DragomanError
 from translators.yaml_text import YamlMap
+
+if TYPE_CHECKING:
+    from pipeline.log.kafka.security import Security
 
 Engine = Literal["aiokafka", "faust"]
 
@@ -26,6 +31,7 @@ KEYS = (
         "registry",
         "unreadable",
         "engine",
+        "security",
     ),
 )
 """What the file has to say, and what it may."""
@@ -49,6 +55,7 @@ class Connector:
 
     url: str
     name: str
+    access: WebAccess | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +71,24 @@ class Kafka:
     database: Secret | None
     signal_topic: str | None = None
     engine: Engine = "aiokafka"
+    access: KafkaAccess | None = None
+
+    def security(self) -> Security:
+        """What the brokers are told, secrets in it; see `KafkaAccess.open`."""
+        from pipeline.log.kafka.security import OPEN
+
+        return OPEN if self.access is None else self.access.open()
 
 
-def read_kafka(form: Section) -> Kafka:
-    """Where the feeds are; `BootstrapUnusable`."""
+def read_kafka(form: Section, folder: Path) -> Kafka:
+    """Where the feeds are, files relative to `folder`; `BootstrapUnusable`, and what is wrong with the access."""
     return Kafka(
         bootstrap=_bootstrap(form),
-        connector=_connector(form),
+        connector=_connector(form, folder),
         database=form.secret("database"),
         signal_topic=form.optional("signal_topic"),
         engine=_engine(form),
+        access=read_kafka_access(form, folder),
     )
 
 
@@ -103,8 +118,9 @@ def _bootstrap(form: Section) -> str:
     return ",".join(brokers)
 
 
-def _connector(form: Section) -> Connector | None:
+def _connector(form: Section, folder: Path) -> Connector | None:
     if "connect" not in form:
         return None
-    connect = form.section("connect").only(("url", "connector"))
-    return Connector(url=connect.text("url"), name=connect.text("connector"))
+    connect = form.section("connect").only(("url", "connector"), WEB_KEYS)
+    access = read_web_access(connect, folder) if set(connect.keys) & set(WEB_KEYS) else None
+    return Connector(url=connect.text("url"), name=connect.text("connector"), access=access)

@@ -154,7 +154,7 @@ def works_on_kafka(
 
 def opened(origin: Kafka) -> KafkaLog:
     """The log behind a source; `log.unreachable`."""
-    return KafkaLog(origin.bootstrap)
+    return KafkaLog(origin.bootstrap, security=origin.security())
 
 
 def members(log: KafkaLog, translator: str) -> int:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from connectors.connect import ConnectClient, ConnectorProgress
+from connectors.connect import ConnectorProgress
 from connectors.connect.config import PostgresSource
 from connectors.connect.errors import ConnectorUnknown
 from connectors.debezium.sources import committed_position
+from dragoman.access import connect_client
 from reconcile.errors import SideUnreadable
 from translators.errors import DragomanError
 
@@ -90,13 +91,13 @@ def capture_of(source: Source, origin: Kafka, legacy: Engine, has_messages: bool
 
 def progress_of(connector: Connector, held: ExitStack) -> ConnectorProgress:
     """How far a connector has come by its own account."""
-    client = held.enter_context(closing(ConnectClient(connector.url, patience=0)))
+    client = held.enter_context(closing(connect_client(connector, patience=0)))
     return held.enter_context(closing(ConnectorProgress(lambda: client.offsets(connector.name), committed_position)))
 
 
 def _ill(connector: Connector, held: ExitStack) -> Callable[[], str | None]:
     """What Connect says of a connector that does not run."""
-    client = held.enter_context(closing(ConnectClient(connector.url, patience=0)))
+    client = held.enter_context(closing(connect_client(connector, patience=0)))
 
     def asked() -> str | None:
         try:

@@ -267,7 +267,7 @@ def _kafka(form: Section, file: str, settings: Settings, schema: LegacySchema) -
         feed.only(("topic", "tables"), ("partitions",))
         partitions = feed.number("partitions") if "partitions" in feed else None
         feeds.append(SourceFeed(name=name, topic=feed.text("topic"), tables=tables_of(feed), partitions=partitions))
-    origin = read_kafka(form)
+    origin = read_kafka(form, settings.folder)
     transactions = form.optional("transactions")
     exactly_once = form.flag("exactly_once", False)
     return Source(

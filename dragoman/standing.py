@@ -8,6 +8,7 @@ from functools import cached_property
 
 import msgspec
 
+from dragoman.access import connect_client
 from dragoman.kafka_source import Kafka
 from dragoman.project import Project
 from dragoman.schema_news import SchemaNews, told
@@ -133,11 +134,10 @@ class _Connector:
         origin = self._project.source.origin
         if not isinstance(origin, Kafka) or origin.connector is None or self._project.source.exactly_once:
             return None
-        from connectors.connect import ConnectClient
         from connectors.debezium.sources import committed_position
 
         try:
-            with ConnectClient(origin.connector.url, patience=0) as client:
+            with connect_client(origin.connector, patience=0) as client:
                 told = [committed_position(one.offset) for one in client.offsets(origin.connector.name)]
         except DragomanError:
             return 0

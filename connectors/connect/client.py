@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from connectors.connect.errors import (
+    ConnectDenied,
     ConnectHttpxMissing,
     ConnectorFailed,
     ConnectorIdle,
@@ -22,11 +23,14 @@ from connectors.connect.errors import (
     ConnectorUnknown,
     ConnectRefused,
     ConnectUnreachable,
+    ConnectUntrusted,
 )
 from connectors.connect.secrets import redacted
 from connectors.connect.states import ConnectorStatus, SourceOffset, status_from
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 PATIENCE = 90.0
@@ -63,7 +67,7 @@ class ConnectClient:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._urls = [one.strip().rstrip("/") for one in url.split(",")]
-        self._client = client or _client()
+        self._client = client or http_client()
         self._patience = patience
         self._clock = clock
         self._pause = pause
@@ -252,6 +256,8 @@ class ConnectClient:
                 method, f"{self._urls[0]}{path}", content=content, headers=headers, timeout=wait
             )
         except httpx.TransportError as error:
+            if (reason := _untrusted(error)) is not None:
+                raise ConnectUntrusted(url=redacted(self._urls[0], {}), reason=reason) from error
             raise Busy(f"{type(error).__name__}: {error}") from error
         if answer.is_success:
             said = _body(answer)
@@ -268,6 +274,8 @@ class ConnectClient:
             return Busy(reason)
         if answer.status_code == 404 and path.startswith("/connectors/"):
             return ConnectorUnknown(name=path.split("/")[2])
+        if answer.status_code in (401, 403):
+            return ConnectDenied(url=redacted(self._urls[0], {}), request=f"{method} {path}", status=answer.status_code)
         return ConnectRefused(request=f"{method} {path}", status=answer.status_code, reason=reason)
 
 
@@ -278,6 +286,16 @@ def _is_passing(status: int, reason: str) -> bool:
     if status == 500:
         return any(passing in reason for passing in _PASSING)
     return status in (408, 429, 502, 503, 504)
+
+
+def _untrusted(error: BaseException) -> str | None:
+    """Why the certificate of the other side is not trusted, where that is what is wrong."""
+    import ssl
+
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, ssl.SSLCertVerificationError):
+        found = found.__cause__ or found.__context__
+    return None if found is None else found.verify_message
 
 
 def _body(answer: httpx.Response) -> Any:
@@ -298,9 +316,10 @@ def _path(name: str, below: str = "") -> str:
     return f"/connectors/{name}{below}"
 
 
-def _client() -> httpx.Client:
+def http_client(tls: ssl.SSLContext | None = None, user: tuple[str, str] | None = None) -> httpx.Client:
+    """What carries the requests: whom it trusts (else what httpx does), and a user with a password."""
     try:
         import httpx
     except ImportError as error:
         raise ConnectHttpxMissing from error
-    return httpx.Client()
+    return httpx.Client(verify=True if tls is None else tls, auth=user)

@@ -24,6 +24,22 @@ class ConnectRefused(DragomanError):
     hint: ClassVar[str] = "Change what it names; nothing was changed at the worker."
 
 
+class ConnectDenied(DragomanError):
+    """Kafka Connect at {url} does not let this user do {request} ({status})."""
+
+    code: ClassVar[str] = "connect.denied"
+    hint: ClassVar[str] = (
+        "Say `user` and `password` (or `password_file`) under `connect:` of the source, and compare them."
+    )
+
+
+class ConnectUntrusted(DragomanError):
+    """The certificate of Kafka Connect at {url} is not trusted: {reason}."""
+
+    code: ClassVar[str] = "connect.untrusted"
+    hint: ClassVar[str] = "Name the authority that has signed it with `ca:` under `connect:` of the source."
+
+
 class ConnectorUnknown(DragomanError):
     """Kafka Connect has no connector {name}."""
 

@@ -126,10 +126,10 @@ def _say_works(project: Project, told: Declared, client: ConnectClient, seconds:
 
 @contextmanager
 def _connector(folder: Path) -> Iterator[tuple[Project, Declared, ConnectClient]]:
-    from connectors.connect import ConnectClient
+    from dragoman.access import connect_client
     from dragoman.connecting import declared
 
     project = project_of(folder)
     told = declared(project)
-    with ConnectClient(told.worker.url) as client:
+    with connect_client(told.worker) as client:
         yield project, told, client

@@ -147,13 +147,13 @@ class Work:
 
 @contextmanager
 def _planned(folder: Path) -> Iterator[Work]:
-    from connectors.connect import ConnectClient
     from connectors.connect.plan import plan_of
+    from dragoman.access import connect_client
     from dragoman.connecting import declared, live_of, wanted_of
 
     project = project_of(folder)
     told, wanted = declared(project), wanted_of(project)
-    with ConnectClient(told.worker.url) as client:
+    with connect_client(told.worker) as client:
         live = live_of(project, wanted, client)
         yield Work(told, wanted, live, plan_of(wanted, live), client)
 

@@ -6,6 +6,7 @@ import base64
 import os
 import socket
 import struct
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +16,15 @@ from dragoman.stack.java import java_command, write_properties
 from dragoman.stack.processes import HOST, free_port
 
 _METADATA, _VERSION = 3, 1
+
+
+class Secured(msgspec.Struct, frozen=True, kw_only=True):
+    """A second listener, for clients over TLS that say who they are; `keystore` is PKCS #12, `users` have passwords."""
+
+    port: int
+    keystore: str
+    keystore_password: str
+    users: Mapping[str, str]
 
 
 class Kafka(msgspec.Struct, frozen=True, kw_only=True, tag="kafka"):
@@ -27,13 +37,16 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True, tag="kafka"):
 
     java: str
     libs: str
+    secured: Secured | None = None
 
     def initialise(self, home: Path, port: int) -> list[list[str]]:
         """Write the settings; the command that formats the broker's folder."""
-        properties = write_properties(home / "server.properties", _properties(home, port, free_port()))
+        controller = free_port()
+        settings = {**_properties(home, port, controller), **_secured(self.secured, port, controller)}
+        properties = write_properties(home / "server.properties", settings)
         # A letter first: one that began with `-` would be taken for an option.
         cluster = base64.urlsafe_b64encode(b"\0" + os.urandom(15)).decode().rstrip("=")
-        arguments = ("format", "-t", cluster, "-c", str(properties))
+        arguments = ["format", "-t", cluster, "-c", str(properties), *_scram(self.secured)]
         tool = "kafka.tools.StorageTool"
         return [java_command(self.java, self.libs, home, tool, *arguments, memory="128m", level="ERROR")]
 
@@ -59,6 +72,40 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True, tag="kafka"):
             return False
         brokers: int = struct.unpack(">iii", answer)[2]
         return brokers > 0
+
+
+_JAAS = "org.apache.kafka.common.security"
+
+
+def _scram(secured: Secured | None) -> Iterator[str]:
+    """The users, as the tool that formats the broker's folder takes them."""
+    for name, password in ({} if secured is None else secured.users).items():
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            yield from ("--add-scram", f"{mechanism}=[name={name},password={password}]")
+
+
+def _secured(secured: Secured | None, port: int, controller: int) -> dict[str, object]:
+    """The settings of the second listener, instead of those that name the first alone."""
+    if secured is None:
+        return {}
+    listener, mine = "listener.name.secured", f"SECURED://{HOST}:{secured.port}"
+    users = " ".join(f'user_{name}="{password}"' for name, password in secured.users.items())
+    first = f"PLAINTEXT://{HOST}:{port}"
+    return {
+        "listeners": f"{first},{mine},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"{first},{mine}",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL",
+        f"{listener}.ssl.keystore.type": "PKCS12",
+        f"{listener}.ssl.keystore.location": secured.keystore,
+        f"{listener}.ssl.keystore.password": secured.keystore_password,
+        f"{listener}.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+        f"{listener}.plain.sasl.jaas.config": f"{_JAAS}.plain.PlainLoginModule required {users};",
+        **{
+            f"{listener}.scram-sha-{bits}.sasl.jaas.config": f"{_JAAS}.scram.ScramLoginModule required;"
+            for bits in (256, 512)
+        },
+    }
 
 
 def _properties(home: Path, port: int, controller: int) -> dict[str, object]:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dragoman.stack.artifacts import Jars
 from dragoman.stack.binaries import need_java, need_mariadb, need_postgres
 from dragoman.stack.connect import Connect
-from dragoman.stack.kafka import Kafka
+from dragoman.stack.kafka import Kafka, Secured
 from dragoman.stack.mariadb import MariaDB
 from dragoman.stack.postgres import Postgres
 
 
-def kafka(jars: Jars) -> Kafka:
-    """A broker. `JavaMissing`."""
-    return Kafka(java=need_java(), libs=str(jars.libs))
+def kafka(jars: Jars, secured: Secured | None = None) -> Kafka:
+    """A broker, with a second listener that asks who is there if one is given. `JavaMissing`."""
+    return Kafka(java=need_java(), libs=str(jars.libs), secured=secured)
 
 
 def connect(

@@ -20,61 +20,15 @@ import pytest
 from dragoman.stack.server import Server
 from pipeline.log.embedded import EmbeddedLog
 from pipeline.log.kafka.log import KafkaLog
-from pipeline.log.port import Log, Outgoing, TopicSpec
-from pipeline.log.reading import read_through
-from tests.dragoman.support import environment, eventually, make_shop, replace, succeeds, write
-
-Said = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]
-
-
-def said(log: Log, topic: str) -> dict[bytes | None, list[Said]]:
-    """The records of a topic by key, in order."""
-    found: dict[bytes | None, list[Said]] = {}
-    for partition in range(log.topics()[topic].partitions):
-        for records in read_through(log, topic, partition):
-            for record in records:
-                headers = tuple(h for h in record.headers if h[0] != "dragoman_feed_partition")
-                found.setdefault(record.key, []).append((record.key, record.value, headers))
-    return found
+from tests.dragoman.kafka_shop import said, shop_at
+from tests.dragoman.support import environment, eventually, succeeds
 
 
 @pytest.fixture
 def shop(kafka: Server, unused_name: str, tmp_path: Path) -> Iterator[tuple[Path, Path, KafkaLog]]:
-    """One project, embedded and run, and the same on Kafka with the same feed in its topics."""
-    name = unused_name
-    folders = [make_shop(tmp_path / "embedded"), make_shop(tmp_path / "kafka")]
-    for folder in folders:
-        replace(folder / "dragoman.yaml", "translators: order", f"translators: {name}")
-        (folder / "mappings" / "order.yaml").rename(folder / "mappings" / f"{name}.yaml")
-        replace(folder / "mappings" / f"{name}.yaml", "translator: order", f"translator: {name}")
-    embedded, on_kafka = folders
-    succeeds("run", cwd=embedded)
-    with closing(EmbeddedLog(embedded / "var" / "log.db")) as log, closing(KafkaLog(kafka.at)) as brokers:
-        spec = log.topics()["legacy.order"]
-        write(
-            on_kafka / "sources" / "shop.yaml",
-            f"kind: kafka\nbootstrap: {kafka.at}\nbegins: empty\ntransactions: {name}.transaction\nexactly_once: true\n"
-            f"feeds:\n  order:\n    topic: {name}.order\n    partitions: {spec.partitions}\n"
-            "    tables: {orders: o_id, order_line: ol_o_id}\n",
-        )
-        for topic in ("order", "transaction"):
-            of = log.topics()[f"legacy.{topic}"]
-            brokers.create(TopicSpec(name=f"{name}.{topic}", kind=of.kind, partitions=of.partitions))
-            for partition in range(of.partitions):
-                for records in read_through(log, of.name, partition):
-                    brokers.append([_again(r, f"{name}.{topic}", partition) for r in records])
-        yield embedded, on_kafka, brokers
-
-
-def _again(record: Any, topic: str, partition: int) -> Outgoing:
-    return Outgoing(
-        topic=topic,
-        partition=partition,
-        timestamp=record.timestamp,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-    )
+    """See `shop_at`."""
+    with shop_at(kafka.at, unused_name, tmp_path) as made:
+        yield made
 
 
 def test_it_publishes_what_the_embedded_run_does_and_tells_how_it_stands(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import TopicPartition as Place
+from faust.auth import SASLCredentials, SSLCredentials
 
 from pipeline.engine.faust.inbox import Inbox
 from pipeline.engine.faust.transport import BulkApp
@@ -20,6 +21,7 @@ from pipeline.log.kafka.hand_over import (
     Member,
 )
 from pipeline.log.kafka.member import own_assignor
+from pipeline.log.kafka.security import Security
 
 # Records of one poll: bounds what is at hand, and how long a poll takes.
 _POLL_RECORDS = 2_000
@@ -49,6 +51,7 @@ class FaustMember(Member):
             self.group,
             broker=[f"kafka://{broker}" for broker in connection.bootstrap.split(",")],
             broker_client_id="dragoman",
+            broker_credentials=_credentials(connection.security),
             broker_session_timeout=SESSION_SECONDS,
             broker_request_timeout=max(connection.request_ms / 1_000, SESSION_SECONDS),
             broker_rebalance_timeout=REBALANCE_SECONDS,
@@ -92,3 +95,13 @@ class FaustMember(Member):
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
+
+
+def _credentials(security: Security) -> SASLCredentials | SSLCredentials | None:
+    """The same in Faust's terms; it shows no password."""
+    if security.login is None:
+        return None if security.tls is None else SSLCredentials(security.tls)
+    login = security.login
+    return SASLCredentials(
+        username=login.user, password=login.password, mechanism=login.mechanism, ssl_context=security.tls
+    )

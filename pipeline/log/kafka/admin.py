@@ -17,6 +17,7 @@ from aiokafka.protocol.admin import (
 
 from pipeline.log.kafka.connection import Connection, check
 from pipeline.log.kafka.loop import LoopThread
+from pipeline.log.kafka.security import OPEN, Security
 
 _TOPIC_RESOURCE = 2
 _OWN = 1
@@ -37,8 +38,8 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
 class TopicAdmin:
     """The topics of the cluster behind `bootstrap`; `log.unreachable`. A call may be repeated. To be closed."""
 
-    def __init__(self, bootstrap: str, *, patience: float = 30.0) -> None:
-        self._connection = Connection(bootstrap, patience)
+    def __init__(self, bootstrap: str, *, security: Security = OPEN, patience: float = 30.0) -> None:
+        self._connection = Connection(bootstrap, patience, security)
         self._loop = LoopThread()
         try:
             self._loop.call(self._connection.start())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -11,8 +12,10 @@ from typing import Any, TypeVar
 from aiokafka import TopicPartition as Place
 from aiokafka import errors as kafka
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.conn import create_conn
 
 from pipeline.log.kafka.errors import is_transient, translated
+from pipeline.log.kafka.security import OPEN, Security
 from pipeline.log.port import TopicUnknown
 
 Answer = TypeVar("Answer")
@@ -25,11 +28,16 @@ FORGETFUL = 5.0
 _REQUEST_SECONDS = 10.0
 
 
+# aiokafka logs each host that it cannot begin with, and why; we raise that, once.
+logging.getLogger("aiokafka").addFilter(lambda record: not str(record.msg).startswith("Unable "))
+
+
 class Connection:
     """Lives on one event loop. `path` names the cluster in errors; a call is given up after `seconds`."""
 
-    def __init__(self, bootstrap: str, seconds: float) -> None:
+    def __init__(self, bootstrap: str, seconds: float, security: Security = OPEN) -> None:
         self.bootstrap = bootstrap
+        self.security = security
         self.path = f"kafka://{bootstrap}"
         self.seconds = seconds
         self.request_ms = int(min(_REQUEST_SECONDS, seconds) * 1000)
@@ -37,9 +45,12 @@ class Connection:
         self._coordinators: dict[str, int] = {}
 
     async def start(self) -> None:
-        """Connect to the cluster; `log.unreachable`."""
+        """Connect to the cluster; `log.unreachable`, or whatever is wrong with how it is done."""
         self._client = AIOKafkaClient(
-            bootstrap_servers=self.bootstrap, client_id="dragoman", request_timeout_ms=self.request_ms
+            bootstrap_servers=self.bootstrap,
+            client_id="dragoman",
+            request_timeout_ms=self.request_ms,
+            **self.security.options(),
         )
         await self.patiently(self._client.bootstrap, refresh=False)
 
@@ -63,6 +74,8 @@ class Connection:
                         if not is_transient(error):
                             raise
                         last = error
+                    if not refresh and isinstance(last, kafka.KafkaConnectionError):
+                        await self._refusal()
                     self._coordinators.pop(group, None)
                     await asyncio.sleep(_PAUSE)
                     refreshed = refresh and await self._client.force_metadata_update()
@@ -119,6 +132,19 @@ class Connection:
         except kafka.KafkaError as error:
             # aiokafka does not say that no broker could be asked, or that one had not yet found the others.
             raise error if error.retriable else kafka.NodeNotReadyError(str(error)) from error
+
+    async def _refusal(self) -> None:
+        """Raise why no client can begin, where that will not pass: aiokafka itself only logs it and goes on."""
+        for host, port, _ in self._client.hosts:
+            try:
+                made = await create_conn(
+                    host, port, client_id="dragoman", request_timeout_ms=self.request_ms, **self.security.options()
+                )
+            except (kafka.KafkaError, OSError) as error:
+                if not is_transient(error):
+                    raise
+            else:
+                made.close()
 
     def _knows(self, topic: str) -> bool:
         return self._client.cluster.partitions_for_topic(topic) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -44,6 +45,26 @@ class AccessDenied(LogError):
     hint = "Give the user the rights on the topics, groups and transactional ids that `dragoman plan` names."
 
 
+class LoginRefused(LogError):
+    """The brokers of the log {path} do not let this user in: {reason}."""
+
+    code = "log.login-refused"
+    hint = (
+        "Compare `security:` of the source with the brokers: the mechanism, the user, and the password that its variable "
+        "or file has."
+    )
+
+
+class TlsFailed(LogError):
+    """No TLS connection to the brokers of the log {path} can be made: {reason}."""
+
+    code = "log.tls-failed"
+    hint = (
+        "Name the authority that has signed the brokers' certificates with `ca:` under `security:` of the source, and the "
+        "brokers by the names in their certificates. Nothing is sent to brokers that cannot be verified."
+    )
+
+
 _MEMBERS = (kafka.UnknownMemberIdError, kafka.IllegalGenerationError, kafka.RebalanceInProgressError)
 _REFUSED = (
     kafka.MessageSizeTooLargeError,
@@ -57,8 +78,10 @@ _DENIED = (
     kafka.ClusterAuthorizationFailedError,
     kafka.TransactionalIdAuthorizationFailed,
     kafka.AuthenticationFailedError,
-    kafka.SaslAuthenticationFailed,
 )
+_LOGIN = (kafka.SaslAuthenticationFailed, kafka.UnsupportedSaslMechanismError, kafka.IllegalSaslStateError)
+# A peer that goes away in the middle of a handshake may be there again.
+_PASSING_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 # The epoch is old, or the broker ended the transaction and has forgotten it.
 _FENCED = (
     kafka.ProducerFenced,
@@ -76,6 +99,8 @@ def is_fenced(error: BaseException) -> bool:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may be answered later."""
+    if _is_of_tls(error):
+        return False
     return isinstance(error, OSError | TimeoutError) or (isinstance(error, kafka.KafkaError) and error.retriable)
 
 
@@ -89,11 +114,19 @@ def translated(error: BaseException, path: str, *, seconds: float, topic: str = 
             return RecordRefused(path=path, topic=topic, reason=reason)
         if isinstance(found, _MEMBERS):
             return GroupInUse(path=path, group=group)
+        if isinstance(found, _LOGIN):
+            return LoginRefused(path=path, reason=reason)
+        if _is_of_tls(found):
+            return TlsFailed(path=path, reason=reason)
         if isinstance(found, _DENIED):
             return AccessDenied(path=path, reason=reason)
         if is_transient(found):
             return LogUnreachable(path=path, seconds=seconds, reason=reason)
     return LogError(path=path, reason=" ".join(str(error).split()) or type(error).__name__)
+
+
+def _is_of_tls(error: BaseException) -> bool:
+    return isinstance(error, ssl.SSLError) and not isinstance(error, _PASSING_TLS)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -16,6 +16,7 @@ from pipeline.log.kafka.member import GroupMember
 from pipeline.log.kafka.placing import partition_of
 from pipeline.log.kafka.produce import Appender
 from pipeline.log.kafka.reader import Reader
+from pipeline.log.kafka.security import OPEN, Security
 from pipeline.log.kafka.writer import KafkaWriter, Placed
 from pipeline.log.memory import RecordRefused, check_committed, check_partition, place_of
 from pipeline.log.port import FencedWriter, LogError, Outgoing, Page, TopicPartition, TopicSpec, TopicUnknown
@@ -31,8 +32,8 @@ class KafkaLog:
     sake, some of its records may be there, and the caller repeats it.
     """
 
-    def __init__(self, bootstrap: str, *, patience: float = PATIENCE) -> None:
-        self._connection = Connection(bootstrap, patience)
+    def __init__(self, bootstrap: str, *, security: Security = OPEN, patience: float = PATIENCE) -> None:
+        self._connection = Connection(bootstrap, patience, security)
         self.path = self._connection.path
         self._known: dict[str, TopicSpec] = {}
         self._loop = LoopThread()

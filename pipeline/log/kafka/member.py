@@ -63,6 +63,7 @@ class GroupMember(Member):
             max_poll_interval_ms=NEVER_MS,
             request_timeout_ms=connection.request_ms,
             partition_assignment_strategy=[assignor],
+            **connection.security.options(),
         )
         self._consumer.subscribe([self.topic], listener=_Listener(self, assignor))
         await connection.patiently(self._consumer.start, refresh=False)

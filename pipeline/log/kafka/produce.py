@@ -35,6 +35,7 @@ async def start_producer(connection: Connection, transactional_id: str | None, t
         compression_type="zstd" if has_zstd() else None,
         max_batch_size=_BATCH_BYTES,
         request_timeout_ms=connection.request_ms,
+        **connection.security.options(),
     )
     try:
         await connection.patiently(producer.start, refresh=False)

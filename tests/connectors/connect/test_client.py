@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 
 from connectors.connect import ConnectClient
 from connectors.connect.errors import (
+    ConnectDenied,
     ConnectorFailed,
     ConnectorIdle,
     ConnectorNameUnusable,
     ConnectorUnknown,
     ConnectRefused,
     ConnectUnreachable,
+    ConnectUntrusted,
 )
 from connectors.connect.secrets import shown
 
@@ -116,6 +119,24 @@ def test_a_refusal_is_told_at_once(refusal: httpx.Response) -> None:
     worker = Played([says(404, {}), refusal])
     with pytest.raises(ConnectRefused):
         worker.client.put("legacy", CONFIG)
+    assert worker.now == 0
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_may_not_ask_is_told_at_once(status: int) -> None:
+    worker = Played([httpx.Response(status, content=b"<html>who are you?</html>")])
+    with pytest.raises(ConnectDenied, match=f"GET /connectors \\({status}\\)"):
+        worker.client.names()
+    assert worker.now == 0
+
+
+def test_a_certificate_that_is_not_trusted_is_told_at_once() -> None:
+    broken = httpx.ConnectError("handshake")
+    broken.__cause__ = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    broken.__cause__.verify_message = "self-signed certificate"
+    worker = Played([broken])
+    with pytest.raises(ConnectUntrusted, match="self-signed certificate"):
+        worker.client.names()
     assert worker.now == 0
 
 
