@@ -20,75 +20,21 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from dragoman.stack.server import Server
-from tests.dragoman.support import environment, write
+from tests.dragoman.support import environment, replace, write
 from tests.killed.legacy import COLUMNS, MariaDBLegacy, PostgresLegacy
 from tests.model.meaning import KNOWN, state_of, text_of
+from tests.model.product import SCHEMA, STATE
 
 ROOT = Path(__file__).parents[2]
 CONNECT_SECRET = "${env:LEGACY_PASSWORD}"  # noqa: S105 - how a worker of Connect would find it
 
-SCHEMA = """\
-source: {name}
-connector: {connector}
-namespace: {namespace}
-encoding: {{decimal: string, time: adaptive, binary: bytes}}
-tables:
-  orders:
-    context: sales
-    key: [br, no]
-    replica_identity: {identity}
-    columns:
-      br: char(3) not null
-      no: numeric(6,0) not null
-      sts: char(1) not null
-      note: text
-      touched: integer
-  order_line:
-    context: sales
-    key: [br, no, ln]
-    replica_identity: full
-    columns:
-      br: char(3) not null
-      no: numeric(6,0) not null
-      ln: smallint not null
-      qty: integer
-  payment:
-    context: sales
-    key: [pid]
-    replica_identity: full
-    columns:
-      pid: integer not null
-      br: char(3) not null
-      no: numeric(6,0) not null
-      amt: numeric(8,2)
-"""
-
-MAPPING = """\
-translator: {name}
-context: sales
-root: {{table: orders, key: [br, no]}}
-parts:
-  order_line: {{parent: [br, no], order: ln}}
-  payment: {{parent: [br, no], order: pid}}
-codes:
-  status: {{N: new, S: shipped, C: cancelled}}
-state:
-  contract: Order.v1
-  fields:
-    branch: TRIM(br)
-    number: no
-    status: CODE('status', sts)
-    note: note
-    paid: COALESCE(SUM(payment.amt), 0)
-    lines:
-      each: order_line
-      fields: {{number: ln, quantity: qty}}
-    payments:
-      each: payment
-      fields: {{number: pid, amount: amt}}
+MAPPING = (
+    STATE
+    + """\
 events:
   - {{type: OrderShipped.v1, when: "OLD.status = 'new' AND NEW.status = 'shipped'"}}
 """
+)
 
 CONTRACTS = '''\
 """What the shop promises of its orders."""
@@ -317,12 +263,14 @@ def make(
     identity = "default" if is_postgres else "full"
     write(
         folder / "schema.yaml",
-        SCHEMA.format(name=name, connector=legacy.connector, namespace=legacy.namespace, identity=identity),
+        SCHEMA.format(connector=legacy.connector, namespace=legacy.namespace, identity=identity),
     )
     source = SOURCE.format(bootstrap=kafka.at, name=name, connect=connect.at, partitions=legacy.partitions)
     own = f"  database: {name}\n  slot: {name}\n  publication: {name}\n" if is_postgres else "  server_id: 4711\n"
     write(folder / "sources" / "shop.yaml", source + own)
-    write(folder / "mappings" / f"{name}.yaml", MAPPING.format(name=name))
+    replace(folder / "schema.yaml", "source: legacy", f"source: {name}")
+    mapping = MAPPING.format(codes="{N: new, S: shipped, C: cancelled}")
+    write(folder / "mappings" / f"{name}.yaml", mapping.replace("translator: order", f"translator: {name}"))
     write(folder / "contracts" / "order.py", CONTRACTS)
     database = urls[1] or "var/view.db"
     write(folder / "consumers" / "order_view.yaml", VIEW.format(name=name, database=database))

@@ -58,7 +58,7 @@ tables:
       amt: numeric(8,2)
 """
 
-MAPPING = """\
+STATE = """\
 translator: order
 context: sales
 root: {{table: orders, key: [br, no]}}
@@ -81,6 +81,11 @@ state:
     payments:
       each: payment
       fields: {{number: pid, amount: amt}}
+"""
+
+MAPPING = (
+    STATE
+    + """\
 events:
   - {{type: OrderPlaced.v1, when: CREATED}}
   - {{type: OrderDropped.v1, when: DELETED}}
@@ -95,6 +100,7 @@ events:
 ignore:
   - {{when: NOT CHANGED(*), reason: nothing that matters}}
 """
+)
 
 Money = Annotated[Decimal, Field(max_digits=38, decimal_places=2)]
 Number = Annotated[Decimal, Field(max_digits=6, decimal_places=0)]
