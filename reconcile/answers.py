@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
-import duckdb
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from reconcile.declared import Query
+from reconcile.errors import ReconcileError
 from reconcile.fence import Fence
-from reconcile.figures import MOST, Answer, unusable
+from reconcile.figures import Answer, bounded, unusable
 from reconcile.sources import LegacyReader
 
-_MEMORY = "256MB"
 _SELECT = re.compile(r"(?i)(?:\s|--[^\n]*\n|\()*(?:select|with|values)\b")
 """In a MariaDB a statement that changes tables ends a read-only transaction, and is carried out."""
-_READERS = {".csv": "read_csv", ".parquet": "read_parquet"}
+
+
+class ExtractsMissing(ReconcileError):
+    """The extract {file} cannot be asked: the package {package} is not installed."""
+
+    code: ClassVar[str] = "check.extracts-missing"
+    hint: ClassVar[str] = "Install the extra: pip install 'dragoman[reconcile]'."
 
 
 class SideAnswers:
@@ -43,20 +49,11 @@ class SideAnswers:
 
     def extract(self, query: Query) -> Answer:
         """See `reconcile.statements.Answers`; `QueryUnusable`."""
-        path = self._folder / query.file
-        if not path.is_file():
-            raise unusable(query, f"there is no file {query.file}")
         try:
-            with closing(duckdb.connect(config={"memory_limit": _MEMORY, "threads": 1})) as connection:
-                reader = _READERS[path.suffix.lower()]
-                connection.execute(f"CREATE TABLE extract AS FROM {reader}(?)", [str(path)])
-                # From here on the query sees this table alone.
-                connection.execute("SET enable_external_access = false")
-                found = connection.execute(query.sql)
-                columns = tuple(column[0] for column in found.description or ())
-                return _bounded(query, columns, found.fetchmany)
-        except duckdb.Error as error:
-            raise unusable(query, error) from error
+            from reconcile.extracts import ask_extract
+        except ModuleNotFoundError as error:
+            raise ExtractsMissing(file=query.file, package=error.name, where=query.where) from error
+        return ask_extract(query, self._folder / query.file)
 
 
 def _asked(connection: Connection, query: Query) -> Answer:
@@ -65,16 +62,7 @@ def _asked(connection: Connection, query: Query) -> Answer:
     with _guarded(query):
         # Without parameters a % is a %.
         found = connection.execution_options(no_parameters=True).exec_driver_sql(query.sql)
-        return _bounded(query, tuple(found.keys()), found.fetchmany)
-
-
-def _bounded(query: Query, columns: tuple[str, ...], fetch: Callable[[int], Sequence[Sequence[object]]]) -> Answer:
-    rows = list(fetch(MOST + 1))
-    if len(rows) > MOST:
-        raise unusable(query, f"it answers more than {MOST:,} rows: a check without a query compares a view row by row")
-    if len(set(columns)) != len(columns):
-        raise unusable(query, f"it answers columns of the same name: {', '.join(columns)}")
-    return Answer(columns, rows)
+        return bounded(query, tuple(found.keys()), found.fetchmany)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
@@ -36,6 +36,16 @@ class QueryUnusable(ReconcileError):
 def unusable(query: Query, reason: object) -> QueryUnusable:
     """The error for a query, at its place."""
     return QueryUnusable(side=query.side, reason=str(reason).splitlines()[0].rstrip("."), where=query.where)
+
+
+def bounded(query: Query, columns: tuple[str, ...], fetch: Callable[[int], Sequence[Sequence[Any]]]) -> Answer:
+    """The answer that `fetch` brings; `QueryUnusable` if it is too long, or has columns that cannot be told apart."""
+    rows = list(fetch(MOST + 1))
+    if len(rows) > MOST:
+        raise unusable(query, f"it answers more than {MOST:,} rows: a check without a query compares a view row by row")
+    if len(set(columns)) != len(columns):
+        raise unusable(query, f"it answers columns of the same name: {', '.join(columns)}")
+    return Answer(columns, rows)
 
 
 def groups_of(query: Query, answer: Answer, by: Sequence[str]) -> Groups:

@@ -50,3 +50,21 @@ def test_what_needs_them_imports_them(tmp_path: Path) -> None:
     view = project / "consumers" / "policy_view.yaml"
     view.write_text(view.read_text(encoding="utf-8").replace("reads: policy", "reads: &it policy"), encoding="utf-8")
     assert {"ruamel", "sqlalchemy"} <= set(heavy(project, "lint"))
+
+
+def test_the_core_needs_no_extra() -> None:
+    """What the demo runs is imported where only the core is installed, and a check of an extract says what is missing."""
+    program = """
+import sys
+sys.modules.update(dict.fromkeys(["duckdb", "aiokafka", "faust", "mode", "rocksdict", "httpx", "psycopg", "pymysql"]))
+import dragoman.demo, dragoman.app
+from pathlib import Path
+from reconcile.answers import ExtractsMissing, SideAnswers
+from reconcile.declared import Query
+try:
+    SideAnswers(None, None, None, Path()).extract(Query(side="extract", sql="SELECT 1", where="c.yaml:1:1", file="a.csv"))
+except ExtractsMissing as error:
+    print(error.message)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert run.stdout == "The extract a.csv cannot be asked: the package duckdb is not installed.\n", run.stderr
