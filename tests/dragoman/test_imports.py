@@ -68,3 +68,17 @@ except ExtractsMissing as error:
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert run.stdout == "The extract a.csv cannot be asked: the package duckdb is not installed.\n", run.stderr
+
+
+def test_a_command_that_needs_an_extra_names_it(tmp_path: Path) -> None:
+    program = "import sys\nsys.modules['aiokafka'] = None\nfrom dragoman.cli import main\nmain()"
+    run = subprocess.run(
+        [sys.executable, "-c", program, "connectors", "plan"],
+        cwd=make_shop(tmp_path / "shop"),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert "install.extra-missing" in run.stderr and "pip install 'dragoman[kafka]'" in " ".join(run.stderr.split())
