@@ -92,17 +92,17 @@ class _Asked:
         """A group that agrees once agrees. One that differs has to differ alike twice, while what is expected holds still."""
         moves = asked.shown.side == "view"
         seen: dict[str, _Differs] = {}
+        answer, before = self._expected(asked)
         for turn in range(ROUNDS if moves else 1):
-            before = self._expected(asked)
             if turn and not self._pass():
                 return
-            shown = self._groups(asked.shown, asked.by)
-            after = self._expected(asked) if moves else before
+            shown = self._shown(asked, answer)
+            after = self._expected(asked)[1] if moves else before
             differ = self._look(asked, before, shown, after, first=turn == 0)
             self._ended = True
-            settled = {group: one for group, one in differ.items() if not moves or seen.get(group) == one}
-            self._confirm(asked, {g: one for g, one in settled.items() if turn or not moves})
-            seen = {group: one for group, one in differ.items() if turn}
+            self._confirm(asked, {g: one for g, one in differ.items() if not moves or seen.get(g) == one})
+            seen = differ if turn else {}
+            before = after
             self._hot = (self._differed - self._agree) - {finding.key for finding in self._findings}
             if turn and not self._hot:
                 return
@@ -131,21 +131,19 @@ class _Asked:
             raise SideEmpty(side=asked.expected.side)
         return found
 
-    def _expected(self, asked: Compare) -> Groups:
+    def _expected(self, asked: Compare) -> tuple[Answer, Groups]:
         if asked.expected.side == "extract":
             self._position = self._answers.legacy([])[0]
             answer = self._answers.extract(asked.expected)
         else:
             self._position, (answer,) = self._answers.legacy([asked.expected])
-        self._columns = answer
-        return groups_of(asked.expected, answer, asked.by)
+        return answer, groups_of(asked.expected, answer, asked.by)
 
-    def _groups(self, query: Query, by: Sequence[str]) -> Groups:
+    def _shown(self, asked: Compare, expected: Answer) -> Groups:
+        query = asked.shown
         answer = self._answers.view(query) if query.side == "view" else self._answers.extract(query)
-        asked = self._check.statement
-        if isinstance(asked, Compare):
-            check_columns(asked.expected, self._columns, query, answer)
-        return groups_of(query, answer, by)
+        check_columns(asked.expected, expected, query, answer)
+        return groups_of(query, answer, asked.by)
 
     def _pass(self) -> bool:
         """Whether the view has passed the position; if not, the run ends here."""
