@@ -15,7 +15,7 @@ from connectors.debezium.signals import snapshot, stop
 from connectors.debezium.snapshots import SnapshotRun, Snapshots
 from connectors.legacy.estimate import Estimate, estimate
 from dragoman.kafka_source import Kafka
-from dragoman.settings import masked
+from dragoman.preflighting import LegacyUnreachable, asked
 from pipeline.control import snapshot_run
 from pipeline.log.port import Log, Outgoing
 from translators.errors import DragomanError
@@ -184,18 +184,11 @@ class SignalledSource:
 
 
 def _sizes(database: Secret, namespace: str, tables: Sequence[str], where: str) -> dict[str, Estimate]:
-    from sqlalchemy import create_engine
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-
     try:
-        engine = create_engine(database.reveal())
-        try:
-            with engine.connect() as connection:
-                return {table: estimate(connection, namespace, table, where) for table in tables}
-        finally:
-            engine.dispose()
-    except (SQLAlchemyError, ArgumentError, NoSuchModuleError, ImportError) as error:
-        reason = masked(str(error).splitlines()[0])
+        with asked(database.reveal()) as connection:
+            return {table: estimate(connection, namespace, table, where) for table in tables}
+    except LegacyUnreachable as error:
+        reason = error.fields["reason"]
         fix = "Correct the condition, or what `database:` of the source says: the database was asked how much will be read."
         raise SnapshotImpossible(reason=f"the legacy database answers: {reason}", fix=fix) from error
 

@@ -12,10 +12,14 @@ from dragoman.commands.options import JsonOption, ProjectOption, confirmed, now,
 from dragoman.console import FINDINGS, count, paragraph, say, say_json, say_table
 
 if TYPE_CHECKING:
-    from connectors.debezium.snapshots import SnapshotRun, TableScan
+    from collections.abc import Callable
+
+    from connectors.debezium.snapshots import SnapshotRun, Snapshots, TableScan
     from dragoman.project import Project
     from dragoman.snapshots import Cost, SignalledSource
     from pipeline.log.port import Log
+
+    Look = Callable[[], Snapshots]
 
 _TELL_EVERY = 2.0
 
@@ -74,7 +78,7 @@ def _stop(source: SignalledSource, log: Log, tables: list[str], as_json: bool) -
     if tables:
         say(f"{', '.join(tables)} will be left out of {run.id}: `dragoman snapshot` says how it went.")
     else:
-        _follow(source, log, run.id, as_json)
+        _follow(source, look, run.id, as_json)
 
 
 def _take(
@@ -87,12 +91,13 @@ def _take(
         _say_cost(source, cost, where)
     if not yes and not confirmed("Read them now?"):
         raise typer.Exit(0)
-    _wait_until_idle(source, log, as_json)
+    look = source.looks(log)
+    _wait_until_idle(look, as_json)
     run = source.ask(log, tables, where, now())
     if not as_json:
         say()
         say(f"{run} is asked for; the connector looks for signals every few seconds")
-    _follow(source, log, run, as_json)
+    _follow(source, look, run, as_json)
 
 
 def _say_cost(source: SignalledSource, cost: Cost, where: str) -> None:
@@ -125,13 +130,13 @@ def _say_cost(source: SignalledSource, cost: Cost, where: str) -> None:
         )
 
 
-def _wait_until_idle(source: SignalledSource, log: Log, as_json: bool) -> None:
+def _wait_until_idle(look: Look, as_json: bool) -> None:
     from dragoman.interrupts import ended_by_signals
     from dragoman.snapshots import wait_until_idle
 
     told = ""
     with ended_by_signals() as ended:
-        for run in wait_until_idle(source.looks(log), ended.is_set):
+        for run in wait_until_idle(look, ended.is_set):
             if run.id != told and not as_json:
                 say(f"{run.id} goes on: what is asked for now would join it, so this waits until it is over")
             told = run.id
@@ -139,7 +144,7 @@ def _wait_until_idle(source: SignalledSource, log: Log, as_json: bool) -> None:
             raise typer.Exit(0)
 
 
-def _follow(source: SignalledSource, log: Log, run: str, as_json: bool) -> None:
+def _follow(source: SignalledSource, look: Look, run: str, as_json: bool) -> None:
     """Tell each table when its scan ends, and now and then how far it is."""
     from dragoman.interrupts import ended_by_signals
     from dragoman.snapshots import follow
@@ -147,7 +152,7 @@ def _follow(source: SignalledSource, log: Log, run: str, as_json: bool) -> None:
     ended_tables: set[str] = set()
     told, last = time.monotonic(), None
     with ended_by_signals() as ended:
-        for last in follow(source.looks(log), run, source.topic, ended.is_set):
+        for last in follow(look, run, source.topic, ended.is_set):
             for table, scan in last.tables.items():
                 if as_json or table in ended_tables:
                     continue
