@@ -1,6 +1,6 @@
 # The same steps as .ci/run. `make test` and `make demo` set up what they need: Python 3.11 or newer and the package index.
 .DELETE_ON_ERROR:
-.PHONY: setup demo test killed containers lint types imports bench bench-reconcile lock lock-stack clean
+.PHONY: setup demo test killed containers lint types imports bench bench-reconcile bench-kafka lock lock-stack clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +40,10 @@ bench: $(VENV)/dev.stamp
 # Starts PostgreSQL and MariaDB, and installs reladiff beside it all.
 bench-reconcile: $(VENV)/dev.stamp
 	$(BIN)/python -m bench reconcile
+
+# Starts a Kafka and climbs from bare aiokafka to whole frameworks, which are fetched for it: six minutes of a quiet machine.
+bench-kafka: $(VENV)/dev.stamp
+	$(BIN)/python -m bench kafka
 
 # The others take the core lock's versions, so that they may stand in one environment; image.txt is what the Dockerfile installs.
 lock: $(VENV)/dev.stamp

@@ -24,9 +24,9 @@ NAMES = (
     "huge",
     "latency",
 )
-ALONE = ("reconcile",)
+ALONE = ("reconcile", "kafka")
 """The modules of benchmarks: each has `run()`, whose result is a dataclass that says itself. `ALONE` only when they are named:
-they start databases and install another program."""
+they start servers and install other programs."""
 
 
 def main() -> None:
@@ -35,7 +35,10 @@ def main() -> None:
     for name in (name for name in (*NAMES, *ALONE) if name in chosen):
         found = import_module(f"bench.{name}").run()
         print(found.said(), flush=True)
-        about = {"command": f"{COMMAND} (python -m bench {name})", "python": platform.python_version()}
+        about = {
+            "command": f"{COMMAND if name in NAMES else f'make bench-{name}'} (python -m bench {name})",
+            "python": platform.python_version(),
+        }
         (RESULTS / f"{name}.json").write_text(json.dumps({**about, **asdict(found)}, indent=2) + "\n")
 
 
