@@ -24,6 +24,7 @@ from reconcile.fence import Pace
 from reconcile.ledger.ledger import Ledger
 from reconcile.run import RunResult, Sides, not_run, reconcile
 from reconcile.statements import ask
+from reconcile.terms import check_terms
 from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
 from translators.yaml_text import did_you_mean
@@ -116,7 +117,7 @@ def run_check(
         if spec.statement is not None:
             answers = SideAnswers(sides.reader, views, sides.fence, project.folder)
             return ask(spec, answers, translator.version, run=run, clock=clock)
-        shown = msgspec.structs.replace(sides, shown=shown_columns(translator))
+        shown = msgspec.structs.replace(sides, shown=shown_columns(translator, spec.terms.hidden))
         return reconcile(spec, shown, run=run, clock=clock, gate=gate)
 
 
@@ -187,10 +188,19 @@ def check_names(project: Project, file: str) -> CheckSpec:
                 known=", ".join(known),
                 where=file,
             )
+    check_terms(spec.check, spec.view, spec.terms, _paths(views[spec.view]), tuple(views[spec.view].key.values()), ())
     reads = views[spec.view].reads
     if reads != spec.mapping:
         raise CheckMismatched(check=spec.check, mapping=spec.mapping, view=spec.view, reads=reads, where=file)
     return spec
+
+
+def _paths(view: ProjectionSpec) -> tuple[str, ...]:
+    """What a view shows, as a check names it."""
+    lists = (
+        p for path, child in view.children.items() for p in (path, *(f"{path}.{i}" for i in child.columns.values()))
+    )
+    return (*view.key.values(), *view.columns.values(), *lists)
 
 
 def checks_of(project: Project) -> list[CheckSpec]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from dragoman.project import Project
 from dragoman.times import moment, span
 from dragoman.wiring import utc
 from reconcile.charts import percent
+from reconcile.group_pages import CHANGED
 from reconcile.groups import Group
 from reconcile.pages import answer_of
 from reconcile.report import write_report
@@ -88,13 +90,22 @@ def as_data(results: Sequence[RunResult], page: Path) -> list[dict[str, Any]]:
                 "accepted": one.accepted,
                 "in_flight": one.in_flight,
                 "unconfirmed": one.unconfirmed,
+                "ambiguous": one.ambiguous,
+                "unavailable": one.unavailable,
                 "aligned": one.aligned,
                 "not_covered": one.not_covered,
                 "coverage": one.coverage,
                 "limit": one.check.limit,
+                "limits": one.check.limits,
+                "classes": dict(Counter(finding.kind for finding in one.findings)),
+                "over": [of or "limit" for of in one.over],
                 "exit_code": one.exit_code,
                 "incomplete": one.incomplete,
-                "causes": [{"causes": [c.name for c in g.causes], "keys": list(g.keys)} for g in one.groups],
+                "causes": [
+                    {"causes": [c.name for c in g.causes], "change": [c.change for c in g.causes], "keys": list(g.keys)}
+                    for g in one.groups
+                ],
+                "slices": one.slices,
                 "report": str(page),
             }
         )
@@ -144,8 +155,11 @@ def _sentence(result: RunResult) -> str:
     if result.in_flight:
         beside.append(f"{result.in_flight:,} {'was' if result.in_flight == 1 else 'were'} in flight and agreed")
     if result.unconfirmed:
-        ambiguous = ", so that they are ambiguous" if result.aligned else ""
-        beside.append(f"{result.unconfirmed:,} never held still{ambiguous}")
+        beside.append(f"{result.unconfirmed:,} never held still")
+    if result.ambiguous:
+        beside.append(f"{result.ambiguous:,} never held still and {'is' if result.ambiguous == 1 else 'are'} ambiguous")
+    if result.unavailable:
+        beside.append(f"{result.unavailable:,} {'lacks' if result.unavailable == 1 else 'lack'} what was never sent")
     if result.not_covered:
         beside.append(f"{result.not_covered:,} could not be judged")
     return "; ".join([f"{answer}{reasons}".rstrip("."), *beside]) + "."
@@ -164,6 +178,7 @@ def say_findings(groups: Sequence[Group]) -> None:
         if group.since is not None:
             facts.append(f"{'after' if group.bound else 'since'} {moment(group.since, utc())}")
         facts += sorted({cause.owner for cause in group.causes})
+        facts += sorted({f"change {CHANGED[cause.change]}" for cause in group.causes if cause.change != "view"})
         if group.waits:
             facts.append(f"{count(group.waits, 'later step')} waiting")
         for line in wrapped(" · ".join(facts), width, "        "):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dragoman.console import say
 from dragoman.project import Project
+from reconcile.terms import covers
 from translators.binding import BoundField, BoundNode
 from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
@@ -36,13 +37,24 @@ def classified(project: Project, translator: str) -> frozenset[str] | None:
     return frozenset(column for f in fields if f.shape.data_class in CLASSIFIED for column in sources(f.bound))
 
 
-def shown_columns(translator: CompiledTranslator) -> frozenset[str]:
-    """The `table.column` names that a report may show: behind a field of the state, and behind no classified one."""
-    fields = list(leaves(translator.bound.fields.values()))
-    behind = {f.shape.data_class in CLASSIFIED: frozenset[str]() for f in fields}
-    for one in fields:
-        behind[one.shape.data_class in CLASSIFIED] |= frozenset(sources(one.bound))
-    return behind.get(False, frozenset()) - behind.get(True, frozenset())
+def shown_columns(translator: CompiledTranslator, hidden: Sequence[str] = ()) -> frozenset[str]:
+    """The `table.column` names that a report may show: behind a field of the state, and behind none that is classified.
+
+    `hidden` are paths of fields that a check does not show.
+    """
+    behind: dict[bool, set[str]] = {False: set(), True: set()}
+    for path, one in _paths(translator.bound.fields):
+        behind[one.shape.data_class in CLASSIFIED or covers(hidden, path)] |= set(sources(one.bound))
+    return frozenset(behind[False] - behind[True])
+
+
+def _paths(nodes: Mapping[str, BoundNode], prefix: str = "") -> Iterator[tuple[str, BoundField]]:
+    """The fields that expressions compute, with their paths."""
+    for name, node in nodes.items():
+        if isinstance(node, BoundField):
+            yield f"{prefix}{name}", node
+        else:
+            yield from _paths(node.fields, f"{prefix}{name}.")
 
 
 def shown_row(table: str, row: Mapping[str, Any] | None, hidden: frozenset[str] | None) -> dict[str, str] | None:

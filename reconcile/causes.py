@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from reconcile.compare import Expected
+from reconcile.content import Difference
 from reconcile.evidence import Evidence, Published
 from reconcile.finding import Cause
 from reconcile.patterns import Pattern
+from reconcile.terms import Terms
 from reconcile.view import ViewParked, ViewRow
 from translators.change import Coordinate
 from translators.problem import Problem
@@ -23,9 +26,15 @@ LOOK = "See what waits, and why:"
 STATUS = "See where the pipeline stands:"
 PROVE = "When it is mended, prove it:"
 
+_SAID = 5
+"""Fields that the evidence of one cause names."""
+
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is who in one check: the translator and its owner, the view and its owner."""
+    """Who is who in one check: the translator and its owner, the view and its owner, and by which terms it is judged.
+
+    `placeholder` is what the source sends in place of a large value that it does not send again.
+    """
 
     check: str
     translator: str
@@ -33,6 +42,8 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     view: str
     view_owner: str
     mapping_version: str = ""
+    terms: Terms = Terms()
+    placeholder: str = ""
 
     @property
     def again(self) -> str:
@@ -156,20 +167,23 @@ def patterned(cause: Cause, pattern: Pattern | None) -> Cause:
     return msgspec.structs.replace(cause, title=title, text=text, pattern=pattern.name)
 
 
-def not_sent(evidence: Evidence, names: Names) -> Cause:
-    """The fields that differ were left out of what was published: the source did not send what is behind them."""
+def not_sent(evidence: Evidence, held: Collection[str], names: Names) -> Cause:
+    """The fields that differ were left out of what was published, or hold (`held`) what stands for a value not sent."""
     last = evidence.published
     absent = {} if last is None else last.absent
     return Cause(
         name="not-sent",
         title="Never sent by the source",
         text=(
-            "The last record leaves these fields out, because the source does not send again a large value that did not "
-            "change, and none was known. The view keeps what it had. Read the key's rows again (an incremental snapshot); "
-            "REPLICA IDENTITY FULL sends them always."
+            "The source does not send again a large value that did not change, and none was known: so these fields are left "
+            "out, and the view keeps what it had. That is no agreement, and no drift. Read the key's rows again (an "
+            "incremental snapshot); REPLICA IDENTITY FULL sends them always."
         ),
         owner=names.mapping_owner,
-        evidence=tuple(f"{field} was not sent ({why})" for field, why in absent.items()),
+        evidence=(
+            *(f"{field} was not sent ({why})" for field, why in absent.items()),
+            *(f"{field} holds the text that stands for a value not sent" for field in held if field not in absent),
+        ),
         lead=STATUS,
         command="dragoman status",
         since=None if last is None else last.time,
@@ -269,6 +283,47 @@ def invented(row: ViewRow, names: Names) -> Cause:
         text=f"No record of this key was ever published, so the projection cannot have made the row. {REBUILD}",
         evidence=("the state stream holds no record of this key, and the translator does not know it",),
     )
+
+
+def legacy_behind(differ: Sequence[Difference], names: Names) -> Cause:
+    """The new system is right of these fields (of all, if none is named), and the legacy says otherwise."""
+    return Cause(
+        name="legacy-behind",
+        title="The new system is right here, and legacy says otherwise",
+        text=(
+            "By this check’s terms the legacy is to be changed: what writes these fields back did not, or somebody still "
+            "writes them there. Publishing the key again would not help: it would say what the legacy says."
+        ),
+        owner=names.mapping_owner,
+        evidence=_both_said(differ, names),
+        lead=PROVE,
+        command=names.again,
+        change="legacy",
+    )
+
+
+def sides_disagree(differ: Sequence[Difference], names: Names) -> Cause:
+    """Both sides have to agree of these fields, and neither is right by itself."""
+    return Cause(
+        name="sides-disagree",
+        title="Both sides have to agree here, and do not",
+        text=(
+            "Both sides are written to, so neither is right by itself. Decide for each key which one holds, change the other "
+            "at its own system, and find out why the two were written differently."
+        ),
+        owner=", ".join(dict.fromkeys((names.mapping_owner, names.view_owner))),
+        evidence=_both_said(differ, names),
+        lead=PROVE,
+        command=names.again,
+        change="either",
+    )
+
+
+def _both_said(differ: Sequence[Difference], names: Names) -> tuple[str, ...]:
+    phase = f" (phase {names.terms.authority.phase})" if names.terms.authority.phase else ""
+    if not differ:
+        return (f"the thing is on one side only{phase}",)
+    return tuple(f"{one.field}: legacy {one.expected}, {names.view} {one.actual}{phase}" for one in differ[:_SAID])
 
 
 def unexplained(names: Names) -> Cause:

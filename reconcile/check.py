@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
 
+from reconcile import terms_text
 from reconcile.declared import KINDS, Statement, read_statement
+from reconcile.terms import CLASSES, Terms
 from translators.errors import DragomanError
 from translators.yaml_form import Form
-from translators.yaml_text import YamlNode, load
+from translators.yaml_text import YamlNode, did_you_mean, load
 
 _KEYS = {"check", "mapping", "view", "limit", "owner"}
-_OPTIONAL = {"group", "shown", *KINDS}
+_OPTIONAL = {"group", "shown", "limits", *KINDS, *terms_text.KEYS}
 
 
 class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One comparison. `limit` is the number of confirmed differences that are tolerated; `owner` answers for the view.
+
+    `limits` are the limits of classes of their own, which do not count against `limit` then; `terms` are said of fields.
 
     `group` is the consumer group that builds the view, where the view has no checkpoint that is written with its rows.
     Without a `statement` each row of the view is compared with what the mapping says. With one, its queries are asked, of the
@@ -31,6 +36,14 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
     group: str | None = None
     statement: Statement | None = None
     shown: tuple[str, ...] = ()
+    limits: Mapping[str, int] = {}
+    terms: Terms = Terms()
+
+    def over(self, differ: Mapping[str, int]) -> tuple[str, ...]:
+        """The classes of which there are more than is tolerated; those without a limit of their own come as ``."""
+        rest = sum(count for of, count in differ.items() if of not in self.limits and of != "unavailable")
+        own = [of for of in differ if of != "unavailable" and differ[of] > self.limits.get(of, differ[of])]
+        return (*own, *([""] if rest > self.limit else []))
 
 
 class CheckMalformed(DragomanError):
@@ -48,20 +61,34 @@ def read_check(text: str, file: str) -> CheckSpec:
     asked = [kind for kind in top if kind in KINDS]
     if len(asked) > 1:
         raise form.wrong(f"the check asks {' and '.join(asked)}", found.key_marks[asked[1]], "Write a check for each.")
+    for key in sorted(terms_text.KEYS & top.keys()) if asked else ():
+        fix = "A query says itself what it compares: leave this out, or take the query out."
+        raise form.wrong(f"{key} is for checks of rows, and this one asks by queries", found.key_marks[key], fix)
     return CheckSpec(
         check=form.text(top["check"], "check"),
         mapping=form.text(top["mapping"], "mapping"),
         view=form.text(top["view"], "view"),
-        limit=_limit(form, top["limit"]),
+        limit=_limit(form, top["limit"], "limit"),
         owner=form.text(top["owner"], "owner"),
         group=form.text(top["group"], "group") if "group" in top else None,
         statement=read_statement(form, asked[0], top[asked[0]]) if asked else None,
         shown=form.texts(top["shown"], "shown") if "shown" in top else (),
+        limits=_limits(form, top["limits"]) if "limits" in top else {},
+        terms=terms_text.read_terms(form, top),
     )
 
 
-def _limit(form: Form, node: YamlNode) -> int:
-    text = form.text(node, "limit")
+def _limits(form: Form, node: YamlNode) -> dict[str, int]:
+    table = form.a_map(node, "limits")
+    for of in table.items:
+        if of not in CLASSES:
+            fix = f"The classes are: {', '.join(CLASSES)}{did_you_mean(of, CLASSES)}"
+            raise form.wrong(f"there is no class of differences {of!r}", table.key_marks[of], fix)
+    return {of: _limit(form, said, f"the limit of {of}") for of, said in table.items.items()}
+
+
+def _limit(form: Form, node: YamlNode, what: str) -> int:
+    text = form.text(node, what)
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise form.wrong(f"limit is {text!r}, which is no whole number", node.mark, "Write 0 to tolerate nothing.")
+        raise form.wrong(f"{what} is {text!r}, which is no whole number", node.mark, "Write 0 to tolerate nothing.")
     return int(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import msgspec
 
@@ -11,15 +10,12 @@ from reconcile.content import Content, Difference, ViewShape, content_of, differ
 from reconcile.errors import NothingCompared, SideEmpty
 from reconcile.sources import SIDE as LEGACY
 from reconcile.sources import Aggregate
+from reconcile.terms import Kind
 from reconcile.view import SIDE as VIEW
 from reconcile.view import ViewRow
 from translators.aggregate import Rows
 from translators.problem import Problem
 from translators.translator import Refused, Translator
-
-Kind = Literal["missing", "extra", "stale", "mismatch", "refused"]
-"""missing: not in the view; extra: only in the view; stale: the view shows an older state; mismatch: fields differ;
-refused: the mapping cannot say what the legacy rows mean."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -77,8 +73,12 @@ def candidates(
     expect: Callable[[Rows | None], Expected],
     shape: ViewShape,
     counts: Counts,
+    saw: Callable[[str, Expected, ViewRow | None, bool], None] | None = None,
 ) -> Iterator[str]:
-    """The keys that differ at this moment, in key order; `counts` is filled on the way."""
+    """The keys that differ at this moment, in key order; `counts` is filled on the way.
+
+    `saw` is told of each key what both sides have, and whether that agrees.
+    """
     for key, aggregate, row in _paired(source, view):
         expected = expect(None if aggregate is None else aggregate.rows)
         exists = expected.content is not None or expected.problem is not None
@@ -87,7 +87,10 @@ def candidates(
         counts.source += exists
         counts.view += row is not None
         counts.compared += 1
-        if compare(key, expected, row, shape) is None:
+        agrees = compare(key, expected, row, shape) is None
+        if saw is not None:
+            saw(key, expected, row, agrees)
+        if agrees:
             counts.agree += 1
         else:
             yield key

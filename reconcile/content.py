@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from reconcile.terms import Terms, covers
 from translators.contract import Shape
 
 MASK = "•••"
@@ -32,12 +33,45 @@ _CLASSIFIED = ("personal", "sensitive")
 class ViewShape(msgspec.Struct, frozen=True, kw_only=True):
     """The paths in the state that a view shows: `fields` of the thing itself, `lists` with the paths in each element.
 
-    `masked` are the paths (for elements: list and path, joined by a dot) whose values no report may show.
+    `masked` are the paths (for elements: list and path, joined by a dot) whose values no report may show, `keys` those of the
+    business key. `tolerance` is by path how far apart two numbers may be, `left_out` are the paths that were taken out.
     """
 
     fields: tuple[str, ...]
     lists: Mapping[str, tuple[str, ...]]
     masked: frozenset[str]
+    keys: tuple[str, ...] = ()
+    tolerance: Mapping[str, Decimal] = {}
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All of its paths; those in the elements of a list as list and path, joined by a dot."""
+        return (
+            *self.fields,
+            *(p for path, inner in self.lists.items() for p in (path, *(f"{path}.{i}" for i in inner))),
+        )
+
+
+def narrowed(shape: ViewShape, terms: Terms) -> ViewShape:
+    """The shape without what is not compared, and with all masked that may not be shown."""
+    kept = {
+        path: tuple(i for i in inner if not covers(terms.left_out, f"{path}.{i}"))
+        for path, inner in shape.lists.items()
+    }
+    lists = {path: inner for path, inner in kept.items() if inner and not covers(terms.left_out, path)}
+    fields = tuple(path for path in shape.fields if not covers(terms.left_out, path))
+    hidden = {path for path in shape.paths if covers(terms.hidden, path)}
+    return msgspec.structs.replace(
+        shape,
+        fields=fields,
+        lists=lists,
+        masked=shape.masked | hidden,
+        tolerance={
+            path: apart for path in shape.paths for name, apart in terms.tolerance.items() if covers((name,), path)
+        },
+        left_out=terms.left_out,
+    )
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -153,11 +187,23 @@ def differences(expected: Content, actual: Content, shape: ViewShape) -> tuple[D
     found = [
         Difference(path, None, shown(value, path, shape), shown(actual.fields[path], path, shape))
         for path, value in expected.fields.items()
-        if not same(value, actual.fields[path])
+        if not alike(value, actual.fields[path], path, shape)
     ]
     for path, elements in expected.lists.items():
         found += _list_differences(path, elements, actual.lists[path], shape)
     return tuple(found)
+
+
+def alike(left: Any, right: Any, path: str, shape: ViewShape) -> bool:
+    """Whether two values are the same, or two numbers no further apart than is tolerated."""
+    if same(left, right):
+        return True
+    if path not in shape.tolerance:
+        return False
+    one, other = _number(left), _number(right)
+    if one is None or other is None or not (one.is_finite() and other.is_finite()):
+        return False
+    return abs(one - other) <= shape.tolerance[path]
 
 
 def _list_differences(
@@ -170,7 +216,7 @@ def _list_differences(
             full = f"{path}.{inner}"
             if left is None or right is None:
                 yield Difference(full, number, _element(left, inner, full, shape), _element(right, inner, full, shape))
-            elif not same(left[inner], right[inner]):
+            elif not alike(left[inner], right[inner], full, shape):
                 yield Difference(full, number, shown(left[inner], full, shape), shown(right[inner], full, shape))
 
 

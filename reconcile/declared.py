@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
+from reconcile.terms_text import read_tolerance
 from translators.yaml_form import Form
 from translators.yaml_text import YamlNode
 
@@ -88,21 +89,8 @@ def _compare(form: Form, node: YamlNode) -> Compare:
         by=form.texts(part.items["by"], "by"),
         expected=sides[0],
         shown=sides[1],
-        tolerance=_tolerance(form, part.items["tolerance"]) if "tolerance" in part.items else {},
+        tolerance=read_tolerance(form, part.items["tolerance"]) if "tolerance" in part.items else {},
     )
-
-
-def _tolerance(form: Form, node: YamlNode) -> dict[str, Decimal]:
-    found = {}
-    for column, said in form.a_map(node, "tolerance").items.items():
-        text = form.text(said, f"the tolerance of {column}")
-        try:
-            found[column] = Decimal(text)
-        except InvalidOperation:
-            found[column] = Decimal("NaN")
-        if not found[column].is_finite() or found[column] < 0:
-            raise form.wrong(f"the tolerance of {column} is {text!r}", said.mark, "Write a number such as 0.01.")
-    return found
 
 
 def _invariant(form: Form, node: YamlNode) -> Invariant:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from reconcile.compare import Kind
+from reconcile.terms import Kind
 
 CauseName = Literal[
     "parked",
@@ -24,7 +24,12 @@ CauseName = Literal[
     "figures-differ",
     "invariant-broken",
     "not-fresh",
+    "legacy-behind",
+    "sides-disagree",
 ]
+
+Changed = Literal["view", "legacy", "extract", "either"]
+"""Which side a cause asks to be changed; `either` where both have to agree and neither is right by itself."""
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +38,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     `pattern` tells causes of one name apart where that helps to mend them (the code that nobody mapped). `since` is when
     it began; with `bound` it is only known that it began after that. `where` is a place in the mapping, `command` can be
     pasted and `lead` says what for, `evidence` are sentences. `waits` counts the later steps that wait behind a parked one.
+    `change` is the side that is wrong: the view is changed through the pipeline only.
     """
 
     name: CauseName
@@ -47,6 +53,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     bound: bool = False
     where: str | None = None
     waits: int = 0
+    change: Changed = "view"
 
 
 class FieldRow(msgspec.Struct, frozen=True, kw_only=True):

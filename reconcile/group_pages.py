@@ -30,6 +30,14 @@ SHOWN_KEYS = 60
 REPAIRED = 10
 """Keys that one command of the page names."""
 
+CHANGED = {
+    "view": "the view, through the pipeline",
+    "legacy": "the legacy",
+    "extract": "the extract",
+    "either": "one of the two sides, to be decided",
+}
+"""The side that is to be changed, in words."""
+
 _REPUBLISH = frozenset({"consumer-missed", "consumer-misapplied", "edited-in-view"})
 _RELOAD = frozenset({"capture-or-mapping", "mapping-changed", "not-sent"})
 
@@ -58,6 +66,7 @@ def group_text(group: Group, result: RunResult) -> GroupText:
         owners=tuple(dict.fromkeys(cause.owner for cause in group.causes)),
         steps=tuple(_steps(group, result)),
         accept=f'dragoman reconcile accept {finding_id(result.check.check, group.example)} --until DATE --reason "..."',
+        change=", ".join(dict.fromkeys(CHANGED[cause.change] for cause in group.causes)),
         seen="" if group.first_seen is None or _is_new(group, result) else time_of(group.first_seen).text,
         accepted=f"{group.accepted:,} accepted" if group.accepted else "",
         new=_is_new(group, result),

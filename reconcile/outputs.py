@@ -59,6 +59,7 @@ def openmetrics(results: Sequence[RunResult]) -> str:
     families = (
         ("dragoman_reconcile_keys", "Keys by what became of them.", "", _keys),
         ("dragoman_reconcile_drift_keys", "Confirmed differences by cause.", "", _causes),
+        ("dragoman_reconcile_class_keys", "Findings by their class.", "", _classes),
         ("dragoman_reconcile_limit_keys", "Differences that a check tolerates.", "", _limits),
         ("dragoman_reconcile_coverage_ratio", "Share of the keys that were compared and judged.", "ratio", _coverage),
         ("dragoman_reconcile_exit_code", "0 clean, 1 over the limit, 2 incomplete.", "", _exits),
@@ -85,6 +86,8 @@ def _keys(result: RunResult) -> Samples:
         "accepted": accepted,
         "in_flight": result.in_flight,
         "unconfirmed": result.unconfirmed,
+        "ambiguous": result.ambiguous,
+        "unavailable": result.unavailable,
         "not_covered": result.not_covered,
     }
     return (({"state": state}, str(number)) for state, number in states.items())
@@ -95,8 +98,15 @@ def _causes(result: RunResult) -> Samples:
     return (({"cause": name}, str(number)) for name, number in sorted(counts.items()))
 
 
+def _classes(result: RunResult) -> Samples:
+    counts = Counter(finding.kind for finding in result.findings)
+    return (({"class": name}, str(number)) for name, number in sorted(counts.items()))
+
+
 def _limits(result: RunResult) -> Samples:
     yield {}, str(result.check.limit)
+    for of, number in result.check.limits.items():
+        yield {"class": of}, str(number)
 
 
 def _coverage(result: RunResult) -> Samples:

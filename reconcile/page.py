@@ -69,6 +69,7 @@ class GroupText(msgspec.Struct, frozen=True, kw_only=True):
     owners: tuple[str, ...]
     steps: tuple[CommandText, ...]
     accept: str
+    change: str
     seen: str
     accepted: str
     new: bool
@@ -82,6 +83,26 @@ class FieldText(msgspec.Struct, frozen=True, kw_only=True):
     view: str
     legacy: str
     of: str
+
+
+class SliceText(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts of one value of a field. `sign` says without colour how it came out."""
+
+    value: str
+    sign: str
+    compared: str
+    agree: str
+    confirmed: str
+    share: str
+    beside: str
+
+
+class SlicesText(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts by the values of one field."""
+
+    field: str
+    rows: tuple[SliceText, ...]
+    more: str
 
 
 class RowText(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +175,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     sides: tuple[tuple[str, str], ...]
     groups: tuple[GroupText, ...]
     fields: tuple[FieldText, ...]
+    slices: tuple[SlicesText, ...]
     samples: tuple[SampleText, ...]
     masked: str
     hops: tuple[HopText, ...]

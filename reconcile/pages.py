@@ -19,6 +19,7 @@ from reconcile.page import (
     State,
 )
 from reconcile.run import RunResult
+from reconcile.slice_pages import slices_of, terms_said
 
 _WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
@@ -45,6 +46,7 @@ def page_of(result: RunResult, number: int) -> Page:
         sides=_sides(result.check),
         groups=tuple(group_text(group, result) for group in result.groups),
         fields=tuple(_fields(result.findings)),
+        slices=tuple(slices_of(result.slices)),
         samples=tuple(samples_of(result)),
         masked=", ".join(result.masked),
         hops=tuple(_hops(result)),
@@ -88,11 +90,14 @@ def _holds(asked: Invariant | Freshness) -> str:
 
 def _unproven(result: RunResult) -> str:
     why = "" if result.incomplete is None else f", since {result.incomplete.brief}"
-    open_ends = result.not_covered + result.unconfirmed
+    open_ends = result.not_covered + result.unconfirmed + result.ambiguous
     if not result.ended:
         return f"the comparison did not reach its end{why}"
     if open_ends:
         return f"{open_ends:,} of {result.compared:,} could not be judged{why}"
+    if result.unavailable:
+        lack = "lacks" if result.unavailable == 1 else "lack"
+        return f"{result.unavailable:,} of {result.compared:,} {lack} what was never sent"
     return f"nothing differs now, but that says nothing{why}"
 
 
@@ -120,6 +125,8 @@ _CAUSES = {
     "figures-differ": ("has other figures", "have other figures"),
     "invariant-broken": ("breaks what always holds", "break what always holds"),
     "not-fresh": ("is too old", "are too old"),
+    "legacy-behind": ("is to be changed in legacy", "are to be changed in legacy"),
+    "sides-disagree": ("has to agree on both sides, and does not", "have to agree on both sides, and do not"),
     "edited-in-view": ("was edited in the view by hand", "were edited in the view by hand"),
 }
 
@@ -136,11 +143,25 @@ def _sub(result: RunResult) -> str:
     if result.accepted:
         are = "is" if result.accepted == 1 else "are"
         sentences.append(f"{_amount(result.accepted).capitalize()} of them {are} accepted for now.")
-    if 0 < result.confirmed - result.accepted <= result.check.limit:
-        sentences.append(f"That is within this check’s limit of {result.check.limit:,}.")
+    if result.confirmed > result.accepted and not result.over:
+        limits = "limits" if result.check.limits else f"limit of {result.check.limit:,}"
+        sentences.append(f"That is within this check’s {limits}.")
+    if result.over and result.check.limits:
+        sentences.append(_over(result))
     if not result.findings and result.exit_code == 0:
         sentences.append(_thorough(result))
     return " ".join(sentences)
+
+
+def _over(result: RunResult) -> str:
+    """Which classes make the check fail."""
+    limits, differ = result.check.limits, result.differ
+    own = [f"{differ[of]:,} {of}, of which {limits[of]:,} are tolerated" for of in result.over if of]
+    rest = sum(count for of, count in differ.items() if of not in limits and of != "unavailable")
+    own += (
+        [f"{rest:,} of the other classes, of which {result.check.limit:,} are tolerated"] if "" in result.over else []
+    )
+    return f"Over the limit: {'; '.join(own)}."
 
 
 def _thorough(result: RunResult) -> str:
@@ -204,14 +225,7 @@ def _states(result: RunResult) -> tuple[State, ...]:
             count=f"{result.in_flight:,}",
             remark="agreed behind the fence: no drift",
         ),
-        State(
-            name="Could not be confirmed",
-            symbol="~",
-            tone="hot",
-            count=f"{result.unconfirmed:,}",
-            remark="too busy to hold still",
-            loud=result.unconfirmed > 0,
-        ),
+        _never_still(result),
         State(
             name="Not covered",
             symbol="?",
@@ -220,6 +234,31 @@ def _states(result: RunResult) -> tuple[State, ...]:
             remark="compared, but not judged" if result.ended else "not read to the end",
             loud=result.not_covered > 0 or not result.ended,
         ),
+        *([_unavailable(result)] if result.unavailable else []),
+    )
+
+
+def _never_still(result: RunResult) -> State:
+    hot = result.ambiguous if result.aligned else result.unconfirmed
+    return State(
+        name="Ambiguous" if result.aligned else "Could not be confirmed",
+        symbol="~",
+        tone="hot",
+        count=f"{hot:,}",
+        remark="moved since, and never held still" if result.aligned else "too busy to hold still",
+        loud=hot > 0,
+    )
+
+
+def _unavailable(result: RunResult) -> State:
+    limit = result.check.limits.get("unavailable", 0)
+    return State(
+        name="Never sent",
+        symbol="∅",
+        tone="warn",
+        count=f"{result.unavailable:,}",
+        remark=f"no agreement, no drift; limit {limit:,}",
+        loud=result.differ["unavailable"] > limit,
     )
 
 
@@ -251,6 +290,7 @@ def _after(hop: Passage) -> str:
 
 
 def _notes(result: RunResult) -> Iterator[str]:
+    yield from terms_said(result.check.terms)
     if result.check.statement is None and result.hops and all(hop.passed for hop in result.hops):
         last = (
             "The last hop is exact: the view’s checkpoint is written in the same transaction as its rows."
@@ -272,7 +312,9 @@ def _notes(result: RunResult) -> Iterator[str]:
             "that the check says may be shown."
         )
     elif result.ended:
-        parts = (result.agree, result.confirmed, result.in_flight, result.unconfirmed, result.not_covered)
+        hot = result.ambiguous if result.aligned else result.unconfirmed
+        parts = [result.agree, result.confirmed, result.in_flight, hot, result.not_covered]
+        parts += [result.unavailable] if result.unavailable else []
         yield (
             f"The figures add up: {' + '.join(f'{part:,}' for part in parts)} = {result.compared:,} keys. Both sides were "
             f"read to their ends, in strict key order; the view has {result.view_rows:,} rows."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -12,7 +13,10 @@ RunState = Literal["broken", "clean", "tolerated", "drift"]
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a check: when it began, what it proved, how much it covered (0 to 1), how many keys differed."""
+    """One run of a check: when it began, what it proved, how much it covered (0 to 1), how many keys differed.
+
+    `causes` are the keys by cause, unknown of runs that an older Dragoman wrote down.
+    """
 
     run: str
     started: datetime
@@ -20,6 +24,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     coverage: float
     confirmed: int
     accepted: int
+    causes: Mapping[str, int] = {}
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from reconcile.content import Content, ViewShape, same
+from reconcile.content import Content, ViewShape, alike, same
 
 _FURTHEST = 14
 """Hours that a time zone may be away from UTC."""
@@ -29,7 +29,7 @@ def pattern_of(right: Content, wrong: Content, shape: ViewShape) -> Pattern | No
     """
     if any(not _same_lists(right, wrong, path) for path in shape.lists):
         return None
-    differing = [path for path in shape.fields if not same(right.fields[path], wrong.fields[path])]
+    differing = [path for path in shape.fields if not alike(right.fields[path], wrong.fields[path], path, shape)]
     if not differing or shape.masked.intersection(differing):
         return None
     return _shared(pattern_of_values(right.fields[path], wrong.fields[path]) for path in differing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -19,10 +19,12 @@ from reconcile.finding import Finding
 from reconcile.groups import Group, grouped
 from reconcile.keys import in_order
 from reconcile.past import History
+from reconcile.slices import Slice, Slicer
 from reconcile.sources import Aggregate, LegacyReader
+from reconcile.terms import check_terms
 from reconcile.verdict import judge, without_rows
 from reconcile.view import SIDE as VIEW_SIDE
-from reconcile.view import ViewSide
+from reconcile.view import NarrowedView, ViewSide
 from translators.aggregate import Rows
 from translators.errors import DragomanError
 
@@ -46,13 +48,16 @@ class Incomplete(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run found. All five counts are of business keys, and `compared` is their sum.
+    """What one run found. All seven counts are of business keys, and `compared` is their sum.
 
-    `in_flight` differed at first and agreed behind the fence. `unconfirmed` never held still. `not_covered` were compared
-    but could not be judged. `accepted` are those of the confirmed that the ledger says are accepted. `ended` says whether
-    both sides were read to their ends; if not, there may be more keys. `legacy_rows` are the rows read by table.
+    `in_flight` differed at first and agreed behind the fence. `unconfirmed` never held still, `ambiguous` neither since the
+    one moment that all was compared as of. `unavailable` lack values that the source never sent: no agreement, no drift.
+    `not_covered` were compared but could not be judged. `findings` are the confirmed and the unavailable ones, `accepted`
+    those of the confirmed that the ledger says are accepted. `ended`: both sides were read to their ends, so that there
+    are no more keys. `legacy_rows` are the rows read by table.
     `seconds` is the whole run's time. `exact` says whether the fence's last hop is (`reconcile.fence.Fence.apart`);
-    `aligned` whether all was compared as of `position`: what never held still is ambiguous then.
+    `aligned` whether all was compared as of `position`. `slices` are the counts by the values of the fields that the check
+    names.
     """
 
     run: str
@@ -79,20 +84,35 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool = True
     aligned: bool = False
     history: History = History()
+    unavailable: int = 0
+    ambiguous: int = 0
+    slices: tuple[Slice, ...] = ()
 
     @property
     def coverage(self) -> float:
         """The share of keys that were compared and judged, 0 to 1; less than 1 is never clean."""
         if not self.ended or self.compared == 0:
             return 0.0
-        return (self.compared - self.unconfirmed - self.not_covered) / self.compared
+        return (self.compared - self.unconfirmed - self.ambiguous - self.not_covered) / self.compared
+
+    @property
+    def differ(self) -> Counter[str]:
+        """By class, how many findings nobody accepted."""
+        return Counter(finding.kind for finding in self.findings if finding.accepted_until is None)
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """The classes of which there are more than the check tolerates; `` are those without a limit of their own."""
+        return self.check.over(self.differ)
 
     @property
     def exit_code(self) -> int:
         """0 clean and complete, 1 more differences than the limit that nobody accepted, 2 incomplete or could not run."""
-        if self.incomplete is not None or self.unconfirmed or self.not_covered:
+        if self.incomplete is not None or self.unconfirmed or self.ambiguous or self.not_covered:
             return 2
-        return 1 if self.confirmed - self.accepted > self.check.limit else 0
+        if self.differ["unavailable"] > self.check.limits.get("unavailable", 0):
+            return 2
+        return 1 if self.over else 0
 
 
 class Sides(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +139,7 @@ def reconcile(
     started = clock()
     work = _Work(check, sides)
     try:
+        work.check_terms()
         if gate:
             work.compare_aligned()
         else:
@@ -129,31 +150,50 @@ def reconcile(
     return work.result(run, started, (clock() - started).total_seconds())
 
 
+def names_in(check: CheckSpec, sides: Sides) -> Names:
+    """Who is who in a check, and by which terms it is judged."""
+    return Names(
+        check=check.check,
+        translator=check.mapping,
+        mapping_owner=sides.reader.translator.owner,
+        view=check.view,
+        view_owner=check.owner,
+        mapping_version=sides.reader.translator.version,
+        terms=check.terms,
+        placeholder=sides.reader.placeholder,
+    )
+
+
+def narrowed_sides(check: CheckSpec, sides: Sides) -> Sides:
+    """The sides as the check's terms have them: without what is not compared, all masked that may not be shown."""
+    return msgspec.structs.replace(sides, view=NarrowedView(sides.view, check.terms))
+
+
 class _Work:
     """The counts and findings of one run, as they come together."""
 
     def __init__(self, check: CheckSpec, sides: Sides) -> None:
         self._check = check
-        self._sides = sides
-        self._names = Names(
-            check=check.check,
-            translator=check.mapping,
-            mapping_owner=sides.reader.translator.owner,
-            view=check.view,
-            view_owner=check.owner,
-            mapping_version=sides.reader.translator.version,
-        )
+        self._sides = narrowed_sides(check, sides)
+        self._whole = sides.view.shape
+        self._names = names_in(check, sides)
+        self._slicer = Slicer(check.terms.slices)
         self._counts = Counts()
         self._legacy: Counter[str] = Counter({name: 0 for name in sides.reader.tables})
         self._pending: list[str] = []
         self._findings: list[Finding] = []
         self._detailed: Counter[tuple[str, ...]] = Counter()
         self._ended = False
-        self._in_flight = self._unconfirmed = 0
+        self._in_flight = self._hot = 0
         self._position: int | None = None
         self._fence: FenceResult | None = None
         self._incomplete: Incomplete | None = None
         self._moment: Aligned | None = None
+
+    def check_terms(self) -> None:
+        """`FieldUnknown` or `FieldUnusable` if the check names a field that it cannot mean."""
+        shape = self._whole
+        check_terms(self._check.check, self._check.view, self._check.terms, shape.paths, shape.keys, shape.masked)
 
     def compare_aligned(self) -> None:
         """Look at every key of both sides as of one moment of the source, once the view has passed it."""
@@ -168,7 +208,9 @@ class _Work:
                 return
             with view.rows() as rows:
                 source, shown = self._counted(legacy.read()), in_order(VIEW_SIDE, rows)
-                self._pending = list(candidates(source, shown, self._expect, view.shape, self._counts))
+                self._pending = list(
+                    candidates(source, shown, self._expect, view.shape, self._counts, self._slicer.saw)
+                )
             self._moment = Aligned(legacy.read_keys(self._pending), legacy.position, passed)
         self._ended = True
         check_sides(self._counts)
@@ -180,7 +222,7 @@ class _Work:
             self._position = legacy.position
             source = self._counted(legacy.read())
             shown = in_order(VIEW_SIDE, rows)
-            self._pending = list(candidates(source, shown, self._expect, view.shape, self._counts))
+            self._pending = list(candidates(source, shown, self._expect, view.shape, self._counts, self._slicer.saw))
         self._ended = True
         check_sides(self._counts)
 
@@ -191,7 +233,7 @@ class _Work:
         while self._incomplete is None and (waiting or self._fence is None):
             batch, waiting = waiting[:BATCH], waiting[BATCH:]
             settled = confirmer.settle(batch, self._moment)
-            self._take(settled)
+            self._take(settled, batch)
             self._pending = [*settled.unjudged, *waiting]
 
     def stopped(self, reason: Incomplete) -> None:
@@ -201,7 +243,8 @@ class _Work:
     def result(self, run: str, started: datetime, seconds: float) -> RunResult:
         """Everything that came together."""
         findings = tuple(sorted(self._findings, key=lambda finding: finding.key))
-        counts = self._counts
+        unavailable = sum(finding.kind == "unavailable" for finding in findings)
+        counts, aligned = self._counts, self._moment is not None
         return RunResult(
             run=run,
             check=self._check,
@@ -211,10 +254,10 @@ class _Work:
             position=self._position,
             compared=counts.compared,
             agree=counts.agree,
-            confirmed=len(findings),
+            confirmed=len(findings) - unavailable,
             in_flight=self._in_flight,
-            unconfirmed=self._unconfirmed,
-            not_covered=counts.compared - counts.agree - len(findings) - self._in_flight - self._unconfirmed,
+            unconfirmed=0 if aligned else self._hot,
+            not_covered=counts.compared - counts.agree - len(findings) - self._in_flight - self._hot,
             ended=self._ended,
             legacy_rows=tuple(self._legacy.items()),
             view_rows=counts.view,
@@ -224,17 +267,23 @@ class _Work:
             hops=() if self._fence is None else self._fence.hops,
             incomplete=self._incomplete,
             exact=self._sides.fence.apart is None,
-            aligned=self._moment is not None,
+            aligned=aligned,
+            unavailable=unavailable,
+            ambiguous=self._hot if aligned else 0,
+            slices=self._slicer.slices(),
         )
 
-    def _take(self, settled: Settled) -> None:
+    def _take(self, settled: Settled, batch: Sequence[str]) -> None:
         self._in_flight += settled.in_flight
-        self._unconfirmed += len(settled.unconfirmed)
+        self._hot += len(settled.unconfirmed)
+        self._slicer.became(settled.unconfirmed, "unconfirmed" if self._moment is None else "ambiguous")
         for confirmed in settled.confirmed:
             finding = judge(confirmed, self._names, self._sides.view.shape, self._sides.shown)
             reason = tuple(cause.name for cause in finding.causes)
             self._detailed[reason] += 1
             self._findings.append(finding if self._detailed[reason] <= DETAILED else without_rows(finding))
+            self._slicer.became([finding.key], "unavailable" if finding.kind == "unavailable" else "confirmed")
+        self._slicer.became(set(batch) - set(settled.unjudged), "in_flight")
         self._halted(settled.fence)
 
     def _halted(self, fence: FenceResult) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconcile.compare import Comparison
-from reconcile.content import ABSENT, MASK, MAX_SHOWN, NOTHING, Content, ViewShape, counted, plain, same, shown
+from reconcile.content import ABSENT, MASK, MAX_SHOWN, NOTHING, Content, ViewShape, alike, counted, plain, shown
 from reconcile.finding import FieldRow, LegacyRow
 from translators.aggregate import Rows
 from translators.problem import Problem
@@ -58,7 +58,7 @@ def _rows(
     for path in shape.fields:
         values = [None if side is None else side.fields[path] for side in sides]
         texts = [ABSENT if side is None else shown(side.fields[path], path, shape) for side in sides]
-        yield _row(path, None, texts, not _all_same(values))
+        yield _row(path, None, texts, not _all_alike(values, path, shape))
     for path in shape.lists:
         lists = [None if side is None else side.lists[path] for side in sides]
         lengths = [ABSENT if elements is None else counted(len(elements)) for elements in lists]
@@ -73,7 +73,7 @@ def _element_rows(path: str, number: int, elements: list[Mapping[str, Any]], sha
         full = f"{path}.{inner}"
         texts = [shown(element[inner], full, shape) if element else ABSENT for element in elements]
         present = [bool(element) for element in elements]
-        if len(set(present)) > 1 or not _all_same([element.get(inner) for element in elements]):
+        if len(set(present)) > 1 or not _all_alike([element.get(inner) for element in elements], full, shape):
             yield _row(full, number, texts, True)
 
 
@@ -96,5 +96,5 @@ def _row(field: str, element: int | None, texts: list[str], differs: bool) -> Fi
     return FieldRow(field=field, element=element, legacy=legacy, published=published, view=view, differs=differs)
 
 
-def _all_same(values: list[Any]) -> bool:
-    return all(same(values[0], value) for value in values[1:])
+def _all_alike(values: list[Any], path: str, shape: ViewShape) -> bool:
+    return all(alike(values[0], value, path, shape) for value in values[1:])

@@ -93,6 +93,7 @@ class LegacyReader:
         self.layout = layout
         self.source_position = position
         self.namespace = schema.namespace
+        self.placeholder = schema.encoding.unavailable
         self._engine = engine
 
     @property

@@ -9,7 +9,6 @@ from typing import Protocol
 import msgspec
 
 from reconcile.check import CheckSpec
-from reconcile.compare import Kind
 from reconcile.content import MASK
 from reconcile.declared import Compare, Freshness, Invariant, Query
 from reconcile.errors import NothingCompared, SideEmpty
@@ -18,6 +17,7 @@ from reconcile.figures import Answer, Groups, Value, alike, check_columns, diffe
 from reconcile.finding import Cause, FieldRow, Finding, finding_id
 from reconcile.groups import grouped
 from reconcile.run import Incomplete, RunResult, behind, told
+from reconcile.terms import Kind
 from translators.errors import DragomanError
 
 ROUNDS = 6
@@ -318,6 +318,7 @@ def _figures(check: CheckSpec, asked: Compare, one: _Differs, fields: tuple[str,
         command="dragoman reconcile run",
         pattern=",".join(fields) or one.kind,
         where=asked.shown.where,
+        change=asked.shown.side,
     )
 
 
@@ -331,6 +332,7 @@ def _broken_cause(check: CheckSpec, asked: Invariant) -> Cause:
         lead="Look at one of them:",
         command=f"dragoman reconcile run {check.check}",
         where=asked.broken.where,
+        change=asked.broken.side,
     )
 
 

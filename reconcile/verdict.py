@@ -12,33 +12,94 @@ import msgspec
 
 from reconcile import causes
 from reconcile.causes import Names
-from reconcile.compare import Comparison, Kind
+from reconcile.compare import Comparison
 from reconcile.confirm import Confirmed
 from reconcile.content import Content, ViewShape, content_of, differences
+from reconcile.discreet import discreet
 from reconcile.evidence import Evidence, Published
 from reconcile.finding import Cause, FieldRow, Finding, Moment, finding_id
 from reconcile.patterns import pattern_of
 from reconcile.sides import field_rows, legacy_rows
+from reconcile.terms import Kind
 from reconcile.view import ViewRow
+
+
+class _Case(msgspec.Struct, frozen=True):
+    """One key to be judged. `aside` are the paths of which the legacy is not right, `unsent` those that it never sent."""
+
+    comparison: Comparison
+    evidence: Evidence
+    published: Content | None
+    names: Names
+    shape: ViewShape
+    aside: frozenset[str]
+    unsent: frozenset[str]
+
+    def agree(self, left: Content | None, right: Content | None, unsaid: frozenset[str] = frozenset()) -> bool:
+        """Whether two sides say the same wherever the legacy is right, `unsaid` fields apart."""
+        if left is None or right is None:
+            return left is right
+        return all(one.field in self.aside | unsaid for one in differences(left, right, self.shape))
 
 
 def judge(confirmed: Confirmed, names: Names, shape: ViewShape, visible: frozenset[str] = frozenset()) -> Finding:
     """The finding of one confirmed difference; of the legacy's rows only the `visible` columns are shown."""
+    confirmed = discreet(confirmed, names.terms.hidden)
     comparison, evidence = confirmed.comparison, confirmed.evidence
-    published = _content(evidence.published, shape)
-    found = (*_inbound(comparison, evidence, published, names, shape), *_outbound(comparison, evidence, names, shape))
-    rows = field_rows(comparison, published, shape)
+    held = _held(comparison, names, shape)
+    case = _Case(
+        comparison=comparison,
+        evidence=evidence,
+        published=_content(evidence.published, shape),
+        names=names,
+        shape=shape,
+        aside=frozenset(path for path in shape.paths if names.terms.authority.of(path) != "legacy"),
+        unsent=_unsaid(evidence) | held,
+    )
+    found = tuple(_causes(case, held))
+    rows = field_rows(comparison, case.published, shape)
     return Finding(
         id=finding_id(names.check, comparison.key),
         check=names.check,
         key=comparison.key,
         kind=_kind(comparison, found),
-        causes=found or (causes.unexplained(names),),
+        causes=found,
         fields=_fields(comparison, rows),
         rows=rows,
         life=_life(evidence, comparison.row),
         legacy=legacy_rows(confirmed.rows, visible),
     )
+
+
+def _causes(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
+    """The causes of each leg on which the legacy is right, then what it is not right of."""
+    whole = case.comparison.kind in ("missing", "extra")
+    ours = not whole or case.names.terms.authority.others == "legacy"
+    found = [*_inbound(case, held), *_outbound(case, held)] if ours else []
+    found += _directed(case, whole)
+    if not found:
+        found = [causes.not_sent(case.evidence, held, case.names) if held else causes.unexplained(case.names)]
+    yield from found
+
+
+def _held(comparison: Comparison, names: Names, shape: ViewShape) -> frozenset[str]:
+    """The fields in which the view shows what stands for a value that the source did not send."""
+    content = None if comparison.row is None else comparison.row.content
+    if content is None:
+        return frozenset()
+    held = {path for path in shape.fields if content.fields[path] == names.placeholder}
+    for path, inner in shape.lists.items():
+        held |= {f"{path}.{i}" for i in inner if any(one[i] == names.placeholder for one in content.lists[path])}
+    return frozenset(held)
+
+
+def _directed(case: _Case, whole: bool) -> Iterator[Cause]:
+    """What of the difference the new system is right of, and what both have to agree on."""
+    authority = case.names.terms.authority
+    for right, cause in (("view", causes.legacy_behind), ("both", causes.sides_disagree)):
+        differ = [one for one in case.comparison.differences if authority.of(one.field) == right]
+        if differ or (whole and authority.others == right):
+            yield cause(differ, case.names)
 
 
 def _fields(comparison: Comparison, rows: tuple[FieldRow, ...]) -> tuple[str, ...]:
@@ -53,37 +114,37 @@ def _content(published: Published | None, shape: ViewShape) -> Content | None:
 
 def _kind(comparison: Comparison, found: tuple[Cause, ...]) -> Kind:
     """A view that faithfully shows an older state is stale; one that shows what nobody said is a mismatch."""
-    invented = {"edited-in-view", "consumer-misapplied"}
+    if {cause.name for cause in found} == {"not-sent"}:
+        return "unavailable"
+    invented = {"edited-in-view", "consumer-misapplied", "legacy-behind", "sides-disagree"}
     faithful = comparison.kind == "mismatch" and not invented & {cause.name for cause in found}
     return "stale" if faithful else comparison.kind
 
 
-def _inbound(
-    comparison: Comparison, evidence: Evidence, published: Content | None, names: Names, shape: ViewShape
-) -> Iterator[Cause]:
+def _inbound(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
     """Legacy against the stream."""
-    expected = comparison.expected
-    if expected.problem is None and _agree(expected.content, published, shape):
+    expected, evidence, names = case.comparison.expected, case.evidence, case.names
+    if expected.problem is None and case.agree(expected.content, case.published):
         return
     if evidence.waiting:
         yield causes.parked(evidence, names)
     elif evidence.stored is not None and evidence.stored.unmapped is not None:
         yield causes.dead_lettered(evidence.stored.unmapped, names)
-    elif expected.problem is None and _agree(expected.content, published, shape, _unsaid(evidence)):
-        yield causes.not_sent(evidence, names)
+    elif expected.problem is None and case.agree(expected.content, case.published, case.unsent):
+        yield causes.not_sent(evidence, held, names)
     elif expected.problem is None and (last := evidence.published) and last.mapping_version != names.mapping_version:
         yield causes.mapping_changed(last, names)
     else:
         yield causes.capture_or_mapping(expected, evidence, names)
 
 
-def _outbound(comparison: Comparison, evidence: Evidence, names: Names, shape: ViewShape) -> Iterator[Cause]:
+def _outbound(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
     """The stream against the view."""
-    row, published = comparison.row, evidence.published
-    if row is not None and not row.intact:
+    row, published, evidence, names = case.comparison.row, case.evidence.published, case.evidence, case.names
+    if row is not None and not row.intact and not case.agree(case.comparison.expected.content, row.content, held):
         yield causes.edited(row, names)
-    content = _content(published, shape)
-    if _agree(content, None if row is None else row.content, shape, _unsaid(evidence)):
+    content = case.published
+    if case.agree(content, None if row is None else row.content, case.unsent):
         return
     if published is None:
         yield from () if row is None else _never_published(row, evidence, names)
@@ -96,7 +157,7 @@ def _outbound(comparison: Comparison, evidence: Evidence, names: Names, shape: V
         else:
             yield causes.consumer_missed(lacking, published, row, names)
     elif row.intact:
-        pattern = None if content is None else pattern_of(content, row.content, shape)
+        pattern = None if content is None else pattern_of(content, row.content, case.shape)
         yield causes.patterned(causes.misapplied(published, row, names), pattern)
 
 
@@ -111,12 +172,6 @@ def _never_published(row: ViewRow, evidence: Evidence, names: Names) -> Iterator
 def _unsaid(evidence: Evidence) -> frozenset[str]:
     """The fields of which the last record says nothing: views keep what they had."""
     return frozenset() if evidence.published is None else frozenset(evidence.published.absent)
-
-
-def _agree(left: Content | None, right: Content | None, shape: ViewShape, unsaid: frozenset[str] = frozenset()) -> bool:
-    if left is None or right is None:
-        return left is right
-    return all(difference.field in unsaid for difference in differences(left, right, shape))
 
 
 def _life(evidence: Evidence, row: ViewRow | None) -> tuple[Moment, ...]:

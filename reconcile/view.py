@@ -18,7 +18,8 @@ from pipeline.projection.database import translated
 from pipeline.projection.parked import Parking
 from pipeline.projection.spec import ProjectionSpec
 from pipeline.projection.tables import Tables
-from reconcile.content import Content, ViewShape, masked_paths
+from reconcile.content import Content, ViewShape, masked_paths, narrowed
+from reconcile.terms import Terms
 from translators.contract import Shape
 
 SIDE = "view"
@@ -73,6 +74,15 @@ class ViewSide(Protocol):
         """By key the last record that the projection set aside."""
 
 
+class NarrowedView:
+    """A view as the terms of a check have it: without the fields that are not compared."""
+
+    def __init__(self, view: ViewSide, terms: Terms) -> None:
+        self.shape = narrowed(view.shape, terms)
+        self.rows, self.read_keys = view.rows, view.read_keys
+        self.checkpoint, self.parked = view.checkpoint, view.parked
+
+
 class ProjectionView:
     """The view that a projection keeps in `engine`; `topic` is the state stream that it reads."""
 
@@ -88,6 +98,7 @@ class ProjectionView:
             fields=(*spec.key.values(), *spec.columns.values()),
             lists={path: tuple(child.columns.values()) for path, child in spec.children.items()},
             masked=masked_paths(shape),
+            keys=tuple(spec.key.values()),
         )
 
     @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal
@@ -20,7 +21,10 @@ FindingState = Literal["open", "accepted", "closed", "reopened"]
 
 
 class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One check of one run, whose `seconds` are absent until it ends. `incomplete` is the code of why it proves too little."""
+    """One check of one run, whose `seconds` are absent until it ends. `incomplete` is the code of why it proves too little.
+
+    `causes` are the keys by cause; one that has two causes is counted under both.
+    """
 
     run: str
     check: str
@@ -38,6 +42,9 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
     unconfirmed: int
     not_covered: int
     incomplete: str | None
+    unavailable: int = 0
+    ambiguous: int = 0
+    causes: Mapping[str, int] = {}
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +139,9 @@ def ended(result: RunResult) -> RunEntry:
         unconfirmed=result.unconfirmed,
         not_covered=result.not_covered,
         incomplete=None if result.incomplete is None else result.incomplete.code,
+        unavailable=result.unavailable,
+        ambiguous=result.ambiguous,
+        causes=dict(Counter(cause.name for finding in result.findings for cause in finding.causes)),
     )
 
 
@@ -141,7 +151,7 @@ def state_of(result: RunResult) -> RunState:
         return "broken"
     if result.exit_code == 1:
         return "drift"
-    return "tolerated" if result.confirmed else "clean"
+    return "tolerated" if result.findings else "clean"
 
 
 def verified(runs: Sequence[RunEntry]) -> Proven | None:
@@ -172,6 +182,7 @@ def history(runs: Sequence[RunEntry]) -> History:
                 coverage=one.coverage,
                 confirmed=one.confirmed,
                 accepted=one.accepted,
+                causes=one.causes,
             )
             for one in runs[-CHARTED:]
         ),

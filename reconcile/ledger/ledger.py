@@ -64,8 +64,8 @@ class Ledger:
         with told(), self._engine.begin() as connection:
             before = {entry.id: entry for entry in _all(connection, result.check.check)}
             after = {f.id: sighted(before.get(f.id), f, result.run, result.started) for f in result.findings}
-            accepted = sum(entry.state == "accepted" for entry in after.values())
             found = tuple(known(finding, after[finding.id]) for finding in result.findings)
+            accepted = sum(one.accepted_until is not None and one.kind != "unavailable" for one in found)
             result = msgspec.structs.replace(result, accepted=accepted, findings=found, groups=grouped(found))
             if result.exit_code != 2 and result.coverage == 1:
                 absent = (e for e in before.values() if e.id not in after and e.state != "closed")
@@ -118,7 +118,7 @@ def _runs(connection: Connection, check: str | None) -> list[RunEntry]:
     query = select(RUNS).order_by(RUNS.c.started, RUNS.c.run, RUNS.c.check)
     if check is not None:
         query = query.where(RUNS.c.check == check)
-    return [RunEntry(**row) for row in connection.execute(query).mappings()]
+    return [RunEntry(**{**row, "causes": row["causes"] or {}}) for row in connection.execute(query).mappings()]
 
 
 def _write(connection: Connection, table: Table, entry: msgspec.Struct, key: tuple[str, ...]) -> None:

@@ -48,6 +48,9 @@ RUNS = Table(
     Column("unconfirmed", Integer, nullable=False),
     Column("not_covered", Integer, nullable=False),
     Column("incomplete", String(100)),
+    Column("unavailable", Integer, nullable=False, server_default="0"),
+    Column("ambiguous", Integer, nullable=False, server_default="0"),
+    Column("causes", JSON),
     Index("dragoman_run_by_time", "check", "started"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -45,6 +46,33 @@ def test_drift_is_told_by_cause_and_written(worked: Path) -> None:
 def test_a_limit_that_tolerates(worked: Path) -> None:
     replace(worked / "checks" / "policy.yaml", "limit: 0", "limit: 2")
     assert dragoman("reconcile", "run", "policy_view", cwd=worked).code == 0
+
+
+def test_terms_of_a_check(worked: Path) -> None:
+    """Limits of classes, counts by product, and columns behind what is hidden: in no file of the run."""
+    check = worked / "checks" / "policy.yaml"
+    hidden = "sensitive: premium.amount\ntechnical: agentCode\n"
+    check.write_text(check.read_text() + hidden + "limits: {mismatch: 1, refused: 2}\n")
+    edit_view(worked, "UPDATE policy_view SET status = 'quoted' WHERE policy_number = 'P00000001'")
+    edit_view(worked, "UPDATE policy_view SET agent_code = 'ZZ' WHERE policy_number = 'P00000002'")
+    told = dragoman("reconcile", "run", "policy_view", "--json", cwd=worked)
+    (result,) = told.lines
+    assert (told.code, result["classes"], result["over"]) == (0, {"mismatch": 1, "refused": 2}, [])
+    assert sum(one["compared"] for one in result["slices"]) == result["compared"]
+    assert sum(one["confirmed"] for one in result["slices"]) == 3
+    assert {one["field"] for one in result["slices"]} == {"product"}
+    page = Path(result["report"])
+    lines = page.with_name(page.name.replace(".html", ".findings.jsonl")).read_text().splitlines()
+    (edited,) = (one for one in map(json.loads, lines) if one["key"] == "P00000001")
+    shown = dict(next(row["columns"] for row in edited["legacy"] if row["table"] == "polmst"))
+    assert (shown["prem_amt"], shown["agt_cd"]) == ("•••", "•••") and shown["prd_cd"] != "•••"
+    assert "agentCode (technical)" in page.read_text()
+    replace(check, "mismatch: 1", "mismatch: 0")
+    assert dragoman("reconcile", "run", "policy_view", cwd=worked).code == 1
+    replace(check, "technical: agentCode", "technical: agentCod")
+    broken = dragoman("reconcile", "run", "policy_view", cwd=worked)
+    assert (broken.code, broken.err.splitlines()[0]) == (2, "error check.field-unknown")
+    assert "checks/policy.yaml:" in broken.err and "agentCode" in broken.err
 
 
 def test_behind_without_a_worker_is_incomplete_and_no_drift(worked: Path) -> None:

@@ -32,8 +32,9 @@ def found(result: RunResult) -> dict[str, tuple[str, tuple[str, ...]]]:
 
 def assert_adds_up(result: RunResult) -> None:
     parts = (result.agree, result.confirmed, result.in_flight, result.unconfirmed, result.not_covered)
-    assert sum(parts) == result.compared
-    assert result.confirmed == len(result.findings) == sum(len(group.keys) for group in result.groups)
+    assert sum(parts) + result.unavailable + result.ambiguous == result.compared
+    assert result.confirmed + result.unavailable == len(result.findings)
+    assert len(result.findings) == sum(len(group.keys) for group in result.groups)
 
 
 @pytest.fixture
@@ -64,7 +65,9 @@ def test_a_field_that_the_source_did_not_send_has_its_own_verdict(full: World, m
     full.write("A3", "another", 777, lines=((1, "2.50"), (2, None)))
     full.flow()
     result = full.run()
-    assert found(result) == {"A3": ("stale", ("not-sent",))}
+    assert found(result) == {"A3": ("unavailable", ("not-sent",))}
+    assert (result.unavailable, result.confirmed, result.agree, result.exit_code) == (1, 0, 7, 2)
+    assert_adds_up(result)
     (finding,) = result.findings
     assert finding.fields == ("name",)
     assert finding.causes[0].evidence == ("name was not sent (toast)",)

@@ -40,15 +40,17 @@ def judged(scene: Scene, seed: int) -> Counter[str]:
     said = f"seed {seed}: {result.incomplete}"
     assert result.incomplete is None, said
     assert {key: causes for key, causes in found.items() if key not in decoys} == seeded, said
-    assert result.unconfirmed + result.agree + result.in_flight + len(found) == result.compared, said
-    assert result.exit_code == (2 if result.unconfirmed else 1), said
+    hot = result.unconfirmed + result.ambiguous
+    assert hot + result.agree + result.in_flight + len(found) == result.compared, said
+    assert result.exit_code == (2 if hot else 1), said
+    assert not (result.unconfirmed if result.aligned else result.ambiguous), said
     return Counter(
         runs=1,
         seeded=len(seeded),
         found=len(seeded.keys() & found.keys()),
         false=len(found.keys() - seeded.keys() - decoys.keys()),
         in_flight=result.in_flight,
-        hot=result.unconfirmed,
+        hot=hot,
         decoys=len(decoys.keys() & found.keys()),
         deaths=scene.deaths,
         writes=scene.writes,
