@@ -13,8 +13,9 @@ setup: $(VENV)/dev.stamp
 demo: $(VENV)/core.stamp
 	$(BIN)/dragoman demo
 
+# Each worker begins elsewhere, so that tests that wait for servers run beside tests that compute.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto -ra $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -ra $(PYTEST_ARGS)
 
 # Each connector is killed ten times in the middle of its work; `make test` does it twice.
 killed: $(VENV)/dev.stamp
