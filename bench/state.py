@@ -28,7 +28,7 @@ from bench.measure import ratio
 from dragoman.stack import parts
 from dragoman.stack.artifacts import cache_folder, fetch
 from dragoman.stack.server import shared
-from pipeline.batch import Batch, facts_of
+from pipeline.batch import Batch
 from pipeline.cloudevents import Producer, Records
 from pipeline.grouping import Grouping
 from pipeline.log.kafka.log import KafkaLog
@@ -39,6 +39,7 @@ from pipeline.state.memory import MemoryState
 from pipeline.state.port import StateStore, Stored
 from pipeline.state.rocks import RocksState
 from pipeline.step import Settling, step
+from pipeline.step_facts import facts_of
 from translators.aggregate import Rows
 from translators.change import Change, Coordinate
 from translators.facts import UNKNOWN, Facts
@@ -117,6 +118,7 @@ class Policies:
     def __init__(self, *parts_of: str) -> None:
         self.tables = frozenset({"polmst", *parts_of})
         self.has_parts = bool(parts_of)
+        self.keeps_rows, self.layout = True, "bench"
 
     def key_of(self, table: str, row: dict[str, Any]) -> str:
         return str(row["pol_no"]).strip(" ")

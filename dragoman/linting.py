@@ -91,6 +91,11 @@ class Lint:
         """How many findings are errors."""
         return sum(1 for finding in self.findings if finding.severity == "error")
 
+    @property
+    def without_rows(self) -> list[str]:
+        """The mappings that keep no rows."""
+        return [one.bound.mapping.name for one in self._subjects if not one.bound.mapping.keeps_rows]
+
     def _check_levels(self) -> None:
         for code, said in self._project.settings.lint.items():
             with self._collected():

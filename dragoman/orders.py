@@ -10,8 +10,9 @@ import msgspec
 
 from dragoman.project import Project
 from dragoman.wiring import reading, state_of, state_topic
+from pipeline.cloudevents import place_of as published_at
 from pipeline.control import ANYWHERE, Command, send
-from pipeline.log.port import Log
+from pipeline.log.port import Log, Record
 from pipeline.log.reading import read_through
 from pipeline.reload import NOT_HERE
 from pipeline.state.port import Pin
@@ -38,6 +39,15 @@ class KeyInSeveral(DragomanError):
     hint: ClassVar[str] = "Say which one with --translator."
 
 
+class NothingToRepublish(DragomanError):
+    """{translator} keeps no rows (`store: none`), so the state of {key} cannot be published again from them."""
+
+    code: ClassVar[str] = "republish.no-rows"
+    hint: ClassVar[str] = (
+        "`dragoman reload {key} -t {translator}` has the source read its row again, and publishes that."
+    )
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """A business key, the translator that knows it, and the feed partition that it is on."""
 
@@ -62,6 +72,8 @@ def place_of(project: Project, key: str, only: str | None) -> Place:
                 continue
             if stored := store.load([key]):
                 found.append(Place(translator=name, key=key, partition=stored[key].partition))
+            elif last := _published_from(project, name, key):
+                found.append(last)
             elif not found:
                 known += [near for near, _ in islice(store.scan(), _LOOKED_AT)]
     if not found:
@@ -72,15 +84,38 @@ def place_of(project: Project, key: str, only: str | None) -> Place:
     return found[0]
 
 
+def _published_from(project: Project, name: str, key: str) -> Place | None:
+    """Where a key of a translator that keeps no rows is, as its last state says."""
+    if project.mapping(name)[0].keeps_rows:
+        return None
+    with reading(project) as log:
+        last = _last_state(log, name, key)
+    if last is None:
+        return None
+    return Place(translator=name, key=key, partition=int(published_at(last).feed_partition or ANYWHERE))
+
+
+def check_has_rows(project: Project, places: Iterable[Place]) -> None:
+    """`NothingToRepublish` where a translator keeps no rows of which a state could be made."""
+    for place in places:
+        if not project.mapping(place.translator)[0].keeps_rows:
+            raise NothingToRepublish(key=place.key, translator=place.translator)
+
+
 def last_published(log: Log, place: Place) -> str:
     """The id of the last record of a key in the state stream; empty if there is none."""
-    topic, last = state_topic(place.translator), ""
+    last = _last_state(log, place.translator, place.key)
+    return "" if last is None else (dict(last.headers).get("ce_id") or b"").decode()
+
+
+def _last_state(log: Log, name: str, key: str) -> Record | None:
+    topic, last = state_topic(name), None
     spec = log.topics().get(topic)
     for partition in range(0 if spec is None else spec.partitions):
         for records in read_through(log, topic, partition):
             for record in records:
-                if record.key == place.key.encode():
-                    last = (dict(record.headers).get("ce_id") or b"").decode()
+                if record.key == key.encode():
+                    last = record
     return last
 
 

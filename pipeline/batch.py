@@ -6,7 +6,6 @@ A batch is built in memory by `pipeline.step` and written by `pipeline.publish`;
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 
 import msgspec
 
@@ -22,6 +21,7 @@ from pipeline.log.port import Outgoing
 from pipeline.moves import Link
 from pipeline.size import check_sizes
 from pipeline.state.port import Save, StateStore, Stored, Waiting
+from pipeline.step_facts import facts_of, facts_of_waiting
 from translators.aggregate import apply, fresh, seen, touches_unseen
 from translators.change import Change
 from translators.facts import facts_of as transaction_facts
@@ -30,8 +30,6 @@ from translators.problem import Problem
 from translators.translator import Refused, Translation, Translator, translate
 
 DISCARDED = Ignored("discarded by a command")
-
-_position = attrgetter("position")
 
 
 class Batch:
@@ -84,11 +82,22 @@ class Batch:
         stored = self.stored(key)
         if not self.waits(key):
             return stored
-        waiting = [*self._store.waiting(key), *(step for step in self.save.waiting if step.key == key)]
         rows = stored.rows
-        for step in waiting:
+        for step in self.waiting_of(key):
             rows = apply(rows, step.changes)
         return msgspec.structs.replace(stored, rows=rows)
+
+    def waiting_of(self, key: str) -> list[Waiting]:
+        """The steps of a key that wait, with those of this batch."""
+        return [*self._store.waiting(key), *(step for step in self.save.waiting if step.key == key)]
+
+    def before(self, key: str, changes: Sequence[Change]) -> Stored:
+        """What is known of a key before these changes of it, where nothing waits before them."""
+        return self.stored(key)
+
+    def behind(self, step: Waiting) -> Stored:
+        """What is known of a key once the rows of a discarded step of it are in the state."""
+        return self.stored(step.key)
 
     def keep(self, key: str, stored: Stored) -> None:
         """Set what is kept of a key."""
@@ -363,27 +372,6 @@ def label_of(outcome: Outcome) -> str:
             return f"ignored: {reason}"
         case Translated() | Loaded() | Rejected() | Parked():
             return type(outcome).__name__.lower()
-
-
-def facts_of(key: str, version: int, news: Sequence[Change], partition: int, arrived: int) -> StepFacts:
-    """What a step is known by. `news` is in the source's order and not empty."""
-    first = news[0] if len(news) == 1 else min(news, key=_position)
-    return StepFacts(
-        key=key,
-        version=version,
-        transaction=first.transaction or ("snapshot" if version == 1 else f"snapshot.{version}"),
-        lowest=first.position,
-        position=news[-1].position,
-        first_row=f"{first.table}/{first.row_key}",
-        time=first.time,
-        feed_partition=partition,
-        arrived=arrived,
-    )
-
-
-def facts_of_waiting(step: Waiting) -> StepFacts:
-    """What a waiting step is known by: as when it was read."""
-    return facts_of(step.key, step.version, step.changes, step.partition, step.first_seen)
 
 
 def _unencodable(error: Exception) -> Problem:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 import orjson
@@ -35,6 +35,7 @@ class Producer(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     source_epoch: int
     translator: str
     state_epoch: int
+    """The first number of a sequence."""
     generation: int
     mapping_version: str
     producer_version: str
@@ -115,6 +116,23 @@ def step_id(producer: Producer, facts: StepFacts, kind: str, ordinal: int = 0) -
 def sequence(producer: Producer, version: int, ordinal: int) -> str:
     """State epoch, version, mapping generation, ordinal: fixed widths, so that the order of texts is the order."""
     return f"{producer.state_epoch:04d}.{version:012d}.{producer.generation:06d}.{ordinal:04d}"
+
+
+class PublishedAt(NamedTuple):
+    """Of what step a record speaks: the feed partition that it came from, the version, and the highest row position."""
+
+    feed_partition: bytes | None
+    version: int
+    position: int
+
+
+def place_of(record: Record) -> PublishedAt:
+    """Where a curated record comes from, by its headers alone."""
+    headers = dict(record.headers)
+    said = headers.get("ce_sequence") or b"0.0"
+    return PublishedAt(
+        headers.get("dragoman_feed_partition"), int(said.split(b".")[1]), int(headers.get("dragoman_position") or 0)
+    )
 
 
 class Records:

@@ -64,14 +64,18 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return self.decoder.with_moved(decoded, record.headers) if isinstance(decoded, Change) else decoded
 
     def producer(self, life: Lifecycle) -> Producer:
-        """Who publishes in this life of the state."""
+        """Who publishes in this life of the state.
+
+        Without rows each source epoch is a life of its own: its feed may be made anew, and versions are places in it.
+        """
+        lives = life.state_epoch if self.translator.keeps_rows else life.state_epoch + life.source_epoch - 1
         return Producer(
             namespace=self.identity.namespace,
             context=self.translator.context,
             source=self.identity.source,
             source_epoch=life.source_epoch,
             translator=self.translator.name,
-            state_epoch=life.state_epoch,
+            state_epoch=lives,
             generation=life.generation,
             mapping_version=life.mapping_version,
             producer_version=self.identity.version,

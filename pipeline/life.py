@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import msgspec
 
-from pipeline.state.port import Lifecycle
+from pipeline.state.port import Lifecycle, Pin
 from translators.errors import DragomanError
+from translators.translator import Translator
 
 
 def next_life(last: Lifecycle | None, mapping_version: str, source_epoch: int, source: str | None = None) -> Lifecycle:
@@ -31,6 +33,30 @@ def next_life(last: Lifecycle | None, mapping_version: str, source_epoch: int, s
         generation=generation,
         source_epoch=source_epoch,
         source=source or (last.source if source_epoch == last.source_epoch else ""),
+    )
+
+
+LAYOUT = -4
+"""In place of a command's id: the pin whose result is the layout that a partition's state was built with."""
+
+
+def layout_pin(pins: Iterable[Pin], translator: Translator, partition: int) -> Pin | None:
+    """The pin to be written for this life; `None` if it stands there. `LayoutChanged` if the state was built otherwise."""
+    kept = next((pin.result for pin in pins if pin.command == LAYOUT), None)
+    if kept is None:
+        return Pin(command=LAYOUT, partition=partition, at=0, result=translator.layout)
+    if kept != translator.layout:
+        raise LayoutChanged(translator=translator.name, kept=kept, wanted=translator.layout)
+    return None
+
+
+class LayoutChanged(DragomanError):
+    """The state of {translator} is of {kept}; the mapping says {wanted}."""
+
+    code: ClassVar[str] = "state.layout-changed"
+    hint: ClassVar[str] = (
+        "Rows that were kept under other keys cannot be gone on with, nothing was read or published. Take the change back, or "
+        "give the mapping another `translator:` name: it loads from the feed beside the old one, with streams of its own."
     )
 
 

@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import ClassVar
 
 import msgspec
 
-from pipeline.batch import Batch, facts_of
+from pipeline.batch import Batch
 from pipeline.cloudevents import StepFacts
 from pipeline.grouping import Reread
-from pipeline.job import Job
-from pipeline.state.port import Pin, Save, Stored
+from pipeline.state.port import Stored
+from pipeline.step_facts import facts_of
 from translators.aggregate import apply, seen
 from translators.change import SNAPSHOT_POSITION, UNREAD, Change, Coordinate, read_at
-from translators.errors import DragomanError
 from translators.outcome import Loaded
 from translators.translator import Refused, Translation
 from translators.values import Unavailable
 
-REREAD, EPOCH = -1, -2
-"""In place of a command's id: the pin of a snapshot of a live partition that is complete, and that of a raised epoch."""
-
-
-def load_anew(job: Job, partition: int) -> Save:
-    """The source epoch was raised: the partition is loading again, once this is saved.
-
-    What stands in the feed now and was not read is of the epoch before; the pin says how far that goes.
-    """
-    if job.feed.begins == "empty":
-        raise EpochWithoutSnapshot(translator=job.translator.name)
-    high = job.log.end(job.feed.topic, partition)
-    return Save(partition=partition, live=False, pins=[Pin(command=EPOCH, partition=partition, at=high)])
-
-
-class EpochWithoutSnapshot(DragomanError):
-    """The source epoch was raised, but the feed of {translator} does not begin with a snapshot."""
-
-    code: ClassVar[str] = "source.epoch-without-snapshot"
-    hint: ClassVar[str] = (
-        "Nothing tells what the source holds now. Say `begins: snapshot` in the source's file, and start a connector that "
-        "takes one."
-    )
+REREAD = -1
+"""In place of a command's id: the pin of a snapshot of a live partition that is complete."""
 
 
 def publish_loaded(batch: Batch, feed: str, key: str, stored: Stored, newest: int) -> None:

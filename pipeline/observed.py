@@ -16,7 +16,9 @@ from pipeline.log.port import Outgoing
 from pipeline.moves import Link
 from pipeline.state.memory import MemoryState
 from pipeline.state.port import Save, StateStore, Stored
+from pipeline.stateless import RowBatch, take_rows
 from pipeline.step import Arrived, Settling, step
+from translators.aggregate import apply
 from translators.change import Change
 from translators.outcome import Loaded, Outcome
 from translators.translator import Translator, keys_of
@@ -92,6 +94,10 @@ class ObservedBatch(Batch):
         )
 
 
+class _ObservedRows(ObservedBatch, RowBatch):
+    """The same for a translator that keeps no rows."""
+
+
 class _Kept(MemoryState):
     """A state in memory that holds the keys used last in each partition as values, the others as bytes, a tenth of the size."""
 
@@ -134,6 +140,7 @@ class Observed:
         self._waiting: set[str] = set()
         self._groupings: dict[int, Grouping] = {}
         self._live: set[int] = set()
+        self._last: dict[str, Stored] = {}
 
     def take(self, partition: int, arrived: Sequence[Arrived]) -> list[Step]:
         """The next records of a partition, decoded: the steps that are over with them."""
@@ -150,11 +157,15 @@ class Observed:
     def now(self, changes: Sequence[Change]) -> Step:
         """Changes of one key that are a transaction of their own, closed at once. `ValueError` if all are repeats."""
         batch = self._batch(0)
-        batch.step(keys_of(self.translator, changes[0])[0], changes, 0)
+        key = keys_of(self.translator, changes[0])[0]
+        for some in [changes] if self.translator.keeps_rows else [[change] for change in changes]:
+            batch.step(key, some, 0)
         steps = self._saved(batch)
         if not steps:
             raise ValueError("changes that were read before are no step")
-        return steps[0]
+        if not self.translator.keeps_rows:
+            self._last[key] = Stored(partition=0, rows=apply({}, changes[-1:]))
+        return _as_one(steps)
 
     def end(self, partition: int, ended: set[str], snapshot_completed: bool) -> list[Step]:
         """The partition was read to its end: what had ended is over, and a completed snapshot is loaded."""
@@ -185,11 +196,14 @@ class Observed:
 
     def state_of(self, key: str) -> Stored | None:
         """What is kept of a key now."""
-        return self._store.load([key]).get(key)
+        return self._last.get(key) or self._store.load([key]).get(key)
 
     def _stepped(self, partition: int, arrived: Sequence[Arrived]) -> list[Step]:
-        batch = self._batch(partition)
-        step(batch, self._grouping(partition), arrived, alone=False)
+        batch, grouping = self._batch(partition), self._grouping(partition)
+        if isinstance(batch, RowBatch):
+            take_rows(batch, arrived, grouping.told, alone=False)
+        else:
+            step(batch, grouping, arrived, alone=False)
         self._settle(batch, partition)
         return self._saved(batch)
 
@@ -219,11 +233,20 @@ class Observed:
 
     def _batch(self, partition: int) -> ObservedBatch:
         live = self._is_live(partition)
-        return ObservedBatch(self.translator, self._producer, self._store, partition, self._waiting, live)
+        kind = ObservedBatch if self.translator.keeps_rows else _ObservedRows
+        return kind(self.translator, self._producer, self._store, partition, self._waiting, live)
 
     def _saved(self, batch: ObservedBatch) -> list[Step]:
         self._store.save(batch.save)
         return batch.steps
+
+
+def _as_one(steps: Sequence[Step]) -> Step:
+    """Steps of one key that are looked at together."""
+    states = [step.state for step in steps if step.state is not None]
+    events = [event for step in steps for event in step.events]
+    changes = [change for step in steps for change in step.changes]
+    return msgspec.structs.replace(steps[-1], changes=changes, events=events, state=states[-1] if states else None)
 
 
 def _first_streamed(arrived: Sequence[Arrived]) -> int | None:

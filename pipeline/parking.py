@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pipeline.batch import DISCARDED, Batch, facts_of_waiting
+from pipeline.batch import DISCARDED, Batch
 from pipeline.cloudevents import StepFacts
 from pipeline.loading import publish_reread
 from pipeline.moves import Link, link_of
 from pipeline.state.port import Stored, Waiting
+from pipeline.step_facts import facts_of_waiting
 from translators.aggregate import apply
 from translators.facts import facts_of as transaction_facts
 from translators.outcome import Ignored, Loaded, Outcome, Translated
@@ -87,7 +88,7 @@ def _free(batch: Batch, key: str) -> None:
 
 
 def _apply(batch: Batch, step: Waiting) -> Outcome:
-    stored = batch.stored(step.key)
+    stored = batch.before(step.key, step.changes)
     link = link_of(batch.translator, step.key, step.changes)
     facts = _facts(step, link)
     rows = apply(stored.rows, step.changes)
@@ -110,7 +111,7 @@ def _apply(batch: Batch, step: Waiting) -> Outcome:
 
 def _give_up(batch: Batch, step: Waiting, last: bool) -> Outcome:
     """The step's rows enter the state and its events are given up; behind the last such step the state is published."""
-    stored: Stored = batch.stored(step.key)
+    stored: Stored = batch.before(step.key, step.changes)
     if not step.discarded:
         unknown = batch.is_unknown(msgspec.structs.replace(stored, unmapped=None), step.changes)
         partial = batch.translator.has_parts and unknown
@@ -122,7 +123,7 @@ def _give_up(batch: Batch, step: Waiting, last: bool) -> Outcome:
 
 def _catch_up(batch: Batch, step: Waiting) -> Outcome:
     """The rows of a discarded step are in the state: publish what they make of it. `Refused` if it cannot be mapped."""
-    stored = batch.stored(step.key)
+    stored = batch.behind(step)
     state = batch.translator.state(stored.rows)
     after = msgspec.structs.replace(stored, unmapped=None, loading=False)
     facts = _facts(step, link_of(batch.translator, step.key, step.changes))

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from connectors.debezium.records import Decoded, Tombstone, Truncate
 from pipeline.aside import aside
 from pipeline.batch import Batch
 from pipeline.bounds import Bound
@@ -19,11 +18,11 @@ from pipeline.cloudevents import Producer
 from pipeline.commands import Commands
 from pipeline.control import Command
 from pipeline.elsewhere import is_streamed
+from pipeline.epochs import EpochBefore
 from pipeline.failpoint import failpoint
 from pipeline.grouping import HELD, Grouping
 from pipeline.job import Job
 from pipeline.loading import (
-    EPOCH,
     REREAD,
     forget_gone,
     newest_pass,
@@ -37,8 +36,11 @@ from pipeline.moves import Stopped
 from pipeline.publish import Publisher
 from pipeline.reload import Reloads
 from pipeline.state.port import Pin, Save, Stored
+from pipeline.stateless import RowBatch, not_shown, take_rows
 from pipeline.step import Arrived, Settling, step
 from translators.change import UNREAD, Change, Coordinate
+
+AnyBatch = TypeVar("AnyBatch", bound=Batch)
 
 
 class Proof(NamedTuple):
@@ -58,7 +60,8 @@ class Proof(NamedTuple):
 class PartitionWorker:
     """Reads one feed partition from `position` on.
 
-    `newest` is the position of the last snapshot whose rows it read, `records` how many records it took.
+    `newest` is the position of the last snapshot whose rows it read, `records` how many records it took. `cut`: an initial
+    snapshot of the feed was begun again before it was complete.
     """
 
     def __init__(self, job: Job, out: Publisher, producer: Producer, partition: int, position: int) -> None:
@@ -74,14 +77,14 @@ class PartitionWorker:
         self._grouping = Grouping(HELD)
         self._settling = Settling(self._grouping, self._scan, job.alone)
         self.records = 0
+        self.cut = False
         self._committed = position
         self._uncounted: Counter[str] = Counter()
         self._proofs: list[Proof] = []
         self._ends: Mapping[str, int] = {}
         self._completed: list[frozenset[str]] = []
         self._pinned = self._open_pin(REREAD)
-        self._old_until = self._open_pin(EPOCH)
-        self._old: Counter[str] = Counter()
+        self._before = EpochBefore(job, partition)
         self._going_live: int | None = None
         self.newest = UNREAD if self.live else self._newest_kept()
         self._waiting = set(job.store.waiting_keys(partition))
@@ -157,9 +160,12 @@ class PartitionWorker:
         store = self._job.store
         loaded = store.loading(self.partition, self._job.batch_size)
         if not loaded:
-            pins = [] if self._old_until is None else [self._forget_gone(self._old_until)]
-            self._out.save(Save(partition=self.partition, live=True, pins=pins))
-            self.live, self._old_until, self._going_live = True, None, None
+            if not self._job.translator.keeps_rows and (self.cut or self._before.is_open):
+                self._take_back(newest)
+            elif self._before.is_open:
+                self._forget_gone()
+            self._out.save(Save(partition=self.partition, live=True, pins=list(self._before.loaded())))
+            self.live, self._going_live = True, None
             return
         batch = self._batch()
         for key, stored in loaded:
@@ -168,8 +174,18 @@ class PartitionWorker:
         failpoint("loading.after-publish")
         self._bound.check()
 
-    def _forget_gone(self, pin: Pin) -> Pin:
-        """What is kept of the epoch before and was not shown in this one is gone; the pin, done."""
+    def _take_back(self, newest: int) -> None:
+        """What the complete snapshot did not show is gone; where no rows are kept, the state stream says what there was."""
+        batch = self._row_batch()
+        for key in not_shown(self._job, self.partition, newest, self._before.since):
+            batch.take_back(key, self.position - 1)
+            if len(batch.states) >= self._job.batch_size:
+                self._write(batch)
+                batch = self._row_batch()
+        self._write(batch)
+
+    def _forget_gone(self) -> None:
+        """What is kept of the epoch before and was not shown in this one is gone."""
         batch = self._batch()
         for key, stored in self._scan():
             if stored.epoch != self._producer.source_epoch and (stored.rows or stored.published or batch.waits(key)):
@@ -178,7 +194,6 @@ class PartitionWorker:
                     self._write(batch)
                     batch = self._batch()
         self._write(batch)
-        return msgspec.structs.replace(pin, result="loaded")
 
     def _reload(self, end: Pin) -> None:
         """Replace the rows of a key that were read again."""
@@ -262,29 +277,12 @@ class PartitionWorker:
         return self._job.log.read(self._job.feed.topic, self.partition, self.position, limit)
 
     def _decode(self, records: Sequence[Record]) -> list[Arrived]:
-        decoded = [(self._job.decode(record), record) for record in records]
-        if self._old_until is not None:
-            decoded = self._of_this_epoch(decoded, self._old_until.at)
+        decoded = self._before.without(
+            [(self._job.decode(record), record) for record in records], self.newest != UNREAD
+        )
         if self._job.feed.unreadable == "stop":
             return [(one, record.timestamp) for one, record in decoded]
         return [(aside(one, record, self._job.translator), record.timestamp) for one, record in decoded]
-
-    def _of_this_epoch(self, decoded: list[tuple[Decoded, Record]], until: int) -> list[tuple[Decoded, Record]]:
-        """Changes that stood in the feed before the epoch was raised, and before the first row of its snapshot, are nothing.
-
-        The snapshot has what became of them.
-        """
-        kept: list[tuple[Decoded, Record]] = []
-        for one, record in decoded:
-            match one:
-                case Change() if one.is_snapshot:
-                    until = 0
-                case Change() | Truncate() if record.offset < until and self.newest == UNREAD:
-                    self._old[one.table] += one.table in self._job.translator.tables
-                    kept.append((Tombstone(one.at), record))
-                    continue
-            kept.append((one, record))
-        return kept
 
     def _take_batch(self, records: Sequence[Record], following: int, newest: int | None) -> int:
         """Decode and take one batch, up to the first streamed row of a partition that is still loading; how many it took."""
@@ -298,7 +296,7 @@ class PartitionWorker:
     def _take(self, arrived: Sequence[Arrived], next_offset: int) -> None:
         batch = self._batch()
         try:
-            step(batch, self._grouping, arrived, self._job.alone)
+            self._step(batch, arrived)
         except Stopped as stopped:
             self._stop_before(stopped.at, batch)
             raise
@@ -308,6 +306,13 @@ class PartitionWorker:
         self.position = next_offset
         self._flush(self._settled(batch))
         self._job.progress(self._job.translator.name, len(arrived))
+
+    def _step(self, batch: Batch, arrived: Sequence[Arrived]) -> None:
+        if not isinstance(batch, RowBatch):
+            step(batch, self._grouping, arrived, self._job.alone)
+            return
+        self._before.begin(batch.save, [decoded for decoded, _ in arrived])
+        take_rows(batch, arrived, self._grouping.told, self._job.alone)
 
     def _stop_before(self, at: Coordinate, batch: Batch) -> None:
         """Settle and write what stands before a record that stops the partition, or it would be held up for ever."""
@@ -321,10 +326,7 @@ class PartitionWorker:
         first_open = self._grouping.first_offset
         offset = self.position if first_open is None else first_open
         self._uncount_open(batch)
-        for table, number in (+self._old).items():
-            batch.count(table, "read", number)
-            batch.count(table, f"ignored: before source epoch {self._producer.source_epoch}", number)
-        self._old.clear()
+        self._before.count(batch, self._producer.source_epoch)
         self._write(batch, offset if offset != self._committed else None)
         self._committed = offset
 
@@ -352,9 +354,15 @@ class PartitionWorker:
         return self._job.store.scan(self.partition)
 
     def _batch(self) -> Batch:
+        return self._made(Batch) if self._job.translator.keeps_rows else self._row_batch()
+
+    def _row_batch(self) -> RowBatch:
+        return self._made(RowBatch)
+
+    def _made(self, kind: type[AnyBatch]) -> AnyBatch:
         job = self._job
         letters = job.curated.dead_letters.name
-        return Batch(job.translator, self._producer, job.store, self.partition, self._waiting, letters, self.live)
+        return kind(job.translator, self._producer, job.store, self.partition, self._waiting, letters, self.live)
 
     def _first_streamed(self, arrived: Sequence[Arrived]) -> int | None:
         """Where news begins in a partition that is still loading: all rows of its snapshot stand before."""

@@ -25,6 +25,7 @@ from pipeline.parking import release
 from pipeline.publish import Publisher
 from pipeline.repair import repair_facts
 from pipeline.state.port import Pin, Save, Stored, Waiting
+from pipeline.stateless import RowBatch, reload_row
 from translators.aggregate import Rows, seen
 from translators.change import UNREAD, Change, read_at
 from translators.outcome import Ignored
@@ -95,7 +96,11 @@ class Reloads:
         command = self._commands.command(number)
         told = _told(self._job, self._partition, range(min(pin.at, first_open), end.at), command.key, pin.at)
         waiting = self._job.store.waiting(command.key, self._partition)
-        done = msgspec.structs.replace(pin, result=reload(batch, command, told, waiting))
+        if isinstance(batch, RowBatch):
+            result = reload_without_rows(batch, command, told, waiting, end.at - 1)
+        else:
+            result = reload(batch, command, told, waiting)
+        done = msgspec.structs.replace(pin, result=result)
         batch.save.pins += [done, msgspec.structs.replace(end, result="done")]
         return done
 
@@ -154,6 +159,26 @@ def reload(batch: Batch, command: Command, told: Told, waiting: Sequence[Waiting
     if waiting and not left:
         batch.unpark(command.key)
     return f"{said}; {_published(batch, command, after, gone, left)}"
+
+
+def reload_without_rows(batch: RowBatch, command: Command, told: Told, waiting: Sequence[Waiting], offset: int) -> str:
+    """Say what the feed told of a key last since the command; what was not shown is gone. The feed was read to `offset`.
+
+    Steps that the reading overtakes are given up, the others are applied behind it.
+    """
+    if command.partition == ANYWHERE and not (told.shown or told.changed or waiting):
+        return NOT_HERE
+    gone, left = _overtaken(batch, told, waiting)
+    if waiting and not left:
+        batch.unpark(command.key)
+    later = {change.identity for step in left for change in step.changes}
+    seen = [*told.shown.values(), *(change for changes in told.changed.values() for change in changes)]
+    latest = max((c for c in seen if c.identity not in later), key=lambda c: c.at.offset, default=None)
+    said = f"{len(told.shown)} rows read"
+    if gone:
+        said += f"; {len(gone)} waiting {'step' if len(gone) == 1 else 'steps'} given up"
+    said += f"; {reload_row(batch, command, latest, offset)}"
+    return f"{said}; {release(batch, left)}" if left else said
 
 
 def _published(batch: Batch, command: Command, after: Stored, gone: Sequence[Waiting], left: Sequence[Waiting]) -> str:

@@ -22,7 +22,7 @@ def repair_facts(command: Command, stored: Stored, version: int) -> StepFacts:
         version=version,
         transaction=f"repair.{command.id}.{command.corrects}",
         lowest=command.id,
-        position=max(0, *kept),
+        position=max(0, 0, *kept),
         first_row="command",
         time=None,
         feed_partition=stored.partition,
@@ -38,6 +38,8 @@ def republish(batch: Batch, command: Command) -> str:
     Not beside waiting steps: their versions were given before, and would stand below it for ever.
     """
     stored = batch.stored(command.key)
+    if not batch.translator.keeps_rows:
+        return "its translator keeps no rows (`store: none`): reload it"
     if not batch.live:
         return "its partition is still loading"
     if batch.waits(command.key):

@@ -41,21 +41,28 @@ def step(batch: Batch, grouping: Grouping, arrived: Sequence[Arrived], alone: bo
             case IncrementalRow(change):
                 if change.table in tables:
                     _read(batch, grouping, change, timestamp, alone, incremental=True)
-            case Unreadable():
-                raise unreadable(decoded)
-            case Aside():
-                set_aside(batch, decoded)
             case Truncate():
                 grouping.close_before(decoded)
                 if decoded.table in tables:
                     _truncate(batch, grouping, decoded, timestamp, alone)
-            case SchemaChanged(tables=changed, at=at):
-                for table, _ in changed:
-                    if table in tables:
-                        note(batch, "altered", table, "", at, None)
             case _:
-                pass  # tombstones, heartbeats, markers and messages are no changes of a row
+                beside_rows(batch, decoded)
     grouping.release()
+
+
+def beside_rows(batch: Batch, decoded: Decoded | Aside) -> None:
+    """What a record means that is no change of a row."""
+    match decoded:
+        case Unreadable():
+            raise unreadable(decoded)
+        case Aside():
+            set_aside(batch, decoded)
+        case SchemaChanged(tables=changed, at=at):
+            for table, _ in changed:
+                if table in batch.translator.tables:
+                    note(batch, "altered", table, "", at, None)
+        case _:
+            pass  # tombstones, heartbeats, markers and messages
 
 
 def _read(

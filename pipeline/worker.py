@@ -15,15 +15,15 @@ from pipeline import control
 from pipeline.bounds import Limits
 from pipeline.control import CONTROL_TOPIC
 from pipeline.elsewhere import Elsewhere
+from pipeline.epochs import load_anew
 from pipeline.feed import Curated, Feed, Identity
 from pipeline.job import BATCH, Job
-from pipeline.life import FeedMissing, StateAndLogApart, next_life
-from pipeline.loading import load_anew
+from pipeline.life import FeedMissing, StateAndLogApart, layout_pin, next_life
 from pipeline.log.port import Log
 from pipeline.marks import Marks
 from pipeline.partition import PartitionWorker, Proof
 from pipeline.publish import Publisher
-from pipeline.state.port import StateStore
+from pipeline.state.port import Save, StateStore
 from translators.change import SNAPSHOT_POSITION, UNREAD
 from translators.translator import Translator
 
@@ -127,10 +127,13 @@ class TranslatorWorker:
         """Begin this worker's life of one partition; its first output comes after that."""
         job, out = self._job, Publisher(self._job, partition)
         kept = self.store.lifecycle(partition)
+        layout = layout_pin(self.store.pins(partition), self.translator, partition)
         lifecycle = next_life(kept, self.translator.version, job.identity.source_epoch, self._source)
         if kept is not None and kept.source_epoch != lifecycle.source_epoch:
-            out.save(load_anew(job, partition))
+            out.save(load_anew(job, partition, position))
         out.begin(lifecycle)
+        if layout is not None:
+            out.save(Save(partition=partition, pins=[layout]))
         self._partitions[partition] = PartitionWorker(job, out, job.producer(lifecycle), partition, position)
 
     def turn(self, stop: Callable[[], bool] = lambda: False) -> int:
@@ -196,6 +199,9 @@ class TranslatorWorker:
 
     def _work(self, stop: Callable[[], bool], newest: int | None) -> None:
         busy = list(self._partitions.values())
+        cut = self._marks_of().cut
+        for partition in busy:
+            partition.cut = cut
         while busy and not stop():
             busy = [partition for partition in busy if partition.work(newest)]
 

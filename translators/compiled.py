@@ -20,7 +20,7 @@ from translators.functions import Functions, PythonCall, no_functions
 from translators.generate import generate
 from translators.generating import Checked
 from translators.mapping import Mapping
-from translators.parts import key_columns
+from translators.parts import key_columns, layout_of
 from translators.problem import Problem
 from translators.schema import LegacySchema
 from translators.translator import Event, Partial, Refused, Said, State
@@ -50,9 +50,11 @@ class CompiledTranslator:
         self.root = mapping.root
         self.tables = frozenset({mapping.root, *mapping.parts})
         self.has_parts = bool(mapping.parts)
+        self.keeps_rows = mapping.keeps_rows
         self.state_type = mapping.contract
         self.event_types = tuple(dict.fromkeys(event.type for event in bound.events))
         self._keys = key_columns(mapping, bound.schema.tables)
+        self.layout = layout_of(mapping, self._keys)
         self._given = generated.namespace
 
     @cached_property

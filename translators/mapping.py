@@ -21,6 +21,9 @@ from translators.yaml_text import Mark, YamlList, YamlNode, YamlScalar, load, pl
 if TYPE_CHECKING:
     from translators.python_class import PythonRules
 
+STORES = ("rows", "none")
+"""What `store:` may say: the rows of each thing are kept between steps, or nothing is."""
+
 Include = Callable[[str], str]
 """The text of another file of the project, by its path from the project's folder. Raises a `DragomanError`."""
 
@@ -151,6 +154,8 @@ class Mapping:
     """Where the code tables are written."""
     python: PythonRules | None = None
     """The class that translates, where it is not done by expressions."""
+    keeps_rows: bool = True
+    """Whether the rows of its things are kept between steps; without (`store: none`) each change speaks for itself."""
 
     def where(self, mark: Mark) -> str:
         """`file:line:column` of a place in this mapping, or in the file that it was taken from."""
@@ -204,7 +209,7 @@ class _Reader(Form):
 
     def mapping(self, node: YamlNode) -> Mapping:
         required = {"translator", "context", "root", "state"}
-        optional = {"parts", "codes", "events", "ignore", "correlation", "defaults"}
+        optional = {"parts", "codes", "events", "ignore", "correlation", "defaults", "store"}
         top = self.members(node, "the mapping", required, optional).items
         root = self.members(top["root"], "root", {"table", "key"}).items
         state = self.members(top["state"], "state", {"contract", "fields"}, {"technical"}).items
@@ -233,11 +238,21 @@ class _Reader(Form):
                 "root.key": root["key"].mark,
                 "contract": state["contract"].mark,
                 "technical": state.get("technical", state["contract"]).mark,
+                "store": top.get("store", top["root"]).mark,
             },
             dated=common.dated,
             included=self._included,
             code_places=common.places,
+            keeps_rows="store" not in top or self.keeps_rows(top["store"]),
         )
+
+    def keeps_rows(self, node: YamlNode) -> bool:
+        """What `store:` says."""
+        said = self.text(node, "store")
+        if said not in STORES:
+            fix = "Write `store: none`, or leave it out: then the rows of each thing are kept."
+            raise self.wrong(f"{said!r} is no store", node.mark, fix)
+        return said == "rows"
 
     def common(self, top: dict[str, YamlNode]) -> _Common:
         """Code tables, ignore rules and the correlation, wherever they are written."""

@@ -43,7 +43,26 @@ def misfits(mapping: Mapping, tables: Tables) -> list[Misfit]:
     found += _without_one_text(mapping, root)
     for name, part in mapping.parts.items():
         found += _part_misfits(mapping, tables, name, part)
+    if not mapping.keeps_rows:
+        found += _without_rows(mapping, root)
     return found
+
+
+def _without_rows(mapping: Mapping, root: Table) -> Iterator[Misfit]:
+    """What has to be known of other rows, or of this one as it was, where no rows are kept."""
+    mark = mapping.marks["store"]
+    if mapping.parts:
+        said = f"{mapping.name} has parts ({', '.join(mapping.parts)}), and `store: none` keeps no rows to put them together"
+        yield Misfit(
+            "store.parts", mark, said, 4, "Leave `store: none` out; only a mapping of one table can do without."
+        )
+    if root.replica_identity != "full":
+        said = f"changes of {root.name} do not say the row before (replica identity {root.replica_identity})"
+        hint = (
+            f"ALTER TABLE {root.name} REPLICA IDENTITY FULL, then say `replica_identity: full` in schema.yaml; or leave "
+            "`store: none` out: then the row before is kept."
+        )
+        yield Misfit("store.row-images", mark, said, 4, hint)
 
 
 def _without_one_text(mapping: Mapping, root: Table) -> Iterator[Misfit]:
@@ -62,6 +81,13 @@ def key_columns(mapping: Mapping, tables: Tables) -> dict[str, tuple[str, ...]]:
     for name in mapping.parts:
         columns[name] = _key_of_part(mapping, tables, name)
     return columns
+
+
+def layout_of(mapping: Mapping, keys: MappingType[str, tuple[str, ...]]) -> str:
+    """Which rows are kept under which key, as a text: a state that was built otherwise cannot be gone on with."""
+    parts = sorted(f"{name}({', '.join(keys[name])})" for name in mapping.parts)
+    kept = "" if mapping.keeps_rows else " without rows"
+    return ", ".join([f"{mapping.root}({', '.join(mapping.key)})", *parts]) + kept
 
 
 def children_of(mapping: Mapping, table: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from translators.expression.runtime import Codes
 from translators.facts import UNKNOWN, Facts
-from translators.mapping import EventRule, Expression, MappingMalformed, Part
+from translators.mapping import STORES, EventRule, Expression, MappingMalformed, Part
 from translators.mapping import Mapping as MappingFile
 from translators.translator import Event
 from translators.values import Row
@@ -46,6 +46,7 @@ class PythonTranslator:
     publishes: ClassVar[Sequence[str]] = ()
     inputs: ClassVar[Mapping[str, Sequence[str]]]
     technical: ClassVar[Sequence[str]] = ()
+    store: ClassVar[str] = "rows"
     correlation: ClassVar[str | None] = None
 
     facts: Facts = UNKNOWN
@@ -131,9 +132,18 @@ class _Reader:
                 "root.key": self._mark("key"),
                 "contract": self._mark("contract"),
                 "technical": self._mark("technical"),
+                "store": self._mark("store"),
             },
             python=PythonRules(self._kind, inputs, marks, state, events),
+            keeps_rows=self._keeps_rows(),
         )
+
+    def _keeps_rows(self) -> bool:
+        store = self._string("store")
+        if store not in STORES:
+            fix = "Write store = 'none', or leave it out: then the rows of each thing are kept."
+            raise self._wrong(f"{store!r} is no store", self._mark("store"), fix)
+        return store == "rows"
 
     def _part(self, name: str, part: Any) -> Part:
         mark = self._mark("parts", name)

@@ -69,6 +69,10 @@ class Translator(Protocol):
     tables: frozenset[str]
     root: str
     has_parts: bool
+    keeps_rows: bool
+    """Whether the rows of its things are kept between steps. Without, each change is a step that speaks for itself."""
+    layout: str
+    """What decides which rows are kept under which key: root, key, parts, and whether they are kept at all."""
     state_type: str
     """The state's contract, as the mapping writes it: `Policy.v1`."""
     event_types: tuple[str, ...]

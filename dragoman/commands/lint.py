@@ -134,6 +134,8 @@ def _say_summary(found: Lint, seconds: float) -> None:
     looked = ", ".join(count(number, _KINDS[kind]) for kind, number in _ordered(found.looked_at) if number)
     verdict = f"{count(found.errors, 'error')}, {count(warnings, 'warning')}"
     mark = ("✓ ", "bold green") if not found.findings else ("✗ ", "bold red") if found.errors else ("! ", "bold yellow")
+    for name in found.without_rows:
+        say((f"  {name} keeps no rows (`store: none`): each change of a row is a step of its own.", "dim"))
     say(mark, f"{looked}{': ' if looked else ''}", (verdict, "bold"), f", in {seconds:.2f} s")
     if found.findings:
         worst = next((f for f in found.findings if f.severity == "error"), found.findings[0])

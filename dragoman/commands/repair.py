@@ -36,12 +36,13 @@ def republish(
 
     As a new version of class repair, which names the record that it repeats: for views that lack it. No event is sent.
     """
-    from dragoman.orders import last_published, place_of
+    from dragoman.orders import check_has_rows, last_published, place_of
     from dragoman.wiring import reading
     from pipeline.control import Command
 
     project = project_of(folder)
     places = [place_of(project, key, translator) for key in keys]
+    check_has_rows(project, places)
     with reading(project) as log:
         commands = [
             Command(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import sqlite3
 import time
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +177,36 @@ def test_a_feed_that_the_recording_does_not_have(tmp_path: Path) -> None:
     assert told.code == 2
     assert told.err.startswith("error feed.topic-missing\n")
     assert "legacy.order" in told.err
+
+
+def test_a_translator_that_keeps_no_rows(insurer: Path) -> None:
+    replace(insurer / "mappings" / "payment.yaml", "state:\n", "store: none\n\nstate:\n")
+    assert "payment keeps no rows" in succeeds("lint", cwd=insurer).out
+    succeeds("test", "payment", cwd=insurer)
+    succeeds("run", cwd=insurer)
+    with application(insurer) as programs:
+        programs.run(100)
+    lines = succeeds("run", "--json", cwd=insurer).lines
+    assert all(one["fits"] for one in lines if "fits" in one)
+    stored = "SELECT translator, count(*) FROM aggregate GROUP BY translator"
+    assert {name for name, _ in query(insurer / "var" / "state.db", stored)} == {"policy", "claim"}
+    last: dict[str, Record] = {}
+    for record in published(insurer):
+        if record.topic == "payment.state":
+            last[(record.key or b"").decode()] = record
+    legacy = query(insurer / "var" / "legacy.db", "SELECT clm_no, pay_seq, pay_sts, pay_amt FROM clmpay")
+    meant = {"A": "authorized", "I": "issued", "R": "reversed"}
+    said = [json.loads(record.value) for record in last.values() if record.value is not None]
+    assert sorted((s["claimNumber"], s["paymentNumber"], s["status"], Decimal(s["amount"])) for s in said) == sorted(
+        (number.strip(), sequence, meant[status], Decimal(str(amount)).quantize(Decimal("0.01")))
+        for number, sequence, status, amount in legacy
+    )
+    key = next(iter(last))
+    told = dragoman("republish", key, cwd=insurer)
+    assert (told.code, "republish.no-rows" in told.err) == (2, True)
+    succeeds("reload", key, cwd=insurer)
+    succeeds("run", cwd=insurer)
+    assert "1 rows read; its state is published" in succeeds("parked", "list", cwd=insurer).out
+    replace(insurer / "mappings" / "payment.yaml", "store: none\n", "store: rows\n")
+    told = dragoman("run", cwd=insurer)
+    assert (told.code, "state.layout-changed" in told.err) == (2, True)

@@ -166,6 +166,13 @@ MUTANTS = (
         ("tests/pipeline/test_epochs.py::test_positions_of_the_epoch_before_make_no_repeats",),
     ),
     Mutant(
+        "without rows a version is the position in the source's log",
+        "pipeline/stateless.py",
+        "        facts = facts_of(key, version_at(change.at.offset), changes,",
+        "        facts = facts_of(key, abs(change.position), changes,",
+        ("tests/pipeline/test_stateless.py::test_a_row_written_before_a_snapshot_and_committed_after_it_is_newer",),
+    ),
+    Mutant(
         "a renumbered thing is a deletion and a creation",
         "pipeline/step.py",
         "            if waiting.renumbers:\n",

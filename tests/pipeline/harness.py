@@ -34,6 +34,8 @@ class Orders:
     tables = frozenset({"orders", "order_line"})
     root = "orders"
     has_parts = True
+    keeps_rows = True
+    layout = "orders"
     state_type = "Order.v1"
     event_types: tuple[str, ...] = ("OrderPlaced.v1", "OrderShipped.v1", "LinesChanged.v1", "OrderDropped.v1")
 
@@ -77,6 +79,16 @@ class Orders:
         if old["lines"] != new["lines"]:
             events.append(Event("LinesChanged.v1", {"number": new["number"], "lines": new["lines"]}))
         return Said(tuple(events))
+
+
+class Plain(Orders):
+    """Orders alone, one row for each."""
+
+    tables = frozenset({"orders"})
+    has_parts = False
+    keeps_rows = False
+    layout = "orders without rows"
+    event_types = ("OrderPlaced.v1", "OrderShipped.v1", "OrderDropped.v1")
 
 
 def _table(name: str, key: tuple[str, ...], columns: dict[str, str]) -> Table:

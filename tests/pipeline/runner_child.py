@@ -1,6 +1,7 @@
 """A worker in its group, as a process: `python -m tests.pipeline.runner_child ENGINE BROKER NAME FOLDER [failpoint:n[:stop]]`.
 
-It says `joined` and what it holds after each hand-over, and goes on until SIGTERM. What it keeps is in FOLDER, its own.
+ENGINE is `aiokafka` or `faust`, with `:plain` behind it where no rows are kept. It says what it holds after each hand-over, and
+goes on until SIGTERM. What it keeps is in FOLDER, its own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pipeline.log.kafka.log import KafkaLog
 from pipeline.log.port import Log
 from pipeline.state.rocks import RocksState
 from pipeline.worker import TranslatorWorker
-from tests.pipeline.harness import Orders, worker
+from tests.pipeline.harness import Orders, Plain, worker
 from translators.errors import DragomanError
 
 BATCH = int(os.environ.get("BATCH", "50"))
@@ -32,9 +33,9 @@ def topics_of(name: str) -> dict[str, Any]:
     return {"topic": f"{name}.order", "transactions": f"{name}.transaction", "notifications": f"{name}.notification"}
 
 
-def translator_of(name: str) -> Orders:
-    """The translator of orders, under a name of its own."""
-    found = Orders()
+def translator_of(name: str, rows: bool = True) -> Orders:
+    """The translator of orders, under a name of its own; without `rows` it keeps none."""
+    found = Orders() if rows else Plain(X="strange")
     found.name = name
     return found
 
@@ -54,12 +55,12 @@ def run(engine: str, log: KafkaLog, name: str, folder: Path) -> None:
             RocksState(folder / "state"),
             begin=False,
             changelog=True,
-            translator=translator_of(name),
+            translator=translator_of(name, not engine.endswith(":plain")),
             batch_size=BATCH,
             **topics_of(name),
         )
 
-    join = partial(faust.join, folder=folder / "faust") if engine == "faust" else kafka.join
+    join = partial(faust.join, folder=folder / "faust") if engine.startswith("faust") else kafka.join
     runner = join(log, name, f"{name}.order", made, wake=wake.set, stop=ended.is_set)
     with closing(runner):
         held: frozenset[int] | None = None

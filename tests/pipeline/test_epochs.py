@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.epochs import EpochWithoutSnapshot
 from pipeline.grouping import PositionsWentBack
 from pipeline.life import SourceIdentityChanged
-from pipeline.loading import EpochWithoutSnapshot
 from tests.pipeline.harness import ORDER_FEED, balance, published
 from tests.pipeline.test_moves import line, order
 from tests.pipeline.test_rereads import Reading

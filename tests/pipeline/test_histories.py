@@ -251,7 +251,7 @@ def test_commands_are_executed_in_the_order_in_which_they_were_given(monkeypatch
     monkeypatch.undo()
     send(log, "release")
     run(log, store, translator=Orders(X="strange"))
-    discarded, released = sorted(store.pins(), key=lambda pin: pin.command)
+    discarded, released = sorted((p for p in store.pins() if p.command >= 0), key=lambda pin: pin.command)
     assert "events of 1 step given up" in discarded.result
     assert released.result == "nothing waits for this key"
 
@@ -268,7 +268,7 @@ def test_a_release_that_stops_halfway_says_what_it_published() -> None:
     run(log, store)
     send(log, "release")
     run(log, store, translator=Orders(X="strange"))
-    assert store.pins()[0].result.startswith("1 step applied, 1 events published; 1 still wait: code.unmapped")
+    assert store.pins()[-1].result.startswith("1 step applied, 1 events published; 1 still wait: code.unmapped")
 
 
 class Unsettled(MemoryLog):

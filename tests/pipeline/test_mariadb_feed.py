@@ -22,6 +22,7 @@ class Things:
 
     name, context, owner, version = "order", "things", "Nobody", "1"
     tables, root, has_parts = frozenset({"t"}), "t", False
+    keeps_rows, layout = True, "t"
     state_type, event_types = "Thing.v1", ("Made.v1", "Changed.v1", "Gone.v1")
 
     def key_of(self, table: str, row: Any) -> str:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +22,17 @@ from pipeline.log.kafka.log import KafkaLog
 from pipeline.log.port import Outgoing, TopicSpec
 from tests.pipeline.harness import by_key, published, version_of
 from tests.pipeline.runner_child import topics_of
-from tests.pipeline.world import FEED, NOTIFICATIONS, PARTITIONS, TRANSACTIONS, World, expected, feed
+from tests.pipeline.world import (
+    FEED,
+    MEANINGS,
+    NOTIFICATIONS,
+    PARTITIONS,
+    TRANSACTIONS,
+    World,
+    expected,
+    feed,
+    told_alone,
+)
 
 SECONDS = 90
 # A session of the group lasts 10 s: so long do partitions of a killed member rest.
@@ -259,3 +270,35 @@ def test_a_transaction_that_is_still_open_is_taken_over_whole(workers: Workers) 
     workers.give(records[cut - 1 :])
     judge(workers, world, repeats=True)
     end(second)
+
+
+@pytest.mark.parametrize("engine", ["faust:plain"])
+def test_who_keeps_no_rows_is_fenced_as_well_and_says_the_same_again(workers: Workers) -> None:
+    world = World(37)
+    world.run(300)
+    first, second = played(world, 2)
+    other, stopped = workers.start(), workers.start("publish.after-events:3:stop")
+    workers.share(other, stopped)
+    workers.give(first)
+    until(lambda: "stops" in said(stopped))
+    workers.share(other)
+    workers.give(second)
+    want = told_alone(world.commits)
+    final = {key: MEANINGS.get(row["status"], "strange") for key, row in world.orders.items()}
+
+    def states() -> dict[int, Any]:
+        found = {int(key): of[-1].data for key, of in by_key(workers.found("state")).items()}
+        return {key: data["status"] for key, data in found.items() if data is not None}
+
+    until(lambda: states() == final)
+    before = len(workers.found("state"))
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.wait(SECONDS) == 3
+    assert said(stopped)[-1] == "log.fenced"
+    events = {e.id: e for e in workers.found("events")}
+    told = Counter((e.subject, e.attributes["correlationid"].split(":")[-1], e.name) for e in events.values())
+    assert (told, states(), len(workers.found("state"))) == (want, final, before)
+    assert len({(e.id, e.sequence, repr(e.data)) for e in workers.found("events")}) == len(events)
+    for key, found in by_key(workers.found("state")).items():
+        assert [e.sequence for e in found] == sorted({e.sequence for e in found}), key
+    end(other)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -301,3 +302,26 @@ def _apply(orders: dict[int, Row], lines: dict[tuple[int, int], Row], change: Ro
         lines.pop((row["ol_o_id"], row["ol_number"]), None)
         if change.after is not None:
             lines[row["ol_o_id"], row["ol_number"]] = change.after
+
+
+_KINDS = {("N", "S"): "OrderShipped.v1"}
+
+
+def told_alone(commits: list[Commit]) -> Counter[tuple[str, str, str]]:
+    """The events that rows changes tell, each once however often it is said: (key, transaction, type)."""
+    told: Counter[tuple[str, str, str]] = Counter()
+    for commit in commits:
+        for change in commit.changes:
+            before, after = (change.before or {}).get("status"), (change.after or {}).get("status")
+            if change.table != "orders":
+                continue
+            kind = (
+                "OrderPlaced.v1"
+                if before is None
+                else "OrderDropped.v1"
+                if after is None
+                else _KINDS.get((before, after))
+            )
+            if kind is not None:
+                told[str(change.order), str(commit.txid), kind] += 1
+    return told

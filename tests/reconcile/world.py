@@ -110,6 +110,8 @@ class ItemTranslator:
     tables = frozenset({"item", "itmlin"})
     root = "item"
     has_parts = True
+    keeps_rows = True
+    layout = "orders"
     state_type = "Item.v1"
     event_types: tuple[str, ...] = ()
 

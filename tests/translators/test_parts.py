@@ -164,6 +164,7 @@ def test_lineage_names_every_column_behind_a_sum() -> None:
         ("    order: n\n", "", "function.arguments"),
         ("of: cov", "of: lim", "part.circular"),
         ("parent: [pno, cseq]", "parent: [pno]", "part.key-type"),
+        ("context:", "store: none\ncontext:", "store.parts"),
         ("technical: version", "technical: versio", "contract.field-unknown"),
         ("        limits:\n          each: lim", "        limits:\n          each: cov", "part.unknown"),
         ("    covers:\n      each: cov", "    covers:\n      each: lim", "part.unknown"),

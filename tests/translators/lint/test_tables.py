@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.translators.lint.support import SCHEMA, codes, found, mapping, marked, state
-from translators.findings import Finding
+from translators.findings import Finding, MappingInvalid
 
 PARTS = "parts:\n  covdtl:\n    parent: pol_no\n    order: cov_seq"
 
@@ -30,6 +30,16 @@ def test_a_part_that_is_routed_by_something_else(identity: str, said: str) -> No
 
 def test_full_images_need_no_key_columns() -> None:
     assert of(SCHEMA.replace("key: [pol_no, cov_seq]", "key: [cov_seq]\n    replica_identity: full")) == []
+
+
+def test_whole_old_rows_where_none_are_kept() -> None:
+    schema = SCHEMA.replace("key: [pol_no]", "key: [pol_no]\n    replica_identity: full", 1)
+    assert found(mapping(head="store: none"), state(), schema=schema) == []
+    with pytest.raises(MappingInvalid) as caught:
+        found(mapping(head="store: none"), state())
+    (finding,) = caught.value.findings
+    assert (finding.code, marked(finding)) == ("store.row-images", "none")
+    assert finding.hint.startswith("ALTER TABLE polmst REPLICA IDENTITY FULL")
 
 
 def test_nothing() -> None:
