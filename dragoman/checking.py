@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -96,13 +96,39 @@ def run_check(
 
     `wait` passes the time while a hop is behind, `stopped` says why none would move.
     """
-    origin = project.source.origin
-    if isinstance(origin, Recording) or (isinstance(origin, Kafka) and origin.database is None):
-        raise NothingToCompare(source=project.source.file, where=project.source.file)
     try:
         translator = project.made(spec.mapping)
     except DragomanError as error:
+        _has_legacy(project)
         return not_run(spec, error, run=run, now=clock())
+    with opened(project, spec, translator, log, wait=wait, stopped=stopped, clock=clock) as (sides, views):
+        if spec.statement is not None:
+            answers = SideAnswers(sides.reader, views, sides.fence, project.folder)
+            return ask(spec, answers, translator.version, run=run, clock=clock)
+        return reconcile(spec, sides, run=run, clock=clock, gate=gate)
+
+
+def _has_legacy(project: Project) -> Legacy | Kafka:
+    """Where the source's rows come from, if a check can ask its database; `NothingToCompare` otherwise."""
+    origin = project.source.origin
+    if isinstance(origin, Recording) or (isinstance(origin, Kafka) and origin.database is None):
+        raise NothingToCompare(source=project.source.file, where=project.source.file)
+    return origin
+
+
+@contextmanager
+def opened(
+    project: Project,
+    spec: CheckSpec,
+    translator: CompiledTranslator,
+    log: Log,
+    *,
+    wait: Callable[[timedelta], None],
+    stopped: Callable[[], str | None],
+    clock: Callable[[], datetime] = utc,
+) -> Iterator[tuple[Sides, Engine]]:
+    """The sides of a check, and the database of its view, while the block runs."""
+    origin = _has_legacy(project)
     (projection,) = (p for p in project.projections if p.name == spec.view)
     pace = Pace(clock=clock, wait=wait)
     with ExitStack() as held:
@@ -114,11 +140,7 @@ def run_check(
             sides = sides_on_kafka(project, origin, spec, translator, projection, log, views, pace, held)
         else:
             sides = _sides_here(project, origin, spec, translator, projection, log, views, pace, stopped, held)
-        if spec.statement is not None:
-            answers = SideAnswers(sides.reader, views, sides.fence, project.folder)
-            return ask(spec, answers, translator.version, run=run, clock=clock)
-        shown = msgspec.structs.replace(sides, shown=shown_columns(translator, spec.terms.hidden))
-        return reconcile(spec, shown, run=run, clock=clock, gate=gate)
+        yield msgspec.structs.replace(sides, shown=shown_columns(translator, spec.terms.hidden)), views
 
 
 def _sides_here(

@@ -54,7 +54,7 @@ def sides_on_kafka(
     has_messages = f"{project.schema.source}.message" in log.topics()
 
     def stopped() -> str | None:
-        return None if members(log, translator.name) else f"no worker of {translator.name} is running"
+        return None if has_worker(log, translator.name) else f"no worker of {translator.name} is running"
 
     pipeline = LivePipeline(
         log=log,
@@ -67,6 +67,11 @@ def sides_on_kafka(
         stopped=stopped,
     )
     return live_sides(translator, projection, pipeline, pace, legacy=legacy, views=views, group=spec.group)
+
+
+def has_worker(log: Log, translator: str) -> bool:
+    """Whether anybody is in the group of a translator now."""
+    return isinstance(log, KafkaLog) and members(log, translator) > 0
 
 
 def legacy_engine(project: Project, origin: Kafka) -> Engine:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
+
+import msgspec
 
 from dragoman.console import count, paragraph, say, say_table
 from dragoman.project import Project
 from dragoman.times import moment, span
 from dragoman.wiring import make_folder, utc
 from reconcile.charts import percent
-from reconcile.ledger.entries import Entry, RunEntry, verified
+from reconcile.ledger.entries import Entry, RepairEntry, RunEntry, verified
 from reconcile.ledger.ledger import Ledger
 from reconcile.ledger.opening import open_ledger
 from reconcile.past import Proven
@@ -29,8 +32,13 @@ def ledger_of(project: Project) -> Iterator[Ledger]:
         engine.dispose()
 
 
-def say_entries(entries: Sequence[Entry]) -> None:
-    """Findings in words: one entry each, the longest known first."""
+def as_data(entries: Sequence[Entry], repairs: Mapping[str, Sequence[RepairEntry]]) -> list[dict[str, Any]]:
+    """Findings as data, each with the orders to repair it."""
+    return [{**msgspec.to_builtins(entry), "repairs": repairs.get(entry.id, [])} for entry in entries]
+
+
+def say_entries(entries: Sequence[Entry], repairs: Mapping[str, Sequence[RepairEntry]] = {}) -> None:
+    """Findings in words: one entry each, the longest known first, with the orders to repair it."""
     if not entries:
         say("No finding is open.")
         return
@@ -43,11 +51,17 @@ def say_entries(entries: Sequence[Entry]) -> None:
         seen = f"first seen {moment(entry.first_seen, utc())}, last {moment(entry.last_seen, utc())}"
         facts = [entry.kind, *(["fields " + ", ".join(entry.fields)] if entry.fields else []), entry.owner]
         paragraph(" · ".join([seen, *facts]), "       ")
+        for order in repairs.get(entry.id, ()):
+            told = (
+                f"{moment(order.given, utc())} {order.action}, command {order.command} of {order.plan}: {order.outcome}"
+            )
+            paragraph(f"{told}; {order.result}" if order.result else told, "                ", "       repair   ")
         if entry.reason:
-            paragraph(entry.reason, "                ", "       reason   ")
+            label = "to do    " if entry.state == "escalated" else "reason   "
+            paragraph(entry.reason, "                ", f"       {label}")
 
 
-_STATES = ("open", "reopened", "accepted", "closed")
+_STATES = ("open", "reopened", "escalated", "accepted", "closed")
 
 
 def _standing(entry: Entry) -> str:

@@ -19,6 +19,7 @@ from reconcile.page import (
     TableText,
     Time,
 )
+from reconcile.remedies import mends
 from reconcile.run import RunResult
 
 SAMPLES = 3
@@ -27,9 +28,6 @@ SAMPLES = 3
 SHOWN_KEYS = 60
 """Keys of one cause that are listed."""
 
-REPAIRED = 10
-"""Keys that one command of the page names."""
-
 CHANGED = {
     "view": "the view, through the pipeline",
     "legacy": "the legacy",
@@ -37,9 +35,6 @@ CHANGED = {
     "either": "one of the two sides, to be decided",
 }
 """The side that is to be changed, in words."""
-
-_REPUBLISH = frozenset({"consumer-missed", "consumer-misapplied", "edited-in-view"})
-_RELOAD = frozenset({"capture-or-mapping", "mapping-changed", "not-sent"})
 
 
 def group_text(group: Group, result: RunResult) -> GroupText:
@@ -86,25 +81,13 @@ def _is_new(group: Group, result: RunResult) -> bool:
 
 def _steps(group: Group, result: RunResult) -> Iterator[CommandText]:
     """What mends it, where the pipeline can, and then what proves it."""
-    repair = _repair(group, result)
-    if repair is not None:
-        yield repair
-    if repair is not None or any(cause.lead == PROVE for cause in group.causes):
-        yield CommandText(PROVE, f"dragoman reconcile run {result.check.check}")
-
-
-def _repair(group: Group, result: RunResult) -> CommandText | None:
-    """How the pipeline mends it: state that is wrong is read again, a view that is wrong is told again."""
-    names = {cause.name for cause in group.causes}
-    if any(kind == "extra" for kind, _ in group.kinds) or not names <= _REPUBLISH | _RELOAD:
-        return None
-    action = "reload" if names & _RELOAD else "republish"
-    keys = group.keys[:REPAIRED]
-    which = "it" if len(group.keys) == 1 else "them" if len(keys) == len(group.keys) else f"the first {len(keys)}"
-    why = {"reload": f"Read {which} again from the legacy:", "republish": f"Publish {which} again, for the view:"}
-    named = " ".join(shlex.quote(key) for key in keys)
-    finding = f" --finding {finding_id(result.check.check, keys[0])}" if len(keys) == 1 else ""
-    return CommandText(why[action], f"dragoman {action} {named} --translator {result.check.mapping}{finding}")
+    names = tuple(cause.name for cause in group.causes)
+    mended = mends(names) is not None
+    if mended:
+        command = f"dragoman reconcile repair {shlex.quote(result.check.check)} --cause {names[0]} --dry-run"
+        yield CommandText("See what mends it through the pipeline, and how it is carried out:", command)
+    if mended or any(cause.lead == PROVE for cause in group.causes):
+        yield CommandText(PROVE, f"dragoman reconcile run {shlex.quote(result.check.check)}")
 
 
 def time_of(moment: datetime) -> Time:

@@ -74,15 +74,15 @@ def findings(
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """List what differs and is not closed: since when, why, whose, and what was accepted until when."""
-    from dragoman.ledgers import ledger_of, say_entries
+    """List what differs and is not closed: since when, why, whose, what was accepted until when, and how it was repaired."""
+    from dragoman.ledgers import as_data, ledger_of, say_entries
 
     with ledger_of(project_of(folder)) as ledger:
-        entries = ledger.findings(check, closed=closed)
+        entries, repairs = ledger.findings(check, closed=closed), ledger.repairs()
     if as_json:
-        say_lines(entries)
+        say_lines(as_data(entries, repairs))
     else:
-        say_entries(entries)
+        say_entries(entries, repairs)
 
 
 @app.command()
@@ -125,3 +125,64 @@ def runs(
         say_lines(recorded)
     else:
         say_runs(recorded, last)
+
+
+@app.command()
+def repair(
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="The check of the view's rows.", show_default=False)],
+    plan: Annotated[
+        Path | None, typer.Option("--plan", metavar="FILE", help="Carry out a plan that was kept.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show and keep the plan; order nothing.")] = False,
+    cause: Annotated[
+        str | None, typer.Option("--cause", metavar="NAME", help="Only what has this cause.", show_default=False)
+    ] = None,
+    escalated: Annotated[bool, typer.Option("--escalated", help="What was escalated as well, once more.")] = False,
+    allow_deletes: Annotated[bool, typer.Option("--allow-deletes", help="Deletions are permitted, a few.")] = False,
+    override_breaker: Annotated[
+        bool, typer.Option("--override-breaker", help="However many they are, and if all have one cause.")
+    ] = False,
+    within: Annotated[float, typer.Option("--within", min=0, metavar="SECONDS", help="Wait so long for proof.")] = 60,
+    folder: ProjectOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Repair what is open, through the pipeline: publish again, or read again from the legacy.
+
+    Each key is looked at again behind the fence: its finding is closed, or escalated. Nothing is written into a view.
+    Exit code 0: all healed; 1: something still differs; 2: refused, moved since the plan, or not proven.
+    """
+    from contextlib import nullcontext
+
+    from dragoman.checking import chosen_checks
+    from dragoman.ledgers import ledger_of
+    from dragoman.mending import May, carry_out, exit_code, would_carry_out
+    from dragoman.repairing import Bench, keep_plan, make_plan, read_plan
+    from dragoman.repairs_told import as_data, say_how, say_plan, say_repaired
+    from dragoman.wiring import reading
+
+    project = project_of(folder)
+    (spec,) = chosen_checks(project, check)
+    may = May(deletes=allow_deletes, override=override_breaker)
+    with reading(project) as log, ledger_of(project) as ledger, nullcontext() if dry_run else ledger.alone():
+        bench = Bench(project=project, ledger=ledger, log=log, spec=spec, wait=_sleep)
+        if plan is None:
+            made = make_plan(bench, cause=cause, escalated=escalated)
+            path = keep_plan(project, made)
+        else:
+            made, path = read_plan(plan, spec.check), plan
+        if not as_json:
+            say_plan(made, path)
+        if dry_run:
+            if plan is not None:
+                would_carry_out(bench, made, may)
+            if as_json:
+                say_json(as_data(made, path))
+            else:
+                say_how(made, path, override=override_breaker)
+            return
+        told = carry_out(bench, made, may, timedelta(seconds=within))
+    if as_json:
+        say_lines(told)
+    else:
+        say_repaired(told, made)
+    raise typer.Exit(exit_code(told))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Literal
 
@@ -17,7 +18,9 @@ from reconcile.run import RunResult
 CHARTED = 30
 """Runs that a chart shows."""
 
-FindingState = Literal["open", "accepted", "closed", "reopened"]
+FindingState = Literal["open", "accepted", "closed", "reopened", "escalated"]
+
+Outcome = Literal["given", "closed", "escalated", "unproven"]
 
 
 class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,10 +70,31 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     accepted_until: date | None = None
     reason: str | None = None
 
+    @property
+    def version(self) -> str:
+        """A digest of what a repair goes by: it stays the same while runs see the same."""
+        said = (self.id, self.state, self.kind, self.causes, self.fields, self.reopened)
+        return blake2b(repr(said).encode(), digest_size=6).hexdigest()
+
     def accepts(self, finding: Finding, day: date) -> bool:
         """Whether what was accepted is what is found: the same causes, on a day up to the one that was said."""
         in_time = self.accepted_until is not None and day <= self.accepted_until
         return self.state == "accepted" and in_time and self.causes == names_of(finding)
+
+
+class RepairEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One order to repair one finding. `outcome` is `given` until the key was looked at again, and stays so if nobody did.
+
+    `result` is what the worker said that it did.
+    """
+
+    plan: str
+    finding: str
+    command: int
+    action: str
+    given: datetime
+    outcome: Outcome = "given"
+    result: str = ""
 
 
 def names_of(finding: Finding) -> tuple[str, ...]:
@@ -103,12 +127,20 @@ def sighted(before: Entry | None, finding: Finding, run: str, seen: datetime) ->
         )
     if before.state in ("closed", "accepted"):
         return msgspec.structs.replace(kept, state="reopened", reopened=before.reopened + 1)
+    if before.state == "escalated":
+        same = before.causes == kept.causes
+        return msgspec.structs.replace(kept, state="escalated", reason=before.reason) if same else kept
     return msgspec.structs.replace(kept, state=before.state)
 
 
 def gone(before: Entry, seen: datetime) -> Entry:
     """The finding after a run that covered everything and did not confirm it."""
     return msgspec.structs.replace(before, state="closed", closed=seen, accepted_until=None, reason=None)
+
+
+def escalated(before: Entry, what_to_do: str) -> Entry:
+    """The finding that no repair mends: it stays so until it is accepted, gone, or has another cause."""
+    return msgspec.structs.replace(before, state="escalated", accepted_until=None, reason=what_to_do)
 
 
 def begun(run: str, check: str, started: datetime) -> RunEntry:

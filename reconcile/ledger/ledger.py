@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
@@ -10,9 +12,21 @@ import msgspec
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, update
 
 from reconcile.groups import grouped
-from reconcile.ledger.entries import Entry, RunEntry, begun, ended, gone, history, known, sighted
+from reconcile.ledger.alone import alone
+from reconcile.ledger.entries import (
+    Entry,
+    RepairEntry,
+    RunEntry,
+    begun,
+    ended,
+    escalated,
+    gone,
+    history,
+    known,
+    sighted,
+)
 from reconcile.ledger.opening import told
-from reconcile.ledger.tables import FINDINGS, RUNS
+from reconcile.ledger.tables import FINDINGS, REPAIRS, RUNS
 from reconcile.run import RunResult
 from translators.errors import DragomanError
 
@@ -102,6 +116,39 @@ class Ledger:
             accepted = msgspec.structs.replace(exact[0], state="accepted", accepted_until=until, reason=reason.strip())
             _write_all(connection, [accepted], known={accepted.id})
         return accepted
+
+    def repairing(self, orders: Sequence[RepairEntry]) -> None:
+        """Write down what was ordered, or what became of it."""
+        with told(), self._engine.begin() as connection:
+            for order in orders:
+                _write(connection, REPAIRS, order, ("plan", "finding"))
+
+    def repaired_since(self, since: datetime) -> Mapping[str, int]:
+        """By finding, how often a repair of it was ordered since then."""
+        query = select(REPAIRS.c.finding).where(REPAIRS.c.given >= since)
+        with told(), self._engine.begin() as connection:
+            return Counter(connection.execute(query).scalars())
+
+    def repairs(self) -> Mapping[str, list[RepairEntry]]:
+        """By finding, every order to repair it, oldest first."""
+        found: dict[str, list[RepairEntry]] = {}
+        with told(), self._engine.begin() as connection:
+            for row in connection.execute(select(REPAIRS).order_by(REPAIRS.c.given, REPAIRS.c.plan)).mappings():
+                found.setdefault(row["finding"], []).append(RepairEntry(**row))
+        return found
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold the right to repair while the block runs; `RepairRunning` if another process has it."""
+        return alone(self._engine)
+
+    def settle(self, check: str, *, healed: Collection[str], failed: Mapping[str, str], now: datetime) -> None:
+        """Close the findings that a fenced look did not confirm any more, and escalate those that no repair mends: what a
+        person has to do about each is in `failed`."""
+        with told(), self._engine.begin() as connection:
+            still = [entry for entry in _all(connection, check) if entry.state != "closed"]
+            changed = [gone(entry, now) for entry in still if entry.id in healed]
+            changed += [escalated(entry, failed[entry.id]) for entry in still if entry.id in failed]
+            _write_all(connection, changed, known={entry.id for entry in changed})
 
 
 def _all(connection: Connection, check: str | None) -> list[Entry]:

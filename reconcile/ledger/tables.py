@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import JSON, Column, Date, DateTime, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Date, DateTime, Float, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -74,4 +74,17 @@ FINDINGS = Table(
     Column("accepted_until", Date),
     Column("reason", Text),
     Index("dragoman_finding_by_state", "check", "state"),
+)
+
+REPAIRS = Table(
+    "dragoman_repair",
+    METADATA,
+    Column("plan", String(64), primary_key=True),
+    Column("finding", String(64), primary_key=True),
+    Column("command", BigInteger, nullable=False),
+    Column("action", String(12), nullable=False),
+    Column("given", Utc, nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("result", Text, nullable=False),
+    Index("dragoman_repair_by_finding", "finding", "given"),
 )

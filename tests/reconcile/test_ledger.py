@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from subprocess import PIPE
 
 import msgspec
 import psycopg
@@ -13,6 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
 
+from reconcile.ledger.alone import RepairRunning
 from reconcile.ledger.entries import Entry, RunEntry, begun, verified
 from reconcile.ledger.ledger import AcceptanceOver, FindingClosed, FindingUnknown, Ledger, ReasonMissing
 from reconcile.ledger.opening import LedgerNewer, LedgerUnusable, migrate, open_ledger
@@ -70,6 +75,37 @@ class Days:
         result = msgspec.structs.replace(self.world.run(), run=f"r-{self.number}", **changed)
         self.ledger.begin(result.run, CHECK.check, result.started)
         return self.ledger.end(result)
+
+
+HOLD = """\
+import sys
+from reconcile.ledger.ledger import Ledger
+from reconcile.ledger.opening import open_ledger
+with Ledger(open_ledger(sys.argv[1])).alone():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_repair_at_a_time_and_its_right_ends_with_its_process(url: str, ledger: Ledger) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD, url], stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(RepairRunning), ledger.alone():
+            pass
+        other.kill()
+    end = time.monotonic() + 10
+    while True:
+        try:
+            with ledger.alone(), pytest.raises(RepairRunning), ledger.alone():
+                pass
+        except RepairRunning:
+            assert time.monotonic() < end, "the right outlived its process"
+            time.sleep(0.05)
+        else:
+            break
+    with ledger.alone():
+        pass
 
 
 def states(ledger: Ledger) -> dict[str, str]:

@@ -1,0 +1,259 @@
+"""`dragoman reconcile repair`: each wrong leg seeded in the insurer's project, repaired through the pipeline, proven."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from dragoman.app import app
+from dragoman.checking import chosen_checks, run_id, run_recorded
+from dragoman.ledgers import ledger_of
+from dragoman.mending import May, Repaired, carry_out, exit_code
+from dragoman.project import Project
+from dragoman.repairing import Bench, keep_plan, make_plan, read_plan
+from dragoman.settings import read_settings
+from dragoman.wiring import reading, utc, works
+from reconcile.ledger.entries import Entry
+from reconcile.repair import Plan
+from reconcile.run import RunResult
+from tests.dragoman.support import legacy, query, replace
+from translators.errors import DragomanError
+
+EDITED, LOST, GONE, UNCAPTURED = "P00000001", "P00000002", "P00000003", "P00000004"
+EDIT = "UPDATE policy_view SET status = 'quoted' WHERE policy_number = '{}'"
+SOON = timedelta(seconds=20)
+
+
+def edit(project: Path, *statements: str) -> None:
+    """Somebody writes into the view."""
+    with closing(sqlite3.connect(project / "var" / "views.db")) as view, view:
+        for sql in statements:
+            assert view.execute(sql).rowcount >= 1, sql
+
+
+def uncaptured(project: Path) -> None:
+    """A change of the legacy that its triggers do not see."""
+    with legacy(project) as database, database:
+        triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            database.execute(f'DROP TRIGGER "{name}"')
+        changed = database.execute("UPDATE polmst SET prem_amt = prem_amt + 100 WHERE TRIM(pol_no) = ?", (UNCAPTURED,))
+        assert changed.rowcount == 1
+        for _, sql in triggers:
+            database.execute(sql)
+
+
+def seed(project: Path) -> None:
+    """Each leg wrong once."""
+    uncaptured(project)
+    edit(project, EDIT.format(EDITED), f"DELETE FROM policy_view WHERE policy_number = '{LOST}'")
+
+
+class Shop:
+    """A project with its worker in this process: it works whenever somebody waits, and then `meanwhile` happens."""
+
+    def __init__(self, folder: Path, held: ExitStack) -> None:
+        self.folder = folder
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.project = Project(read_settings(folder, {}))
+        self.engine = held.enter_context(works(self.project)).engine
+        log = held.enter_context(reading(self.project))
+        self.ledger = held.enter_context(ledger_of(self.project))
+        (spec,) = chosen_checks(self.project, "policy_view")
+        self.bench = Bench(project=self.project, ledger=self.ledger, log=log, spec=spec, wait=self.wait)
+        self.runs = 0
+
+    def wait(self, pause: timedelta) -> None:
+        while self.engine.turn():
+            pass
+        self.meanwhile()
+
+    def check(self) -> RunResult:
+        self.wait(SOON)
+        self.runs += 1
+        name = f"{run_id(utc())}-{self.runs}"
+        bench = self.bench
+        return run_recorded(
+            self.project, self.ledger, bench.spec, bench.log, run=name, wait=self.wait, stopped=lambda: None
+        )
+
+    def plan(self, **how: Any) -> Plan:
+        return make_plan(self.bench, **how)
+
+    def repair(self, plan: Plan, **may: bool) -> list[Repaired]:
+        with self.ledger.alone():
+            return carry_out(self.bench, plan, May(**may), SOON)
+
+    def entry(self, key: str) -> Entry:
+        (found,) = (entry for entry in self.ledger.findings("policy_view", closed=True) if entry.key == key)
+        return found
+
+
+@pytest.fixture
+def shop(worked: Path) -> Iterator[Shop]:
+    with ExitStack() as held:
+        yield Shop(worked, held)
+
+
+def outcomes(told: list[Repaired]) -> dict[str, str]:
+    return {one.key: one.outcome for one in told}
+
+
+def test_each_leg_is_repaired_and_its_finding_closed(shop: Shop) -> None:
+    seed(shop.folder)
+    found = shop.check()
+    assert found.confirmed == 5, "three seeded, two whose code nobody knows"
+    plan = shop.plan()
+    actions = {item.key: item.action for item in plan.items}
+    assert actions == {EDITED: "republish", LOST: "republish", UNCAPTURED: "reload"}
+    told = shop.repair(plan)
+    assert (outcomes(told), exit_code(told)) == (dict.fromkeys(actions, "closed"), 0)
+    for key, action in actions.items():
+        entry = shop.entry(key)
+        (order,) = shop.ledger.repairs()[entry.id]
+        assert (entry.state, order.action, order.outcome, order.plan) == ("closed", action, "closed", plan.plan)
+        assert "published" in order.result
+    parked = [shop.entry(left.key) for left in plan.left]
+    assert [entry.state for entry in parked] == ["escalated", "escalated"]
+    assert all("mend the mapping, then release them" in str(entry.reason) for entry in parked)
+    assert shop.check().confirmed == 2, "only what is parked"
+    assert {shop.entry(left.key).state for left in plan.left} == {"escalated"}, (
+        "a run that sees the same forgets nothing"
+    )
+    with pytest.raises(DragomanError) as refused:
+        shop.repair(plan)
+    assert refused.value.code == "repair.plan-spent"
+
+
+def test_a_plan_is_refused_once_what_it_was_made_from_has_changed(shop: Shop) -> None:
+    seed(shop.folder)
+    shop.check()
+
+    def refused(plan: Plan) -> str:
+        with pytest.raises(DragomanError) as error:
+            shop.repair(plan)
+        assert not shop.ledger.repairs(), "nothing was ordered"
+        return f"{error.value.code} {error.value.message}"
+
+    plan = shop.plan()
+    kept = keep_plan(shop.project, plan)
+    assert read_plan(kept, "policy_view") == plan
+    kept.write_text(kept.read_text().replace('"deletes": false', '"deletes":  true', 1))
+    with pytest.raises(DragomanError, match="it was changed since it was made"):
+        read_plan(kept, "policy_view")
+    with pytest.raises(DragomanError) as error:
+        read_plan(kept, "policy_figures")
+    assert error.value.code == "repair.plan-of-another"
+    shop.ledger.accept(shop.entry(LOST).id, date(2999, 1, 1), "it may stay", now=utc())
+    assert f"the finding {shop.entry(LOST).id} changed" in refused(plan)
+    edit(shop.folder, EDIT.format(EDITED).replace("quoted", "lapsed"))
+    plan = shop.plan(cause="edited-in-view")
+    assert [item.key for item in plan.items] == [EDITED]
+    edit(shop.folder, EDIT.format(EDITED))
+    assert outcomes(shop.repair(plan)) == {EDITED: "stale"}
+    plan = shop.plan()
+    replace(shop.folder / "consumers" / "policy_view.yaml", "  status: status\n", "  status: status  # as it is\n")
+    shop.bench = Bench(**{**_fields(shop.bench), "project": Project(read_settings(shop.folder, {}))})
+    assert "the view's declaration changed" in refused(plan)
+    plan = shop.plan()
+    replace(shop.folder / "mappings" / "policy.yaml", "    L: lapsed\n", "    L: lapsed\n    SU: lapsed\n")
+    shop.bench = Bench(**{**_fields(shop.bench), "project": Project(read_settings(shop.folder, {}))})
+    assert "the mapping changed" in refused(plan)
+
+
+def _fields(bench: Bench) -> dict[str, Any]:
+    return {name: getattr(bench, name) for name in bench.__struct_fields__}
+
+
+def test_who_writes_it_again_is_told_to_be_found_and_a_third_repair_is_a_persons(shop: Shop) -> None:
+    keys = [f"P000000{n:02}" for n in range(1, 9)]
+    for _ in range(2):
+        edit(shop.folder, EDIT.format(EDITED))
+        shop.check()
+        assert outcomes(shop.repair(shop.plan()))[EDITED] == "closed"
+    edit(shop.folder, *(EDIT.format(key) for key in keys))
+    shop.check()
+    shop.meanwhile = lambda: edit(shop.folder, *(EDIT.format(key) for key in keys))
+    plan = shop.plan()
+    assert EDITED not in {item.key for item in plan.items}
+    told = shop.repair(plan)
+    assert [one.outcome for one in told] == ["escalated"] * 5 + ["held"] * 2, "five are tried, and none heals"
+    assert exit_code(told) == 2
+    assert "repaired twice within a week" in str(shop.entry(EDITED).reason)
+    assert "find out who, and take the right to write" in str(shop.entry(told[0].key).reason)
+    assert shop.entry(told[-1].key).state == "open"
+    shop.meanwhile = lambda: None
+    again = shop.plan(escalated=True)
+    assert {item.key for item in again.items} == set(keys)
+    assert set(outcomes(shop.repair(again)).values()) == {"closed"}
+
+
+def test_deletes_need_their_permission_and_rows_that_no_mapping_takes_are_a_persons(shop: Shop) -> None:
+    """A row of a policy that is deleted, put back by hand; one that nobody ever published; and a code that nobody knows."""
+    views = shop.folder / "var" / "views.db"
+    (row,) = query(views, "SELECT * FROM policy_view WHERE policy_number = ?", GONE)
+    uncaptured(shop.folder)
+    with legacy(shop.folder) as database, database:
+        for table in ("covdtl", "polmst"):
+            database.execute(f"DELETE FROM {table} WHERE TRIM(pol_no) = ?", (GONE,))
+        database.execute("UPDATE polmst SET pol_sts = 'ZZ' WHERE TRIM(pol_no) = ?", (LOST,))
+    shop.wait(SOON)
+    with closing(sqlite3.connect(views)) as view, view:
+        view.execute(f"INSERT OR REPLACE INTO policy_view VALUES ({', '.join('?' * len(row))})", row)
+    shop.check()
+    plan = shop.plan()
+    with pytest.raises(DragomanError) as refused:
+        shop.repair(plan)
+    assert refused.value.code == "repair.deletes"
+    assert outcomes(shop.repair(plan, deletes=True)) == {GONE: "closed", UNCAPTURED: "closed"}
+    assert not query(views, "SELECT * FROM policy_view WHERE policy_number = ?", GONE)
+    assert (shop.entry(LOST).state, shop.entry(LOST).causes) == ("escalated", ("parked",))
+    assert "mend the mapping" in str(shop.entry(LOST).reason)
+
+
+def test_nothing_is_ordered_without_a_worker_or_a_finding(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> str:
+        with pytest.raises(DragomanError) as error:
+            shop.repair(shop.plan())
+        return error.value.code
+
+    assert refused() == "repair.nothing-found"
+    edit(shop.folder, EDIT.format(EDITED))
+    shop.check()
+    monkeypatch.setattr("dragoman.repairing.running_worker", lambda log: None)
+    assert refused() == "repair.no-worker"
+    assert not shop.ledger.repairs()
+
+
+def test_the_command_as_a_person_uses_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def typed(*words: str) -> tuple[int, str]:
+        code = get_command(app)(["reconcile", *words, "--project", str(shop.folder)], standalone_mode=False)
+        return code or 0, capsys.readouterr().out
+
+    monkeypatch.setattr("dragoman.commands.reconcile._sleep", shop.wait)
+    monkeypatch.setenv("COLUMNS", "200")
+    edit(shop.folder, EDIT.format(EDITED))
+    shop.check()
+    code, seen = typed("repair", "policy_view", "--dry-run")
+    assert (code, "1 key of policy_view to repair" in seen, "2 keys that no order mends" in seen) == (0, True, True)
+    (plan,) = (shop.folder / "var" / "repairs").glob("*.json")
+    assert f"dragoman reconcile repair policy_view --plan {plan}" in seen
+    assert not shop.ledger.repairs()
+    assert typed("repair", "policy_view", "--plan", str(plan), "--dry-run")[0] == 0
+    code, told = typed("repair", "policy_view", "--plan", str(plan))
+    assert (code, f"{EDITED}   republish, command 0   healed: it agrees behind the fence" in told) == (0, True)
+    _, said = typed("findings", "--closed")
+    assert "republish, command 0" in said
+    assert "to do" in said
+    found = [json.loads(line) for line in typed("findings", "--closed", "--json")[1].splitlines()]
+    assert [order["outcome"] for one in found for order in one["repairs"]] == ["closed"]
