@@ -18,7 +18,7 @@ from dragoman.wiring import engine_of, state_of, utc
 from pipeline.log.port import Log
 from pipeline.projection.spec import ProjectionSpec
 from reconcile.answers import SideAnswers
-from reconcile.check import CheckSpec, read_check
+from reconcile.check import STREAM, CheckSpec, read_check
 from reconcile.embedded import Pipeline, sides_of
 from reconcile.fence import Pace
 from reconcile.ledger.ledger import Ledger
@@ -49,13 +49,6 @@ class CheckTwice(DragomanError):
 
     code: ClassVar[str] = "check.twice"
     hint: ClassVar[str] = "Give one of them another name: the ledger tells findings apart by it."
-
-
-class NoChecks(DragomanError):
-    """This project has no views that could be checked."""
-
-    code: ClassVar[str] = "check.none"
-    hint: ClassVar[str] = "Declare a projection in consumers/: each has a check of its rows, and checks/ may hold more."
 
 
 class CheckMismatched(DragomanError):
@@ -126,14 +119,15 @@ def opened(
     wait: Callable[[timedelta], None],
     stopped: Callable[[], str | None],
     clock: Callable[[], datetime] = utc,
-) -> Iterator[tuple[Sides, Engine]]:
-    """The sides of a check, and the database of its view, while the block runs."""
+) -> Iterator[tuple[Sides, Engine | None]]:
+    """The sides of a check, and the database of its view if it has one, while the block runs."""
     origin = _has_legacy(project)
-    (projection,) = (p for p in project.projections if p.name == spec.view)
+    projection = None if spec.stream else next(p for p in project.projections if p.name == spec.view)
     pace = Pace(clock=clock, wait=wait)
     with ExitStack() as held:
-        views = engine_of(project, spec.view, projection.database)
-        held.callback(views.dispose)
+        views = None if projection is None else engine_of(project, spec.view, projection.database)
+        if views is not None:
+            held.callback(views.dispose)
         if isinstance(origin, Kafka):
             from dragoman.checking_kafka import sides_on_kafka
 
@@ -148,9 +142,9 @@ def _sides_here(
     origin: Legacy,
     spec: CheckSpec,
     translator: CompiledTranslator,
-    projection: ProjectionSpec,
+    projection: ProjectionSpec | None,
     log: Log,
-    views: Engine,
+    views: Engine | None,
     pace: Pace,
     stopped: Callable[[], str | None],
     held: ExitStack,
@@ -199,7 +193,8 @@ def check_names(project: Project, file: str) -> CheckSpec:
     """The check of a file, if the mapping and the view that it names exist and belong together."""
     spec = read_check(project.text(file), file)
     views = {projection.name: projection for projection in project.projections}
-    named = (("mapping", spec.mapping, project.settings.translators), ("view", spec.view, tuple(views)))
+    named = [("mapping", spec.mapping, tuple(project.settings.translators))]
+    named += [] if spec.stream else [("view", spec.view, tuple(views))]
     for kind, name, known in named:
         if name not in known:
             raise CheckNamesUnknown(
@@ -210,6 +205,8 @@ def check_names(project: Project, file: str) -> CheckSpec:
                 known=", ".join(known),
                 where=file,
             )
+    if spec.stream:
+        return spec
     check_terms(spec.check, spec.view, spec.terms, _paths(views[spec.view]), tuple(views[spec.view].key.values()), ())
     reads = views[spec.view].reads
     if reads != spec.mapping:
@@ -226,7 +223,9 @@ def _paths(view: ProjectionSpec) -> tuple[str, ...]:
 
 
 def checks_of(project: Project) -> list[CheckSpec]:
-    """The checks that are declared, and one for each view whose rows none of them compares; `CheckTwice`."""
+    """The checks that are declared, one for each view whose rows none of them compares, and one for each mapping that then
+    has none: against its state stream. `CheckTwice`.
+    """
     declared: dict[str, CheckSpec] = {}
     for file in project.files("checks"):
         spec = check_names(project, file)
@@ -235,7 +234,10 @@ def checks_of(project: Project) -> list[CheckSpec]:
         declared[spec.check] = spec
     compared = {spec.view for spec in declared.values() if spec.statement is None}
     free = (view for view in project.projections if view.name not in compared and view.name not in declared)
-    return [*declared.values(), *(_check_of(view) for view in free)]
+    checks = [*declared.values(), *(_check_of(view) for view in free)]
+    shown = {spec.mapping for spec in checks if spec.statement is None}
+    unseen = (name for name in project.settings.translators if name not in shown and f"{name}_state" not in declared)
+    return [*checks, *(_check_of_stream(name) for name in unseen)]
 
 
 def _check_of(view: ProjectionSpec) -> CheckSpec:
@@ -243,11 +245,16 @@ def _check_of(view: ProjectionSpec) -> CheckSpec:
     return CheckSpec(check=view.name, mapping=view.reads, view=view.name, limit=0, owner=view.name)
 
 
+def _check_of_stream(translator: str) -> CheckSpec:
+    """What nobody declared of a mapping that no view shows: what is published says what the mapping says."""
+    return CheckSpec(
+        check=f"{translator}_state", mapping=translator, view=STREAM, stream=True, limit=0, owner=translator
+    )
+
+
 def chosen_checks(project: Project, name: str | None) -> list[CheckSpec]:
     """All checks of a project, or the one of this name."""
     checks = checks_of(project)
-    if not checks:
-        raise NoChecks
     if name is None:
         return checks
     known = [check.check for check in checks]

@@ -34,9 +34,9 @@ def sides_on_kafka(
     origin: Kafka,
     spec: CheckSpec,
     translator: CompiledTranslator,
-    projection: ProjectionSpec,
+    projection: ProjectionSpec | None,
     log: Log,
-    views: Engine,
+    views: Engine | None,
     pace: Pace,
     held: ExitStack,
 ) -> Sides:

@@ -107,11 +107,12 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
 
     def basis(self, run: str) -> Basis:
         """What a plan is made from as it is now; `run` is known to the ledger or not."""
-        (projection,) = (p for p in self.project.projections if p.name == self.spec.view)
+        # A check against the state stream has no view.
+        lines = next((one.lines for one in self.project.projections if one.name == self.spec.view), ())
         return Basis(
             run=run if any(one.run == run for one in self.ledger.runs(self.spec.check)) else "none of that name",
             mapping=self.project.made(self.spec.mapping).version,
-            view=_fingerprint("\n".join(projection.lines).encode()),
+            view=_fingerprint("\n".join(lines).encode()),
             check=_fingerprint(msgspec.json.encode(self.spec, order="deterministic", enc_hook=str)),
         )
 

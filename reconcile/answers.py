@@ -31,7 +31,7 @@ class ExtractsMissing(ReconcileError):
 class SideAnswers:
     """The sides of one check: the legacy through its reader, the view's database, files below `folder`."""
 
-    def __init__(self, reader: LegacyReader, views: Engine, fence: Fence, folder: Path) -> None:
+    def __init__(self, reader: LegacyReader, views: Engine | None, fence: Fence, folder: Path) -> None:
         self.fence = fence
         self._reader = reader
         self._views = views
@@ -44,6 +44,8 @@ class SideAnswers:
 
     def view(self, query: Query) -> Answer:
         """See `reconcile.statements.Answers`; `QueryUnusable`."""
+        if self._views is None:
+            raise unusable(query, "the check has no view")
         with _guarded(query), self._views.connect() as connection, _reading(connection):
             return _asked(connection, query)
 

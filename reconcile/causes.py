@@ -33,7 +33,8 @@ _SAID = 5
 class Names(msgspec.Struct, frozen=True, kw_only=True):
     """Who is who in one check: the translator and its owner, the view and its owner, and by which terms it is judged.
 
-    `placeholder` is what the source sends in place of a large value that it does not send again.
+    `placeholder` is what the source sends in place of a large value that it does not send again. `stream`: there is no view,
+    the state stream itself is compared.
     """
 
     check: str
@@ -44,6 +45,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     mapping_version: str = ""
     terms: Terms = Terms()
     placeholder: str = ""
+    stream: bool = False
 
     @property
     def again(self) -> str:

@@ -12,16 +12,21 @@ from reconcile.declared import KINDS, Statement, read_statement
 from reconcile.terms import CLASSES, Terms
 from translators.errors import DragomanError
 from translators.yaml_form import Form
-from translators.yaml_text import YamlNode, did_you_mean, load
+from translators.yaml_text import YamlMap, YamlNode, did_you_mean, load
 
-_KEYS = {"check", "mapping", "view", "limit", "owner"}
-_OPTIONAL = {"group", "shown", "limits", *KINDS, *terms_text.KEYS}
+_KEYS = {"check", "mapping", "limit", "owner"}
+_OPTIONAL = {"view", "against", "group", "shown", "limits", *KINDS, *terms_text.KEYS}
+
+
+STREAM = "state stream"
+"""What a check calls what it stands against, where that is no view."""
 
 
 class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One comparison. `limit` is the number of confirmed differences that are tolerated; `owner` answers for the view.
 
-    `limits` are the limits of classes of their own, which do not count against `limit` then; `terms` are said of fields.
+    With `stream` it stands against the state stream itself, and `view` is only what that is called. `limits` are the limits
+    of classes of their own, which do not count against `limit` then; `terms` are said of fields.
 
     `group` is the consumer group that builds the view, where the view has no checkpoint that is written with its rows.
     Without a `statement` each row of the view is compared with what the mapping says. With one, its queries are asked, of the
@@ -37,6 +42,7 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
     statement: Statement | None = None
     shown: tuple[str, ...] = ()
     limits: Mapping[str, int] = {}
+    stream: bool = False
     terms: Terms = Terms()
 
     def over(self, differ: Mapping[str, int]) -> tuple[str, ...]:
@@ -64,10 +70,12 @@ def read_check(text: str, file: str) -> CheckSpec:
     for key in sorted(terms_text.KEYS & top.keys()) if asked else ():
         fix = "A query says itself what it compares: leave this out, or take the query out."
         raise form.wrong(f"{key} is for checks of rows, and this one asks by queries", found.key_marks[key], fix)
+    stream = _is_of_stream(form, found, asked[0] if asked else "")
     return CheckSpec(
         check=form.text(top["check"], "check"),
         mapping=form.text(top["mapping"], "mapping"),
-        view=form.text(top["view"], "view"),
+        view=STREAM if stream else form.text(top["view"], "view"),
+        stream=stream,
         limit=_limit(form, top["limit"], "limit"),
         owner=form.text(top["owner"], "owner"),
         group=form.text(top["group"], "group") if "group" in top else None,
@@ -76,6 +84,25 @@ def read_check(text: str, file: str) -> CheckSpec:
         limits=_limits(form, top["limits"]) if "limits" in top else {},
         terms=terms_text.read_terms(form, top),
     )
+
+
+def _is_of_stream(form: Form, check: YamlMap, asked: str) -> bool:
+    """Whether the check stands against the state stream; it has that or a view."""
+    top = check.items
+    if "against" not in top:
+        if "view" not in top:
+            fix = "Add `view:`, or `against: stream` for a check of what is published."
+            raise form.wrong("the check lacks the key 'view'", check.mark, fix)
+        return False
+    text = form.text(top["against"], "against")
+    if text != "stream":
+        raise form.wrong(f"against is {text!r}", top["against"].mark, "Say stream, or name a view with `view:`.")
+    for key in ("view", "group"):
+        if key in top:
+            raise form.wrong(f"{key} is no part of a check against the stream", check.key_marks[key], "Leave it out.")
+    if asked and "view" in form.a_map(top[asked], asked).items:
+        raise form.wrong(f"{asked} asks a view, and the check has none", top[asked].mark, "Name it with `view:`.")
+    return True
 
 
 def _limits(form: Form, node: YamlNode) -> dict[str, int]:

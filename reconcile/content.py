@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import zip_longest
@@ -13,6 +13,7 @@ import msgspec
 
 from reconcile.terms import Terms, covers
 from translators.contract import Shape
+from translators.values import Unavailable
 
 MASK = "•••"
 """Stands for every value of a classified field."""
@@ -22,6 +23,9 @@ NOTHING = "∅"
 
 ABSENT = "absent"
 """Stands for every field of a thing that is not there."""
+
+UNSENT = "never sent"
+"""Stands for a value that the source did not send."""
 
 MAX_SHOWN = 300
 """Characters of a value that a report shows."""
@@ -103,8 +107,13 @@ def _masked(shapes: Mapping[str, Shape], prefix: str, inherited: bool) -> Iterat
         yield from _masked(shape.fields, f"{path}.", classified)
 
 
-def content_of(state: Mapping[str, Any], shape: ViewShape) -> Content:
-    """The part of a state (of a translator, or decoded from a record) that the view shows."""
+def content_of(state: Mapping[str, Any], shape: ViewShape, unsent: Collection[str] = ()) -> Content:
+    """The part of a state (of a translator, or decoded from a record) that the view shows.
+
+    What it lacks of the fields `unsent` is `Unavailable`, which is the same as nothing.
+    """
+    if unsent:
+        return _with_gaps(content_of(state, shape), state, unsent)
     return Content(
         {path: _at(state, path) for path in shape.fields},
         {
@@ -112,6 +121,24 @@ def content_of(state: Mapping[str, Any], shape: ViewShape) -> Content:
             for path, paths in shape.lists.items()
         },
     )
+
+
+def _with_gaps(content: Content, state: Mapping[str, Any], unsent: Collection[str]) -> Content:
+    fields = {path: _gap(state, path, value) if path in unsent else value for path, value in content.fields.items()}
+    lists = {
+        path: tuple(
+            {i: _gap(said, i, value) if f"{path}.{i}" in unsent else value for i, value in one.items()}
+            for one, said in zip(elements, _at(state, path) or (), strict=True)
+        )
+        for path, elements in content.lists.items()
+    }
+    return Content(fields, lists)
+
+
+def _gap(state: Mapping[str, Any], path: str, value: Any) -> Any:
+    above, _, name = path.rpartition(".")
+    holder = _at(state, above) if above else state
+    return value if holder is None or name in holder else Unavailable("not sent")
 
 
 def _at(value: Any, path: str) -> Any:
@@ -126,8 +153,14 @@ def same(left: Any, right: Any) -> bool:
     """Whether two values mean the same, though one side has a decimal, a date or an instant and the other its text."""
     if left is None or right is None:
         return left is right
-    if type(left) is type(right) and not isinstance(left, datetime):
+    if type(left) is type(right) and not isinstance(left, datetime | list | dict):
         return bool(left == right)
+    if isinstance(left, Unavailable) or isinstance(right, Unavailable):
+        return False
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())
     for reader in (_number, _instant):
         read = (reader(left), reader(right))
         if None not in read:
@@ -174,6 +207,8 @@ def shown(value: Any, path: str, shape: ViewShape) -> str:
     """A value as a report may show it. Texts with blanks at an end are quoted, so that they can be seen; long ones cut."""
     if value is None:
         return NOTHING
+    if isinstance(value, Unavailable):
+        return UNSENT
     if path in shape.masked:
         return MASK
     text = plain(value)

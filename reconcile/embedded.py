@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from sqlalchemy import Engine
@@ -18,9 +18,11 @@ from reconcile.fence import Fence, Hop, Pace, capture_hop, translator_hop, view_
 from reconcile.position import ChangeTable
 from reconcile.run import Sides
 from reconcile.sources import Layout, LegacyReader
-from reconcile.view import ProjectionView
+from reconcile.stream import StreamView
+from reconcile.view import ProjectionView, ViewSide
 from translators.change import Change
 from translators.compiled import CompiledTranslator
+from translators.contract import Shape
 from translators.schema import LegacySchema
 
 _TAIL = 1_000
@@ -39,27 +41,36 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
 def sides_of(
     translator: CompiledTranslator,
-    spec: ProjectionSpec,
+    spec: ProjectionSpec | None,
     pipeline: Pipeline,
     pace: Pace,
     *,
     legacy: Engine,
-    views: Engine,
+    views: Engine | None,
 ) -> Sides:
-    """The sides of the check of `translator` against the view that `spec` declares in `views`."""
+    """The sides of the check of `translator` against the view that `spec` declares in `views`, or against its stream."""
     bound = translator.bound
     layout = Layout.of(bound.mapping)
     topic = Curated.of(translator.name, 1).state.name
-    view = ProjectionView(views, spec, bound.shape, topic)
+    view = view_of(pipeline.log, topic, bound.shape, spec, views)
     return Sides(
         reader=LegacyReader(legacy, pipeline.schema, translator, layout, ChangeTable()),
         view=view,
         witness=Witness(pipeline.log, topic, pipeline.store, view),
-        fence=Fence(_hops(translator.name, topic, spec.name, view, pipeline), pace),
+        fence=Fence(_hops(translator.name, topic, None if spec is None else spec.name, view, pipeline), pace),
     )
 
 
-def _hops(translator: str, topic: str, name: str, view: ProjectionView, pipeline: Pipeline) -> tuple[Hop, ...]:
+def view_of(
+    log: Log, topic: str, shape: Mapping[str, Shape], spec: ProjectionSpec | None, views: Engine | None
+) -> ViewSide:
+    """The view that a projection keeps, or the state stream where there is none."""
+    if spec is None or views is None:
+        return StreamView(log, topic, shape)
+    return ProjectionView(views, spec, shape, topic)
+
+
+def _hops(translator: str, topic: str, name: str | None, view: ViewSide, pipeline: Pipeline) -> tuple[Hop, ...]:
     log, feed, group = pipeline.log, pipeline.feed, capture_group(pipeline.schema.source)
     return (
         capture_hop(lambda: log.committed(group).get((POSITION_TOPIC, 0), SNAPSHOT_PENDING), pipeline.stopped),
@@ -71,7 +82,7 @@ def _hops(translator: str, topic: str, name: str, view: ProjectionView, pipeline
             pipeline.stopped,
             lambda partition, offset: open_step(log, Decoder(pipeline.schema, needs={}), feed.topic, partition, offset),
         ),
-        view_hop(log, topic, name, view.checkpoint, pipeline.stopped),
+        *([] if name is None else [view_hop(log, topic, name, view.checkpoint, pipeline.stopped)]),
     )
 
 

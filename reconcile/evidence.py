@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -85,7 +85,7 @@ class Witness:
         published: dict[str, Published] = {}
         lacking: dict[str, Published] = {}
         last: dict[str, deque[Published]] = {}
-        for key, record in self._records(shown):
+        for key, record in records_of(self._log, self._topic, shown):
             row = shown[key]
             last.setdefault(key, deque(maxlen=LAST)).append(record)
             if key not in published or record.sequence >= published[key].sequence:
@@ -108,19 +108,20 @@ class Witness:
             for key in shown
         }
 
-    def _records(self, keys: Mapping[str, object]) -> Iterator[tuple[str, Published]]:
-        spec = self._log.topics()[self._topic]
-        for partition in range(spec.partitions):
-            offset, end = 0, self._log.end(self._topic, partition)
-            while offset < end:
-                page = self._log.read(self._topic, partition, offset, _FETCH)
-                if page.next <= offset:
-                    break
-                for record in page.records:
-                    key = (record.key or b"").decode(errors="replace")
-                    if key in keys:
-                        yield key, _published(record)
-                offset = page.next
+
+def records_of(log: Log, topic: str, keys: Container[str] | None) -> Iterator[tuple[str, Published]]:
+    """The records of some keys (of all for `None`), partition by partition; `StreamUnreadable` for what is none."""
+    for partition in range(log.topics()[topic].partitions):
+        offset, end = 0, log.end(topic, partition)
+        while offset < end:
+            page = log.read(topic, partition, offset, _FETCH)
+            if page.next <= offset:
+                break
+            for record in page.records:
+                key = (record.key or b"").decode(errors="replace")
+                if keys is None or key in keys:
+                    yield key, _published(record)
+            offset = page.next
 
 
 def _published(record: Record) -> Published:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from reconcile.causes import PROVE
-from reconcile.finding import Finding, finding_id
+from reconcile.finding import Cause, Finding, finding_id
 from reconcile.groups import Group
 from reconcile.page import (
     CauseText,
@@ -61,11 +61,16 @@ def group_text(group: Group, result: RunResult) -> GroupText:
         owners=tuple(dict.fromkeys(cause.owner for cause in group.causes)),
         steps=tuple(_steps(group, result)),
         accept=f'dragoman reconcile accept {finding_id(result.check.check, group.example)} --until DATE --reason "..."',
-        change=", ".join(dict.fromkeys(CHANGED[cause.change] for cause in group.causes)),
+        change=", ".join(dict.fromkeys(_changed(cause, result) for cause in group.causes)),
         seen="" if group.first_seen is None or _is_new(group, result) else time_of(group.first_seen).text,
         accepted=f"{group.accepted:,} accepted" if group.accepted else "",
         new=_is_new(group, result),
     )
+
+
+def _changed(cause: Cause, result: RunResult) -> str:
+    stream = result.check.stream and cause.change == "view"
+    return "what is published, through the pipeline" if stream else CHANGED[cause.change]
 
 
 def _field_list(group: Group) -> str:

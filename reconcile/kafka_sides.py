@@ -18,7 +18,7 @@ from pipeline.feed import Curated, Feed, group_of
 from pipeline.log.port import Log, OffsetExpired, TopicPartition
 from pipeline.projection.spec import ProjectionSpec
 from pipeline.state.port import StateStore
-from reconcile.embedded import open_step
+from reconcile.embedded import open_step, view_of
 from reconcile.errors import SideUnreadable
 from reconcile.evidence import Witness
 from reconcile.fence import APART, Fence, Halted, Hop, Pace, Waiting, group_hop, translator_hop, view_hop, watermarks
@@ -26,7 +26,7 @@ from reconcile.moments import mariadb_moment, postgres_moment
 from reconcile.position import Moment, Touched
 from reconcile.run import Sides
 from reconcile.sources import Layout, LegacyReader
-from reconcile.view import ProjectionView
+from reconcile.view import ViewSide
 from translators.change import Change
 from translators.compiled import CompiledTranslator
 from translators.schema import LegacySchema
@@ -67,28 +67,27 @@ class LivePipeline(msgspec.Struct, frozen=True, kw_only=True):
 
 def live_sides(
     translator: CompiledTranslator,
-    spec: ProjectionSpec,
+    spec: ProjectionSpec | None,
     pipeline: LivePipeline,
     pace: Pace,
     *,
     legacy: Engine,
-    views: Engine,
+    views: Engine | None,
     group: str | None = None,
 ) -> Sides:
-    """The sides of the check of `translator` against the view that `spec` declares in `views`.
+    """The sides of the check of `translator` against the view that `spec` declares in `views`, or against its stream.
 
     `group` is the consumer group that builds the view, where the view has no checkpoint of its own.
     """
     topic = Curated.of(translator.name, 1).state.name
-    view = ProjectionView(views, spec, translator.bound.shape, topic)
+    view = view_of(pipeline.log, topic, translator.bound.shape, spec, views)
+    name = None if spec is None else spec.name
     position = FeedPosition(pipeline.log, pipeline.feed.topic, pipeline.decoder, translator, pipeline.schema.connector)
     return Sides(
         reader=LegacyReader(legacy, pipeline.schema, translator, Layout.of(translator.bound.mapping), position),
         view=view,
         witness=Witness(pipeline.log, topic, pipeline.store, view, pipeline.catch_up),
-        fence=Fence(
-            _hops(translator.name, topic, spec.name, view, pipeline, group), pace, None if group is None else APART
-        ),
+        fence=Fence(_hops(translator.name, topic, name, view, pipeline, group), pace, None if group is None else APART),
     )
 
 
@@ -191,7 +190,7 @@ def connector_hop(capture: Capture) -> Hop:
 
 
 def _hops(
-    translator: str, topic: str, name: str, view: ProjectionView, pipeline: LivePipeline, group: str | None
+    translator: str, topic: str, name: str | None, view: ViewSide, pipeline: LivePipeline, group: str | None
 ) -> tuple[Hop, ...]:
     log, feed = pipeline.log, pipeline.feed
 
@@ -211,7 +210,15 @@ def _hops(
             pipeline.stopped,
             lambda partition, offset: open_step(log, pipeline.decoder, feed.topic, partition, offset),
         ),
-        view_hop(log, topic, name, view.checkpoint, pipeline.stopped)
-        if group is None
-        else group_hop(log, topic, name, group),
+        *_last_hop(log, topic, name, view, pipeline, group),
     )
+
+
+def _last_hop(
+    log: Log, topic: str, name: str | None, view: ViewSide, pipeline: LivePipeline, group: str | None
+) -> Iterator[Hop]:
+    """That of the view, by its checkpoint or a consumer group; none where the stream itself is compared."""
+    if name is not None and group is not None:
+        yield group_hop(log, topic, name, group)
+    elif name is not None:
+        yield view_hop(log, topic, name, view.checkpoint, pipeline.stopped)

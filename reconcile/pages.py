@@ -61,6 +61,8 @@ def _sides(check: CheckSpec) -> tuple[tuple[str, str], ...]:
             return ("legacy", f"{expected.side} says"), ("view", f"{shown.side} says")
         case Invariant(broken=broken):
             return ((broken.side, f"{broken.side} says"),)
+    if check.stream:
+        return ("legacy", "legacy says now"), ("view", "last published")
     return ("legacy", "legacy says now"), ("published", "last published"), ("view", "view shows")
 
 

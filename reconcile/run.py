@@ -161,6 +161,7 @@ def names_in(check: CheckSpec, sides: Sides) -> Names:
         mapping_version=sides.reader.translator.version,
         terms=check.terms,
         placeholder=sides.reader.placeholder,
+        stream=check.stream,
     )
 
 

@@ -16,7 +16,7 @@ from reconcile.compare import Comparison
 from reconcile.confirm import Confirmed
 from reconcile.content import Content, ViewShape, content_of, differences
 from reconcile.discreet import discreet
-from reconcile.evidence import Evidence, Published
+from reconcile.evidence import Evidence
 from reconcile.finding import Cause, FieldRow, Finding, Moment, finding_id
 from reconcile.patterns import pattern_of
 from reconcile.sides import field_rows, legacy_rows
@@ -50,7 +50,7 @@ def judge(confirmed: Confirmed, names: Names, shape: ViewShape, visible: frozens
     case = _Case(
         comparison=comparison,
         evidence=evidence,
-        published=_content(evidence.published, shape),
+        published=_content(evidence, shape),
         names=names,
         shape=shape,
         aside=frozenset(path for path in shape.paths if names.terms.authority.of(path) != "legacy"),
@@ -66,7 +66,7 @@ def judge(confirmed: Confirmed, names: Names, shape: ViewShape, visible: frozens
         causes=found,
         fields=_fields(comparison, rows),
         rows=rows,
-        life=_life(evidence, comparison.row),
+        life=_life(evidence, None if names.stream else comparison.row),
         legacy=legacy_rows(confirmed.rows, visible),
     )
 
@@ -108,8 +108,9 @@ def _fields(comparison: Comparison, rows: tuple[FieldRow, ...]) -> tuple[str, ..
     return tuple(dict.fromkeys(difference.field for difference in comparison.differences))
 
 
-def _content(published: Published | None, shape: ViewShape) -> Content | None:
-    return None if published is None or published.data is None else content_of(published.data, shape)
+def _content(evidence: Evidence, shape: ViewShape) -> Content | None:
+    last = evidence.published
+    return None if last is None or last.data is None else content_of(last.data, shape, _unsaid(evidence))
 
 
 def _kind(comparison: Comparison, found: tuple[Cause, ...]) -> Kind:
@@ -141,6 +142,8 @@ def _inbound(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
 def _outbound(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
     """The stream against the view."""
     row, published, evidence, names = case.comparison.row, case.evidence.published, case.evidence, case.names
+    if names.stream:
+        return
     if row is not None and not row.intact and not case.agree(case.comparison.expected.content, row.content, held):
         yield causes.edited(row, names)
     content = case.published
@@ -171,7 +174,8 @@ def _never_published(row: ViewRow, evidence: Evidence, names: Names) -> Iterator
 
 def _unsaid(evidence: Evidence) -> frozenset[str]:
     """The fields of which the last record says nothing: views keep what they had."""
-    return frozenset() if evidence.published is None else frozenset(evidence.published.absent)
+    absent = {} if evidence.published is None else evidence.published.absent
+    return frozenset(path.replace("[]", "") for path in absent)
 
 
 def _life(evidence: Evidence, row: ViewRow | None) -> tuple[Moment, ...]:

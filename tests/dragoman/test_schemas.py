@@ -137,6 +137,12 @@ BROKEN = [
     ),
     ("check", lambda m: m.update(freshness={"within": "5"})),
     ("check", lambda m: m.update(freshness={"within": "5m"}, invariant={"says": "so", "view": "x"})),
+    ("check", lambda m: m.update(against="stream")),
+    ("check", lambda m: m.pop("view")),
+    ("check", lambda m: m.update(limits={"mising": 1})),
+    ("check", lambda m: m.update(phase="now")),
+    ("check", lambda m: m.update(authority={"now": {"amount": "view"}}, phase="now")),
+    ("check", lambda m: m.update(slices="a", freshness={"within": "5m"})),
     ("project", lambda m: m.update(translators=["a b"])),
     ("project", lambda m: m.update(log="")),
     ("test", lambda m: m["tests"][0]["expect"][0].update(outcome="fine")),
@@ -317,6 +323,7 @@ def _fit(name: str, drawn: Any) -> None:
                     if image in change:
                         change[image] = {key: "1"}
     if name == "check":
+        _fit_check(drawn)
         for kind in [kind for kind in ("compare", "invariant", "freshness") if kind in drawn][1:]:
             del drawn[kind]
         _so_many(drawn.get("compare"), "legacy", "extract", "view", of=2)
@@ -331,6 +338,23 @@ def _fit(name: str, drawn: Any) -> None:
     if name == "schema":
         for table in drawn["tables"].values():
             table.pop("key", None)
+
+
+def _fit_check(drawn: Any) -> None:
+    """A view, or the stream without its group; what only checks of rows say; and a phase that the authority knows."""
+    asks = {"compare", "invariant", "freshness"} & drawn.keys()
+    if "against" in drawn and not asks:
+        drawn.pop("view", None)
+        drawn.pop("group", None)
+    else:
+        drawn.pop("against", None)
+        drawn.setdefault("view", "v")
+    if asks:
+        for key in ("phase", "authority", "exclude", "technical", "sensitive", "tolerance", "slices"):
+            drawn.pop(key, None)
+    drawn.pop("phase", None)
+    if isinstance(drawn.get("authority"), dict):
+        drawn["phase"] = next(iter(drawn["authority"]))
 
 
 def _so_many(drawn: dict[str, Any] | None, *names: str, of: int) -> None:

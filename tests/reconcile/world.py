@@ -156,6 +156,9 @@ def stated(number: str, model: Model) -> dict[str, Any]:
     }
 
 
+STATED = stated
+"""The same, where a test puts another in its place."""
+
 PRODUCER = Producer(
     namespace="com.example",
     context="stock",
