@@ -19,6 +19,7 @@ from dragoman.commands import (
     lint,
     map_change,
     parked,
+    raise_epoch,
     reconcile,
     rehearse,
     repair,
@@ -82,6 +83,7 @@ app.add_typer(parked.app, name="parked")
 app.command()(repair.republish)
 app.command()(repair.reload)
 app.command()(snapshot.snapshot)
+app.command(name="raise-epoch")(raise_epoch.raise_epoch)
 app.add_typer(reconcile.app, name="reconcile")
 app.command()(report.report)
 app.command()(doctor.doctor)

@@ -11,7 +11,8 @@ import msgspec
 from dragoman.project import Project
 from dragoman.wiring import reading, state_of, state_topic
 from pipeline.cloudevents import place_of as published_at
-from pipeline.control import ANYWHERE, Command, send
+from pipeline.control import ANYWHERE, CONTROL_TOPIC, Command, raised_to, send
+from pipeline.epochs import EpochWithoutSnapshot
 from pipeline.log.port import Log, Record
 from pipeline.log.reading import read_through
 from pipeline.reload import NOT_HERE
@@ -117,6 +118,28 @@ def _last_state(log: Log, name: str, key: str) -> Record | None:
                 if record.key == key.encode():
                     last = record
     return last
+
+
+def raised_epoch(project: Project) -> tuple[int, list[Command]]:
+    """The next source epoch, and the command to each feed partition of each translator to begin it."""
+    feeds = {name: project.source.feed_of(project.made(name)) for name in project.settings.translators}
+    epochs = [project.source.epoch]
+    places = []
+    with reading(project) as log:
+        topics = log.topics()
+        for name, feed in feeds.items():
+            if feed.begins == "empty":
+                raise EpochWithoutSnapshot(translator=name)
+            partitions = range(topics[feed.topic].partitions if feed.topic in topics else 0)
+            places += [(name, partition) for partition in partitions]
+            epochs += [raised_to(log, name, partition) for partition in partitions if CONTROL_TOPIC.name in topics]
+            with state_of(project, name) as store:
+                epochs += [] if store is None else [life.source_epoch for life in store.lives().values()]
+    epoch = max(epochs) + 1
+    return epoch, [
+        Command(action="raise-epoch", translator=name, key="", partition=partition, source_epoch=epoch)
+        for name, partition in places
+    ]
 
 
 def give(project: Project, commands: Iterable[Command], now: int) -> list[tuple[int, Command]]:

@@ -45,6 +45,8 @@ class Commands:
         result = "" if command.epoch in (0, self._epoch) else "it was given for another life of the state"
         if command.action == "reload" and self._job.reread is None:
             result = "the source cannot be asked for single keys"
+        if command.action == "raise-epoch" and self._job.feed.begins == "empty":
+            result = "the feed does not begin with a snapshot, and nothing else tells what the source holds"
         pin = Pin(command=command.id, partition=self._partition, at=max([position, *self.ahead()]), result=result)
         self._out.save(Save(partition=self._partition, pins=[pin]))
         failpoint("control.after-pin")
@@ -65,6 +67,12 @@ class Commands:
         """The commands that are pinned at or before this feed offset, in order."""
         open_ones = (pin for _, pin in sorted(self._pins.items()) if not pin.result and pin.at <= position)
         return [pin for pin in open_ones if not self._is_reload(pin)]
+
+    def raises(self, pin: Pin, epoch: int) -> bool:
+        """Whether a command asks for a higher source epoch than the partition is worked on in."""
+        command = self.command(pin.command)
+        here = command.partition == self._partition
+        return here and command.action == "raise-epoch" and command.source_epoch > epoch
 
     def ask(self) -> None:
         """Ask the source for the rows of the next key that is to be reloaded: once its command is pinned, and in each life.
@@ -115,6 +123,8 @@ class Commands:
         return self.command(pin.command).action == "reload"
 
     def _executed(self, command: Command, batch: Batch) -> str:
+        if command.action == "raise-epoch":
+            return f"the source epoch is {batch.producer.source_epoch}: the partition waits for its snapshot"
         if command.action == "republish":
             return republish(batch, command)
         waiting = self._job.store.waiting(command.key, self._partition)

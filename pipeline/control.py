@@ -16,7 +16,7 @@ from translators.errors import DragomanError
 
 CONTROL_TOPIC = TopicSpec(name="dragoman.control", kind="control", partitions=1)
 
-Action = Literal["release", "discard", "republish", "reload"]
+Action = Literal["release", "discard", "republish", "reload", "raise-epoch"]
 
 ANYWHERE = -1
 """The partition of a key that nobody has seen: each is asked, and the one on which the source's rows arrive has it."""
@@ -27,7 +27,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `through` of a discard is the version of the last step that is given up: those that somebody has seen. `finding` is
     what a repair is for, `corrects` the id of the record that it repeats or corrects. `epoch` is the state epoch that it
-    was given for: it says nothing to another life of the state.
+    was given for: it says nothing to another life of the state. `source_epoch` is what the source's is raised to.
     """
 
     id: int = -1
@@ -39,6 +39,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     finding: str = ""
     corrects: str = ""
     epoch: int = 0
+    source_epoch: int = 0
     at: int = 0
 
 
@@ -84,6 +85,17 @@ def read(log: Log, after: int) -> list[Command]:
     """The commands from offset `after` on."""
     records = log.read(CONTROL_TOPIC.name, 0, after, 1_000).records
     return [command_of(record) for record in records]
+
+
+def raised_to(log: Log, translator: str, partition: int) -> int:
+    """The source epoch to which commands have raised a partition, whether it was acted upon or not; 0 if none has."""
+    raised, after = 0, 0
+    while commands := read(log, after):
+        for command in commands:
+            if command.action == "raise-epoch" and (command.translator, command.partition) == (translator, partition):
+                raised = max(raised, command.source_epoch)
+        after = commands[-1].id + 1
+    return raised
 
 
 def command_of(record: Record) -> Command:

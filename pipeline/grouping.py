@@ -365,5 +365,5 @@ class PositionsWentBack(DragomanError):
     code: ClassVar[str] = "source.positions-went-back"
     hint: ClassVar[str] = (
         "A restart repeats what is known, this is younger: the source's log is another one (a restore, a failover). Stop the "
-        "connector, raise `epoch:` in the source's file, run Dragoman, and only then start a connector that takes a snapshot."
+        "connector, `dragoman raise-epoch`, run Dragoman, and only then start a connector that takes a snapshot."
     )

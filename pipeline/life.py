@@ -82,8 +82,8 @@ class SourceEpochChanged(DragomanError):
 
     code: ClassVar[str] = "source.epoch-changed"
     hint: ClassVar[str] = (
-        "An epoch is only ever raised, and only for a feed that then begins with a snapshot (`begins: snapshot`): positions "
-        "of two epochs do not compare."
+        "Write `epoch: {kept}` in the source's file. An epoch is only ever raised, and only for a feed that then begins with a "
+        "snapshot (`begins: snapshot`): positions of two epochs do not compare."
     )
 
 
@@ -93,5 +93,5 @@ class SourceIdentityChanged(DragomanError):
     code: ClassVar[str] = "source.identity-changed"
     hint: ClassVar[str] = (
         "After a restore, a migration or a failover to another lineage every new change would look like a repeat. Stop the "
-        "connector, raise `epoch:` in the source's file, run Dragoman, and only then start a connector that takes a snapshot."
+        "connector, `dragoman raise-epoch`, run Dragoman, and only then start a connector that takes a snapshot."
     )

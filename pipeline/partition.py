@@ -78,6 +78,8 @@ class PartitionWorker:
         self._settling = Settling(self._grouping, self._scan, job.alone)
         self.records = 0
         self.cut = False
+        self.begins_anew = False
+        """Whether a command has raised the source epoch: the partition is to be taken over again, and then executes it."""
         self._committed = position
         self._uncounted: Counter[str] = Counter()
         self._proofs: list[Proof] = []
@@ -93,6 +95,11 @@ class PartitionWorker:
     def in_flight(self) -> Counter[str]:
         """Changes of open steps, by table."""
         return self._grouping.in_flight
+
+    @property
+    def source_epoch(self) -> int:
+        """The source epoch that it is worked on in."""
+        return self._producer.source_epoch
 
     @property
     def high(self) -> int:
@@ -133,6 +140,8 @@ class PartitionWorker:
             self._bound.check()
         else:
             self._execute_commands()
+            if self.begins_anew:
+                return False
             if not self.commands.ahead():
                 self._bound.check()
             if not self._read_page(newest):
@@ -188,7 +197,7 @@ class PartitionWorker:
         """What is kept of the epoch before and was not shown in this one is gone."""
         batch = self._batch()
         for key, stored in self._scan():
-            if stored.epoch != self._producer.source_epoch and (stored.rows or stored.published or batch.waits(key)):
+            if stored.epoch != self.source_epoch and (stored.rows or stored.published or batch.waits(key)):
                 forget_gone(batch, key, batch.stored(key))
                 if len(batch.save.aggregates) >= self._job.batch_size:
                     self._write(batch)
@@ -326,7 +335,7 @@ class PartitionWorker:
         first_open = self._grouping.first_offset
         offset = self.position if first_open is None else first_open
         self._uncount_open(batch)
-        self._before.count(batch, self._producer.source_epoch)
+        self._before.count(batch, self.source_epoch)
         self._write(batch, offset if offset != self._committed else None)
         self._committed = offset
 
@@ -373,6 +382,9 @@ class PartitionWorker:
     def _execute_commands(self) -> None:
         """Execute the commands that are pinned where this partition stands."""
         for pin in self.commands.due(self.position):
+            if self.commands.raises(pin, self.source_epoch):
+                self.begins_anew = True
+                return
             batch = self._batch()
             executed = self.commands.execute(pin, batch)
             self._write(batch)

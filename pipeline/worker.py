@@ -128,13 +128,33 @@ class TranslatorWorker:
         job, out = self._job, Publisher(self._job, partition)
         kept = self.store.lifecycle(partition)
         layout = layout_pin(self.store.pins(partition), self.translator, partition)
-        lifecycle = next_life(kept, self.translator.version, job.identity.source_epoch, self._source)
+        epoch = self._epoch(partition)
+        if kept is not None and epoch > kept.source_epoch:
+            self._source = job.source()
+        lifecycle = next_life(kept, self.translator.version, epoch, self._source)
         if kept is not None and kept.source_epoch != lifecycle.source_epoch:
             out.save(load_anew(job, partition, position))
         out.begin(lifecycle)
         if layout is not None:
             out.save(Save(partition=partition, pins=[layout]))
         self._partitions[partition] = PartitionWorker(job, out, job.producer(lifecycle), partition, position)
+
+    def _epoch(self, partition: int) -> int:
+        """The source epoch to work in: what the source's file says, or what a command has raised it to."""
+        job = self._job
+        said = job.identity.source_epoch
+        if job.feed.begins == "empty":
+            return said
+        return max(said, control.raised_to(self._log, self.translator.name, partition))
+
+    def _begin_anew(self) -> int:
+        """Take over again what a command has raised to another source epoch; how many partitions."""
+        raised = [number for number, partition in self._partitions.items() if partition.begins_anew]
+        if raised:
+            for number in raised:
+                self._partitions.pop(number).close()
+            self.take(raised)
+        return len(raised)
 
     def turn(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Read every partition up to the high watermark that it has now; the number of records read.
@@ -167,6 +187,7 @@ class TranslatorWorker:
         needed = marks.snapshot_completed and bool(self.loading)
         if not needed and not any(partition.waits for partition in self._partitions.values()):
             marks.commit(passed, loading=bool(self.loading))
+        records += self._begin_anew()
         self._failed = False
         return records
 
@@ -179,12 +200,16 @@ class TranslatorWorker:
 
     def _look_elsewhere(self, marks: Marks) -> int:
         """Read what a snapshot that was begun again showed on the partitions of others; the number of records read."""
-        if not (marks.cut and marks.snapshot_completed and self.loading) or self._job.identity.source_epoch > 1:
+        if not (marks.cut and marks.snapshot_completed and self.loading) or self._is_raised:
             return 0  # behind another epoch the feed does not begin with this snapshot
         if self._elsewhere is None:
             everywhere = range(self._job.curated.events.partitions)
             self._elsewhere = Elsewhere(self._job, set(everywhere) - self._partitions.keys())
         return self._elsewhere.read()
+
+    @property
+    def _is_raised(self) -> bool:
+        return any(partition.source_epoch > 1 for partition in self._partitions.values())
 
     def _newest(self, marks: Marks) -> int | None:
         """The position of the last snapshot that any partition showed, `None` as long as it is not known."""

@@ -17,7 +17,7 @@ _ASK = "See whether the worker of `connect:` runs, and what its log says."
 _KEEPS = "until it goes on, the database keeps its log."
 _ANEW = (
     "Nothing may go on from now as if nothing had been: that would hide the gap. `dragoman connectors destroy` forgets slot "
-    "and offsets; raise `epoch:` of the source, then `dragoman connectors apply` reads all tables anew, and takes back what "
+    "and offsets; `dragoman raise-epoch`, then `dragoman connectors apply` reads all tables anew, and takes back what "
     "is gone."
 )
 

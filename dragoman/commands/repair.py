@@ -111,15 +111,13 @@ def order(project: Project, commands: Sequence[Command], as_json: bool) -> None:
             say_json({**told, "worker": worker})
         return
     for number, one in given:
-        say(f"command {number}: {one.action} {one.translator} {one.key}")
+        say(f"command {number}: {one.action} {one.translator} {one.key or f'(partition {one.partition})'}")
     if not given:
         say("No key is parked: nothing to do.")
     elif isinstance(project.source.origin, Kafka):
         with reading(project) as log:
             running = workers_of(project, log)
-        say(
-            f"The owner of the key's partition executes this (workers: {running}); `dragoman parked list` says the result."
-        )
+        say(f"The owner of the partition executes this (workers: {running}); `dragoman parked list` says the result.")
     elif worker is None:
         say("No worker is running: the next `dragoman run` executes this, then `dragoman parked list` says the result.")
     else:

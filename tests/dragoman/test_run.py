@@ -207,6 +207,12 @@ def test_a_translator_that_keeps_no_rows(insurer: Path) -> None:
     succeeds("reload", key, cwd=insurer)
     succeeds("run", cwd=insurer)
     assert "1 rows read; its state is published" in succeeds("parked", "list", cwd=insurer).out
+    raised = succeeds("raise-epoch", "--yes", cwd=insurer).out
+    assert "raise-epoch payment (partition 0)" in raised
+    assert "Write `epoch: 2` in sources/legacy.yaml too" in raised
+    succeeds("run", cwd=insurer)
+    assert query(insurer / "var" / "state.db", "SELECT DISTINCT source_epoch FROM lifecycle") == [(2,)]
+    assert "the source epoch is 2" in succeeds("parked", "list", cwd=insurer).out
     replace(insurer / "mappings" / "payment.yaml", "store: none\n", "store: rows\n")
     told = dragoman("run", cwd=insurer)
     assert (told.code, "state.layout-changed" in told.err) == (2, True)

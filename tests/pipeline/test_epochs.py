@@ -7,10 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline import control
+from pipeline.control import Command
 from pipeline.epochs import EpochWithoutSnapshot
 from pipeline.grouping import PositionsWentBack
 from pipeline.life import SourceIdentityChanged
-from tests.pipeline.harness import ORDER_FEED, balance, published
+from pipeline.log.memory import MemoryLog
+from pipeline.state.memory import MemoryState
+from tests.pipeline.harness import ORDER_FEED, balance, create_topics, published, worker
 from tests.pipeline.test_moves import line, order
 from tests.pipeline.test_rereads import Reading
 from tests.pipeline.world import BASE_TIME, snapshot_record
@@ -133,3 +137,108 @@ def test_a_younger_commit_at_an_older_position_is_of_another_log() -> None:
     story.commit(("orders", "u", order(1, "S"), order(1, "N")), time=BASE_TIME + 90_000_000)
     with pytest.raises(PositionsWentBack):
         story.run()
+
+
+def ordered(story: Restored, epoch: int, at: int = 0) -> int:
+    one = Command(action="raise-epoch", translator="order", key="", partition=at, source_epoch=epoch)
+    return control.send(story.log, one, 1_700_000)
+
+
+def said(story: Restored, sent: int) -> list[str]:
+    return [pin.result for pin in story.store.pins() if pin.command == sent]
+
+
+def test_a_command_raises_the_epoch_of_a_worker_that_runs_and_in_order() -> None:
+    story = Restored()
+    story.loaded(1, 2)
+    made = worker(story.log, story.store, begins="snapshot")
+    story.commit(("orders", "u", order(1), order(1, "S")))
+    made.turn()
+    sent = ordered(story, 2)
+    story.commit(("orders", "u", order(2), order(2, "S")))  # stands behind the command: the old log still tells it
+    while made.turn():
+        pass
+    assert story.events() == [("1", "OrderShipped.v1")]
+    assert said(story, sent) == ["the source epoch is 2: the partition waits for its snapshot"]
+    assert made.loading == [0]
+    story.lsn, story.last = 100, 90
+    story.snapshot("orders", order(1), 90)
+    story.complete("Initial Snapshot")
+    story.commit(("orders", "u", order(1), order(1, "S")))
+    while made.turn():
+        pass
+    assert (story.states()["1"] or {})["status"] == "shipped"
+    assert story.states()["2"] is None
+    assert story.events() == [("1", "OrderShipped.v1"), ("1", "OrderShipped.v1")]
+    story.run()  # whoever takes over finds it executed, and stays in the epoch although the file says 1
+    assert (said(story, sent), story.store.lives()[0].source_epoch) == (
+        ["the source epoch is 2: the partition waits for its snapshot"],
+        2,
+    )
+    assert len(story.events()) == 2
+    for read, outcomes in balance(story.store.counts()).values():
+        assert read == outcomes
+
+
+@pytest.mark.parametrize("dies", ["control.after-pin", "before the life", "behind the life"])
+def test_a_command_that_a_crash_cuts_is_executed_by_the_next_owner_once(
+    dies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Restored()
+    story.loaded(1)
+    made = worker(story.log, story.store, begins="snapshot")
+    made.turn()
+    sent = ordered(story, 2)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if dies == "control.after-pin":
+        monkeypatch.setattr("pipeline.commands.failpoint", lambda at: die() if at == dies else None)
+    else:
+        monkeypatch.setattr(
+            f"pipeline.worker.{'Publisher.begin' if dies.startswith('before') else 'PartitionWorker'}", die
+        )
+    with pytest.raises(KeyboardInterrupt):
+        while made.turn():
+            pass
+    monkeypatch.undo()
+    story.run()
+    story.run()
+    assert said(story, sent) == ["the source epoch is 2: the partition waits for its snapshot"]
+    story.snapshot("orders", order(7), 90)
+    story.complete("Initial Snapshot")
+    story.run()
+    assert {key for key, state in story.states().items() if state is not None} == {"7"}
+
+
+def test_a_command_lets_a_worker_begin_that_finds_another_log() -> None:
+    story = Restored()
+    story.loaded(1)
+    story.run(source=lambda: "7301")
+    with pytest.raises(SourceIdentityChanged):
+        story.run(source=lambda: "7302")
+    ordered(story, 2)
+    story.run(source=lambda: "7302")
+    assert (story.store.lives()[0].source, story.store.lives()[0].source_epoch) == ("7302", 2)
+
+
+def test_a_command_is_for_its_partition_alone_and_for_a_feed_that_can_be_loaded_anew() -> None:
+    log, store = MemoryLog(), MemoryState()
+    create_topics(log)
+    one = Command(action="raise-epoch", translator="order", key="", partition=1, source_epoch=2)
+    for command in (one, msgspec.structs.replace(one, partition=9)):
+        control.send(log, command, 0)
+    made = worker(log, store, begins="snapshot")
+    for _ in range(3):
+        made.turn()
+    assert {number: life.source_epoch for number, life in store.lives().items()} == {0: 1, 1: 2, 2: 1}
+    log, store = MemoryLog(), MemoryState()
+    create_topics(log)
+    sent = control.send(log, one, 0)
+    made = worker(log, store)
+    for _ in range(3):
+        made.turn()
+    (pin,) = [pin for pin in store.pins() if pin.command == sent]
+    assert "does not begin with a snapshot" in pin.result
+    assert store.lives()[1].source_epoch == 1
