@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from itertools import islice
+from typing import Protocol
 
 import msgspec
 
 from reconcile.canonical import texts_of
 from reconcile.errors import SideUnreadable, SideUnsorted
-from reconcile.streams import WHOLE, Key, KeyRange, TableStream
+from reconcile.streams import WHOLE, Key, KeyRange
+from translators.schema import Type
 
 BLOCK = 1_000
 """Lines of each side that are compared at once: what bounds the memory."""
@@ -22,6 +24,24 @@ STEPS = (4, 32, 256, BLOCK)
 Texts = tuple[str | None, ...]
 _Found = tuple[Key, bytes | None, bytes | None]
 _BothTexts = tuple[Callable[[bytes], Texts], Callable[[bytes], Texts]]
+
+
+class Stream(Protocol):
+    """One side: its canonical lines in the order of its key, whose columns a line begins with. `side` names it in errors."""
+
+    side: str
+    key: tuple[Type, ...]
+
+    def lines(
+        self, keys: KeyRange = WHOLE, native: frozenset[str] = frozenset()
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """The lines of these keys, of one moment; columns in `native` as the database writes them."""
+
+    def texts(self, row: bytes, native: frozenset[str] = frozenset()) -> Texts:
+        """The canonical texts of a line that was read with `native`."""
+
+    def written_alike(self, other: object) -> frozenset[str]:
+        """The columns that both write in one same way as they are: there the same text is the same value, and no other's."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -53,7 +73,7 @@ class Block(msgspec.Struct, frozen=True):
         return tuple([Difference(key, _read(left, ours), _read(right, theirs)) for key, ours, theirs in self.differing])
 
 
-def blocks(left: TableStream, right: TableStream, keys: KeyRange = WHOLE, size: int = BLOCK) -> Iterator[Block]:
+def blocks(left: Stream, right: Stream, keys: KeyRange = WHOLE, size: int = BLOCK) -> Iterator[Block]:
     """Compare both sides; each key of the range is in exactly one block.
 
     The sides have as many columns, of the same kinds, and keys of the same kinds. `SideUnreadable` where one cannot be read
@@ -80,7 +100,7 @@ class _Head:
     Keys are read only of lines that differ, of the ones before them, and at the ends: each has to be above the one before.
     """
 
-    def __init__(self, side: TableStream, lines: Iterator[bytes]) -> None:
+    def __init__(self, side: Stream, lines: Iterator[bytes]) -> None:
         self.side = side.side
         self.lines: list[bytes] = []
         self.at = 0

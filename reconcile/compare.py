@@ -1,15 +1,17 @@
-"""The merge of what is expected with what the view shows: both in key order, each key looked at once."""
+"""The comparison of what is expected with what the view shows: as lines, block by block; as values where lines differ."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import msgspec
 
+from reconcile.blocks import BLOCK, Stream, blocks
 from reconcile.content import Content, Difference, ViewShape, content_of, differences
 from reconcile.errors import NothingCompared, SideEmpty
 from reconcile.sources import SIDE as LEGACY
-from reconcile.sources import Aggregate
+from reconcile.streams import Key, KeyRange
 from reconcile.terms import Kind
 from reconcile.view import SIDE as VIEW
 from reconcile.view import ViewRow
@@ -67,33 +69,36 @@ class Counts(msgspec.Struct):
     agree: int = 0
 
 
-def candidates(
-    source: Iterator[Aggregate],
-    view: Iterator[ViewRow],
-    expect: Callable[[Rows | None], Expected],
-    shape: ViewShape,
-    counts: Counts,
-    saw: Callable[[str, Expected, ViewRow | None, bool], None] | None = None,
-) -> Iterator[str]:
-    """The keys that differ at this moment, in key order; `counts` is filled on the way.
+class Sides(Protocol):
+    """Both sides, each at one moment, in one order of business keys; a key's last column is its canonical text.
 
-    `saw` is told of each key what both sides have, and whether that agrees.
+    Lines that are the same have values that are the same; values that are the same may have lines that differ. A key whose
+    rows the mapping refuses has a line too, which is no other side's.
     """
-    for key, aggregate, row in _paired(source, view):
-        expected = expect(None if aggregate is None else aggregate.rows)
-        exists = expected.content is not None or expected.problem is not None
-        if not exists and row is None:
-            continue
-        counts.source += exists
-        counts.view += row is not None
-        counts.compared += 1
-        agrees = compare(key, expected, row, shape) is None
-        if saw is not None:
-            saw(key, expected, row, agrees)
-        if agrees:
-            counts.agree += 1
-        else:
-            yield key
+
+    legacy: Stream
+    view: Stream
+
+    def differing(self, keys: Sequence[str]) -> Sequence[str]:
+        """Those of these keys, which have lines on both sides that differ, whose values do."""
+
+    def settled(self, key: Key) -> None:
+        """Nothing up to this key is asked for again."""
+
+
+def candidates(sides: Sides, keys: KeyRange, counts: Counts, size: int = BLOCK) -> Iterator[str]:
+    """The keys of a range that differ at this moment, in order; `counts` is added to on the way."""
+    for block in blocks(sides.legacy, sides.view, keys, size):
+        both = [str(key[-1]) for key, ours, theirs in block.differing if ours is not None and theirs is not None]
+        differ = set(sides.differing(both)) if both else set()
+        counts.source += block.left
+        counts.view += block.right
+        counts.compared += block.same + len(block.differing)
+        counts.agree += block.same + len(both) - len(differ)
+        for key, ours, theirs in block.differing:
+            if ours is None or theirs is None or key[-1] in differ:
+                yield str(key[-1])
+        sides.settled(block.settled)
 
 
 def check_sides(counts: Counts) -> None:
@@ -102,16 +107,3 @@ def check_sides(counts: Counts) -> None:
         raise NothingCompared
     if counts.source == 0 or counts.view == 0:
         raise SideEmpty(side=LEGACY if counts.source == 0 else VIEW)
-
-
-def _paired(
-    source: Iterator[Aggregate], view: Iterator[ViewRow]
-) -> Iterator[tuple[str, Aggregate | None, ViewRow | None]]:
-    left, right = next(source, None), next(view, None)
-    while left is not None or right is not None:
-        key = min(side.key for side in (left, right) if side is not None)
-        aggregate = left if left is not None and left.key == key else None
-        row = right if right is not None and right.key == key else None
-        yield key, aggregate, row
-        left = left if aggregate is None else next(source, None)
-        right = right if row is None else next(view, None)

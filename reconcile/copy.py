@@ -1,26 +1,59 @@
-"""What PostgreSQL writes in a COPY, read from libpq in batches of lines: the driver's own reader costs twice as much a row."""
+"""What PostgreSQL writes in a COPY, read from libpq in batches of lines: the driver's own reader costs twice as much a row.
+
+Several COPYs show one moment: each has a connection of its own, that begins at the snapshot which one of them exports.
+"""
 
 from __future__ import annotations
 
-import select
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from select import select as wait
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, Select, func, select
 
 _COPY_OUT = 3  # PGRES_COPY_OUT of libpq
 BATCH = 1_000
 """Lines that are read at once, at most."""
 
+CSV = "(FORMAT csv, DELIMITER E'\\t')"
+"""As the text form's `form`: what other readers of files than PostgreSQL understand."""
 
-def copied(connection: Connection, statement: str, parameters: Mapping[str, Any]) -> Iterator[list[bytes]]:
+_SETTINGS = {"client_encoding": "UTF8", "DateStyle": "ISO", "bytea_output": "hex", "TimeZone": "UTC"}
+
+
+def canonical_session(connection: Connection) -> None:
+    """From here on values are written in one way, however the server and the connection are set."""
+    for name, value in _SETTINGS.items():
+        connection.execute(select(func.set_config(name, value, False)))
+
+
+@contextmanager
+def copies(
+    engine: Engine, statement: Select[*tuple[Any, ...]], form: str = "", *, of: Connection
+) -> Iterator[Iterator[list[bytes]]]:
+    """The lines of a statement on a connection of its own, as of the moment that `of` sees, which holds it open."""
+    moment = str(of.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection:
+        # Not back into the pool: it has settings of its own, and rows may be left that nobody has read.
+        connection.detach()
+        connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{moment}'")
+        canonical_session(connection)
+        compiled = statement.compile(connection)
+        with closing(copied(connection, str(compiled), compiled.params, form)) as batches:
+            yield batches
+
+
+def copied(
+    connection: Connection, statement: str, parameters: Mapping[str, Any], form: str = ""
+) -> Generator[list[bytes], None, None]:
     """The lines of `COPY (statement) TO STDOUT`, with psycopg's own errors where the server breaks off.
 
     The connection is of no use afterwards. Who stops reading ends the COPY.
     """
     psycopg: Any = connection.dialect.loaded_dbapi
     driver: Any = connection.connection.dbapi_connection
-    said = psycopg.ClientCursor(driver).mogrify(f"COPY ({statement}) TO STDOUT", parameters)
+    said = psycopg.ClientCursor(driver).mogrify(f"COPY ({statement}) TO STDOUT {form}", parameters)
     libpq = driver.pgconn
     libpq.send_query(said.encode())
     ended = False
@@ -42,7 +75,7 @@ def _batch(libpq: Any) -> tuple[list[bytes], bool]:
     for _ in range(BATCH):
         size, data = read(1)
         while size == 0:
-            select.select([libpq.socket], [], [])
+            wait([libpq.socket], [], [])
             libpq.consume_input()
             size, data = read(1)
         if size < 0:
@@ -53,7 +86,7 @@ def _batch(libpq: Any) -> tuple[list[bytes], bool]:
 
 def _checked(psycopg: Any, libpq: Any, wanted: int) -> None:
     while libpq.is_busy():
-        select.select([libpq.socket], [], [])
+        wait([libpq.socket], [], [])
         libpq.consume_input()
     result = libpq.get_result()
     if result.status != wanted:

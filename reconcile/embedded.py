@@ -50,7 +50,7 @@ def sides_of(
 ) -> Sides:
     """The sides of the check of `translator` against the view that `spec` declares in `views`, or against its stream."""
     bound = translator.bound
-    layout = Layout.of(bound.mapping)
+    layout = Layout.of(bound)
     topic = Curated.of(translator.name, 1).state.name
     view = view_of(pipeline.log, topic, bound.shape, spec, views)
     return Sides(

@@ -84,7 +84,7 @@ def live_sides(
     name = None if spec is None else spec.name
     position = FeedPosition(pipeline.log, pipeline.feed.topic, pipeline.decoder, translator, pipeline.schema.connector)
     return Sides(
-        reader=LegacyReader(legacy, pipeline.schema, translator, Layout.of(translator.bound.mapping), position),
+        reader=LegacyReader(legacy, pipeline.schema, translator, Layout.of(translator.bound), position),
         view=view,
         witness=Witness(pipeline.log, topic, pipeline.store, view, pipeline.catch_up),
         fence=Fence(_hops(translator.name, topic, name, view, pipeline, group), pace, None if group is None else APART),

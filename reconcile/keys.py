@@ -18,7 +18,7 @@ class Keyed(Protocol):
 K = TypeVar("K", bound=Keyed)
 
 
-def key_columns(key: str) -> list[str]:
+def columns_of(key: str) -> list[str]:
     """The columns of a key: what `translators.values.key_text` joined."""
     return [part.replace("%2F", "/").replace("%25", "%") for part in key.split("/")]
 

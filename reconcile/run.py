@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
 
 from reconcile.causes import Names
 from reconcile.check import CheckSpec
-from reconcile.compare import Counts, Expected, candidates, check_sides, expected_of
+from reconcile.choice import plan_of
+from reconcile.compare import Counts, candidates, check_sides
 from reconcile.confirm import Aligned, Confirmer, Settled
 from reconcile.errors import GateInexact
 from reconcile.evidence import Witness
 from reconcile.fence import Fence, FenceResult, Passage
 from reconcile.finding import Finding
 from reconcile.groups import Group, grouped
-from reconcile.keys import in_order
 from reconcile.past import History
+from reconcile.plans import Plan
 from reconcile.slices import Slice, Slicer
-from reconcile.sources import Aggregate, LegacyReader
+from reconcile.sources import LegacyReader, LegacySnapshot
+from reconcile.streams import WHOLE
 from reconcile.terms import check_terms
 from reconcile.verdict import judge, without_rows
-from reconcile.view import SIDE as VIEW_SIDE
 from reconcile.view import NarrowedView, ViewSide
-from translators.aggregate import Rows
 from translators.errors import DragomanError
 
 BATCH = 5_000
@@ -118,7 +118,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
 class Sides(msgspec.Struct, frozen=True, kw_only=True):
     """What is compared, through what: the three legs of one check and the fence between them.
 
-    `shown` are the legacy's columns, as `table.column`, whose values may stand in a report; all others are masked.
+    `shown` are the legacy's columns, as `table.column`, whose values may stand in a report; all others are masked. `plan` is
+    the way to compare them, the best one unless said.
     """
 
     reader: LegacyReader
@@ -126,6 +127,7 @@ class Sides(msgspec.Struct, frozen=True, kw_only=True):
     witness: Witness
     fence: Fence
     shown: frozenset[str] = frozenset()
+    plan: Plan | None = None
 
 
 def reconcile(
@@ -198,7 +200,7 @@ class _Work:
 
     def compare_aligned(self) -> None:
         """Look at every key of both sides as of one moment of the source, once the view has passed it."""
-        reader, view, fence = self._sides.reader, self._sides.view, self._sides.fence
+        reader, fence = self._sides.reader, self._sides.fence
         if fence.apart is not None:
             raise GateInexact(check=self._check.check)
         with reader.snapshot() as legacy:
@@ -207,23 +209,16 @@ class _Work:
             if passed.stop is not None:
                 self._halted(passed)
                 return
-            with view.rows() as rows:
-                source, shown = self._counted(legacy.read()), in_order(VIEW_SIDE, rows)
-                self._pending = list(
-                    candidates(source, shown, self._expect, view.shape, self._counts, self._slicer.saw)
-                )
+            self._pending = self._candidates(legacy)
             self._moment = Aligned(legacy.read_keys(self._pending), legacy.position, passed)
         self._ended = True
         check_sides(self._counts)
 
     def compare(self) -> None:
         """Look at every key of both sides once, while both may move."""
-        reader, view = self._sides.reader, self._sides.view
-        with reader.snapshot() as legacy, view.rows() as rows:
+        with self._sides.reader.snapshot() as legacy:
             self._position = legacy.position
-            source = self._counted(legacy.read())
-            shown = in_order(VIEW_SIDE, rows)
-            self._pending = list(candidates(source, shown, self._expect, view.shape, self._counts, self._slicer.saw))
+            self._pending = self._candidates(legacy)
         self._ended = True
         check_sides(self._counts)
 
@@ -293,14 +288,12 @@ class _Work:
             self._fence = fence
         self._incomplete = behind(fence) or self._incomplete
 
-    def _counted(self, aggregates: Iterable[Aggregate]) -> Iterator[Aggregate]:
-        for aggregate in aggregates:
-            for table, rows in aggregate.rows.items():
-                self._legacy[table] += len(rows)
-            yield aggregate
-
-    def _expect(self, rows: Rows | None) -> Expected:
-        return expected_of(self._sides.reader.translator, rows, self._sides.view.shape)
+    def _candidates(self, legacy: LegacySnapshot) -> list[str]:
+        """The keys that differ now, by the plan of the check."""
+        saw = self._slicer.saw if self._check.terms.slices else None
+        plan = self._sides.plan or plan_of(legacy, self._sides.view, saw)
+        with plan.opened(legacy, WHOLE, self._legacy) as sides:
+            return list(candidates(sides, WHOLE, self._counts))
 
 
 def not_run(check: CheckSpec, error: DragomanError, *, run: str, now: datetime) -> RunResult:

@@ -32,11 +32,13 @@ from sqlalchemy.types import NullType
 
 from connectors.debezium.refusal import Refusal
 from reconcile.errors import SideUnreadable, SideUnsorted
-from reconcile.keys import in_order, is_whole, key_columns
+from reconcile.keys import columns_of, in_order, is_whole
 from reconcile.legacy_rows import row_reader
 from reconcile.position import Moment, SourcePosition
+from reconcile.streams import MYSQL, WHOLE, KeyRange, within
 from translators.aggregate import Rows
-from translators.mapping import Mapping as MappingText
+from translators.bound_mapping import BoundMapping
+from translators.parts import key_columns
 from translators.schema import LegacySchema, Table
 from translators.translator import Refused, Translator
 from translators.values import Row
@@ -58,9 +60,10 @@ class Layout(msgspec.Struct, frozen=True):
     parts: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, mapping: MappingText) -> Layout:
-        """The layout of a mapping."""
-        return cls(mapping.root, mapping.key, {name: part.parent for name, part in mapping.parts.items()})
+    def of(cls, bound: BoundMapping) -> Layout:
+        """The layout of a mapping; a part of a part names its root by fewer columns than what it belongs to."""
+        columns = key_columns(bound.mapping, bound.schema.tables)
+        return cls(bound.mapping.root, bound.mapping.key, {name: columns[name] for name in bound.mapping.parts})
 
     def columns(self, table: str) -> tuple[str, ...]:
         """The columns of `table` that hold the business key."""
@@ -94,17 +97,17 @@ class LegacyReader:
         self.source_position = position
         self.namespace = schema.namespace
         self.placeholder = schema.encoding.unavailable
-        self._engine = engine
+        self.engine = engine
 
     @property
     def dialect(self) -> str:
         """Which database it is, as SQLAlchemy calls it."""
-        return self._engine.dialect.name
+        return self.engine.dialect.name
 
     @contextmanager
     def snapshot(self) -> Iterator[LegacySnapshot]:
         """One moment of the database; while it is open, a SQLite database that is not in WAL mode takes no writes."""
-        with _translated(), self.source_position.moment(self._engine, len(self.tables)) as moment:
+        with _translated(), self.source_position.moment(self.engine, len(self.tables)) as moment:
             yield LegacySnapshot(self, moment)
 
 
@@ -112,17 +115,17 @@ class LegacySnapshot:
     """The rows as they were at `position`."""
 
     def __init__(self, reader: LegacyReader, moment: Moment) -> None:
-        self._reader = reader
+        self.reader = reader
         self._moment = moment
         self.position = moment.position
         self.connection = moment.connections[0]
 
-    def read(self) -> Iterator[Aggregate]:
-        """Every business key in strict order; `SideUnsorted` if the database answers otherwise or has a key twice."""
+    def read(self, keys: KeyRange = WHOLE) -> Iterator[Aggregate]:
+        """The business keys of a range in strict order; `SideUnsorted` if the database answers otherwise or has one twice."""
         connections = self._moment.connections
         streams = {
-            name: self._ordered(name, connections[number % len(connections)])
-            for number, name in enumerate(self._reader.tables)
+            name: self._ordered(name, keys, connections[number % len(connections)])
+            for number, name in enumerate(self.reader.tables)
         }
         heads = {name: head for name, stream in streams.items() if (head := next(stream, None)) is not None}
         while heads:
@@ -140,7 +143,7 @@ class LegacySnapshot:
         found: dict[str, Rows] = {}
         for start in range(0, len(keys), KEYS_AT_ONCE):
             chunk = keys[start : start + KEYS_AT_ONCE]
-            for name in self._reader.tables:
+            for name in self.reader.tables:
                 statement = self._statement(name).where(or_(*[self._is(name, key) for key in chunk]))
                 for group in self._groups(name, statement, self._moment.connections[0]):
                     # Databases that ignore case, or blanks, find more.
@@ -150,9 +153,9 @@ class LegacySnapshot:
 
     def touched(self, after: int) -> frozenset[str] | None:
         """The keys of rows that changed since position `after`; `None` if the source cannot tell."""
-        tables = self._reader.tables
+        tables = self.reader.tables
         with _translated():
-            changes = self._reader.source_position.touched(self._moment, after)
+            changes = self.reader.source_position.touched(self._moment, after)
             if changes is None:
                 return None
             return frozenset(
@@ -161,8 +164,10 @@ class LegacySnapshot:
                 if isinstance(change, str) or change.table in tables
             )
 
-    def _ordered(self, name: str, connection: Connection) -> Iterator[_Group]:
-        return in_order(SIDE, self._groups(name, self._statement(name), connection))
+    def _ordered(self, name: str, keys: KeyRange, connection: Connection) -> Iterator[_Group]:
+        order = canonical_key(self.reader.tables[name], self.reader.layout.columns(name), self.reader.dialect)
+        statement = within(self._statement(name), [order], keys, as_bytes=self.reader.dialect in MYSQL)
+        return in_order(SIDE, self._groups(name, statement, connection))
 
     def _groups(self, name: str, statement: Select[*tuple[Any, ...]], connection: Connection) -> Iterator[_Group]:
         for key, rows in groupby(self._rows(name, statement, connection), key=lambda row: row[0]):
@@ -171,7 +176,7 @@ class LegacySnapshot:
     def _one_group(self, name: str, key: str, rows: Iterable[tuple[str, str, Row]]) -> dict[str, Row]:
         group: dict[str, Row] = {}
         for _, row_key, row in rows:
-            if row_key in group or (name == self._reader.layout.root and group):
+            if row_key in group or (name == self.reader.layout.root and group):
                 raise SideUnsorted(side=SIDE, problem=f"{key} is there twice in {name}")
             group[row_key] = row
         return group
@@ -180,7 +185,7 @@ class LegacySnapshot:
         self, name: str, statement: Select[*tuple[Any, ...]], connection: Connection
     ) -> Iterator[tuple[str, str, Row]]:
         """(business key, row key, row), typed as the feed's decoder types them."""
-        columns = tuple(self._reader.tables[name].columns)
+        columns = tuple(self.reader.tables[name].columns)
         with _translated():
             for values in connection.execution_options(yield_per=FETCH).execute(statement):
                 raw = dict(zip(columns, values, strict=True))
@@ -189,40 +194,40 @@ class LegacySnapshot:
 
     def _typed(self, name: str, raw: Mapping[str, Any]) -> Row:
         try:
-            return self._reader.rows[name].row(raw)
+            return self.reader.rows[name].row(raw)
         except Refusal as refusal:
             raise _unreadable(name, refusal) from refusal
 
     def _row_key(self, name: str, raw: Mapping[str, Any]) -> str:
         try:
-            return self._reader.rows[name].row_key(raw)
+            return self.reader.rows[name].row_key(raw)
         except Refusal as refusal:
             raise _unreadable(name, refusal) from refusal
 
     def _key(self, name: str, row: Row) -> str:
         try:
-            return self._reader.translator.key_of(name, row)
+            return self.reader.translator.key_of(name, row)
         except Refused as refused:
             raise SideUnreadable(side=SIDE, reason=f"a row of {name}: {refused.problem.message}") from refused
 
     def _statement(self, name: str) -> Select[*tuple[Any, ...]]:
-        reader, declared = self._reader, self._reader.tables[name]
-        order = _canonical(declared, reader.layout.columns(name), reader.dialect)
+        reader, declared = self.reader, self.reader.tables[name]
+        order = canonical_key(declared, reader.layout.columns(name), reader.dialect)
         selected = [reader.rows[name].selected(c).label(f"c{number}") for number, c in enumerate(declared.columns)]
-        return select(*selected).select_from(_table(name, reader)).order_by(order)
+        return select(*selected).select_from(table_of(name, reader)).order_by(order)
 
     def _is(self, name: str, key: str) -> ColumnElement[bool]:
         """Whether a row belongs to a key, in a form that uses the key's index."""
-        declared = self._reader.tables[name]
-        names, parts = self._reader.layout.columns(name), key_columns(key)
+        declared = self.reader.tables[name]
+        names, parts = self.reader.layout.columns(name), columns_of(key)
         if len(names) != len(parts):
             return column(names[0]).is_(None)
-        is_sqlite = self._reader.dialect == "sqlite"
+        is_sqlite = self.reader.dialect == "sqlite"
         equals = _equals if is_sqlite else _equals_by_server
         return and_(*[equals(declared, c, part) for c, part in zip(names, parts, strict=True)])
 
 
-def _table(name: str, reader: LegacyReader) -> TableClause:
+def table_of(name: str, reader: LegacyReader) -> TableClause:
     """A table by its name in schema.yaml: tables outside of the namespace have theirs before a dot."""
     if reader.dialect == "sqlite":
         return table(name)
@@ -230,7 +235,7 @@ def _table(name: str, reader: LegacyReader) -> TableClause:
     return table(short, schema=space or reader.namespace)
 
 
-def _canonical(declared: Table, names: Sequence[str], dialect: str) -> ColumnElement[Any]:
+def canonical_key(declared: Table, names: Sequence[str], dialect: str) -> ColumnElement[Any]:
     """The canonical key text of `translators.values.key_text`, as the database works it out to sort by it."""
     parts = []
     for name in names:
@@ -242,7 +247,7 @@ def _canonical(declared: Table, names: Sequence[str], dialect: str) -> ColumnEle
     joined = parts[0]
     for part in parts[1:]:
         joined = joined + literal("/") + part
-    if dialect in ("mysql", "mariadb"):
+    if dialect in MYSQL:
         # Its collations fold and pad; the bytes of UTF-8 sort by code point.
         return cast(func.convert(joined.op("USING")(literal_column("utf8mb4"))), LargeBinary)
     return joined.collate("C" if dialect == "postgresql" else "BINARY")

@@ -12,6 +12,7 @@ import msgspec
 from pipeline.log.port import Log, TopicPartition
 from reconcile.content import ViewShape, content_of, masked_paths
 from reconcile.evidence import Published, records_of
+from reconcile.streams import WHOLE, KeyRange
 from reconcile.view import ViewParked, ViewRow
 from translators.contract import Shape
 
@@ -20,6 +21,10 @@ _TABLE = "CREATE TABLE last (key TEXT PRIMARY KEY, sequence TEXT NOT NULL, recor
 _PUT = (
     "INSERT INTO last VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET sequence = excluded.sequence, "
     "record = excluded.record WHERE excluded.sequence >= last.sequence"
+)
+_IN_ORDER = (
+    "SELECT key, record FROM last WHERE (:after IS NULL OR key > :after) AND (:through IS NULL OR key <= :through) "
+    "ORDER BY key"
 )
 
 
@@ -32,7 +37,7 @@ class StreamView:
         self.shape = shape_of_stream(shape)
 
     @contextmanager
-    def rows(self) -> Iterator[Iterator[ViewRow]]:
+    def rows(self, keys: KeyRange = WHOLE) -> Iterator[Iterator[ViewRow]]:
         """See `reconcile.view.ViewSide`. The stream is in the order of its offsets: a file beside puts it in that of keys."""
         with closing(sqlite3.connect("", isolation_level=None)) as beside:
             beside.execute(_TABLE)
@@ -44,7 +49,7 @@ class StreamView:
                     beside.executemany(_PUT, batch)
                     batch.clear()
             beside.executemany(_PUT, batch)
-            yield self._ordered(beside)
+            yield self._ordered(beside, keys)
 
     def read_keys(self, keys: Sequence[str]) -> Mapping[str, ViewRow]:
         """See `reconcile.view.ViewSide`. Reads the stream once."""
@@ -63,8 +68,9 @@ class StreamView:
         """See `reconcile.view.ViewSide`: nobody sets anything aside here."""
         return {}
 
-    def _ordered(self, beside: sqlite3.Connection) -> Iterator[ViewRow]:
-        for key, found in beside.execute("SELECT key, record FROM last ORDER BY key"):
+    def _ordered(self, beside: sqlite3.Connection, keys: KeyRange) -> Iterator[ViewRow]:
+        after, through = (None if key is None else key[-1] for key in (keys.after, keys.through))
+        for key, found in beside.execute(_IN_ORDER, {"after": after, "through": through}):
             record = msgspec.msgpack.decode(found, type=Published)
             if record.data is not None:
                 yield self._row(key, record)

@@ -36,7 +36,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from reconcile.canonical import NotOfItsKind, by_postgres, line, renderer, texts_of
 from reconcile.canonical_mysql import line_by_mysql
-from reconcile.copy import copied
+from reconcile.copy import canonical_session, copied
 from reconcile.errors import SideUnreadable
 from translators.schema import Table, Type
 
@@ -46,12 +46,11 @@ FETCH = 1_000
 Key = tuple[int | str, ...]
 """A primary key's values: whole numbers and texts, which every database can be made to sort alike."""
 
-_MYSQL = ("mysql", "mariadb")
-_NATIVE = text(
+MYSQL = ("mysql", "mariadb")
+NATIVE = text(
     "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
     "WHERE attrelid = to_regclass(quote_ident(:name)) AND attnum > 0"
 )
-_POSTGRES_SETTINGS = {"client_encoding": "UTF8", "DateStyle": "ISO", "bytea_output": "hex", "TimeZone": "UTC"}
 
 
 class KeyRange(msgspec.Struct, frozen=True):
@@ -107,12 +106,12 @@ class TableStream:
             for name, text in zip(self._names, texts, strict=True)
         )
 
-    def written_alike(self, other: TableStream) -> frozenset[str]:
+    def written_alike(self, other: object) -> frozenset[str]:
         """The columns that both databases write themselves in one same way: the same text is the same value and no other's.
 
         They need not be made canonical to be compared, which costs a database more than half of what reading them does.
         """
-        if not (self._copies and other._copies) or self._names != other._names:
+        if not isinstance(other, TableStream) or not (self._copies and other._copies) or self._names != other._names:
             return frozenset()
         ours, theirs = self._native(), other._native()
         return frozenset(
@@ -125,7 +124,7 @@ class TableStream:
 
     def _native(self) -> dict[str, str]:
         with self._opened() as connection:
-            return {name: of for name, of in connection.execute(_NATIVE, {"name": self._declared.name})}
+            return {name: of for name, of in connection.execute(NATIVE, {"name": self._declared.name})}
 
     @contextmanager
     def _opened(self) -> Iterator[Connection]:
@@ -154,8 +153,7 @@ class TableStream:
         return self._engine.dialect.name in dialects
 
     def _copied(self, connection: Connection, keys: KeyRange, native: frozenset[str]) -> Iterator[list[bytes]]:
-        for name, value in _POSTGRES_SETTINGS.items():
-            connection.execute(select(func.set_config(name, value, False)))
+        canonical_session(connection)
         kinds = self._declared.columns
         texts = [
             column(name) if name in native else by_postgres(column(name), kinds[name]).label(f"c{n}")
@@ -168,7 +166,7 @@ class TableStream:
         kinds = [self._declared.columns[name] for name in self._names]
         columns: list[ColumnElement[Any]] = [column(name) for name in self._names]
         connection = connection.execution_options(yield_per=FETCH)
-        if self._is(*_MYSQL):
+        if self._is(*MYSQL):
             connection.exec_driver_sql("SET time_zone = '+00:00'")
             whole = line_by_mysql(list(zip(columns, kinds, strict=True)))
             if whole is not None:
@@ -197,18 +195,14 @@ class TableStream:
     def _statement(self, columns: Sequence[ColumnElement[Any]], keys: KeyRange) -> Select[*tuple[Any, ...]]:
         order = [self._sorted(name, kind) for name, kind in zip(self._declared.key, self.key, strict=True)]
         found = select(*columns).select_from(table(self._declared.name)).order_by(*order)
-        if keys.after is not None:
-            found = found.where(_above(order, self._bound(keys.after)))
-        if keys.through is not None:
-            found = found.where(~_above(order, self._bound(keys.through)))
-        return found
+        return within(found, order, keys, as_bytes=self._is(*MYSQL))
 
     def _sorted(self, name: str, kind: Type) -> ColumnElement[Any]:
         """What a column of the key is sorted by: numbers by size, texts by code point, as the bytes of UTF-8 sort."""
         value: ColumnElement[Any] = column(name)
         if kind.kind == "integer":
             return value
-        if self._is(*_MYSQL):
+        if self._is(*MYSQL):
             # Its collations pad; bytes do not.
             return cast(func.convert(value.op("USING")(literal_column("utf8mb4"))), LargeBinary)
         text: ColumnElement[str] = cast(value, Text)
@@ -216,9 +210,20 @@ class TableStream:
         collation = {"postgresql": "C", "sqlite": "BINARY"}.get(self._engine.dialect.name)
         return text if collation is None else text.collate(collation)
 
-    def _bound(self, key: Key) -> list[ColumnElement[Any]]:
-        as_bytes = self._is(*_MYSQL)
+
+def within(
+    statement: Select[*tuple[Any, ...]], order: Sequence[ColumnElement[Any]], keys: KeyRange, *, as_bytes: bool = False
+) -> Select[*tuple[Any, ...]]:
+    """What a statement selects, of a range of keys; `order` is what they are sorted by, texts `as_bytes` of UTF-8."""
+
+    def bound(key: Key) -> list[ColumnElement[Any]]:
         return [literal(part.encode() if as_bytes and isinstance(part, str) else part) for part in key]
+
+    if keys.after is not None:
+        statement = statement.where(_above(order, bound(keys.after)))
+    if keys.through is not None:
+        statement = statement.where(~_above(order, bound(keys.through)))
+    return statement
 
 
 def _above(order: Sequence[ColumnElement[Any]], bound: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:

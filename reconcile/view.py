@@ -19,6 +19,7 @@ from pipeline.projection.parked import Parking
 from pipeline.projection.spec import ProjectionSpec
 from pipeline.projection.tables import Tables
 from reconcile.content import Content, ViewShape, masked_paths, narrowed
+from reconcile.streams import WHOLE, KeyRange
 from reconcile.terms import Terms
 from translators.contract import Shape
 
@@ -61,8 +62,8 @@ class ViewSide(Protocol):
     def shape(self) -> ViewShape:
         """What the view shows."""
 
-    def rows(self) -> AbstractContextManager[Iterator[ViewRow]]:
-        """All rows, out of one snapshot, in the order of their keys by code point; whoever reads them checks that."""
+    def rows(self, keys: KeyRange = WHOLE) -> AbstractContextManager[Iterator[ViewRow]]:
+        """The rows of a range, out of one snapshot, in the order of their keys by code point; who reads them checks that."""
 
     def read_keys(self, keys: Sequence[str]) -> Mapping[str, ViewRow]:
         """The rows of these keys as they are now; a key without a row is absent."""
@@ -78,6 +79,7 @@ class NarrowedView:
     """A view as the terms of a check have it: without the fields that are not compared."""
 
     def __init__(self, view: ViewSide, terms: Terms) -> None:
+        self.whole = view
         self.shape = narrowed(view.shape, terms)
         self.rows, self.read_keys = view.rows, view.read_keys
         self.checkpoint, self.parked = view.checkpoint, view.parked
@@ -87,10 +89,11 @@ class ProjectionView:
     """The view that a projection keeps in `engine`; `topic` is the state stream that it reads."""
 
     def __init__(self, engine: Engine, spec: ProjectionSpec, shape: Mapping[str, Shape], topic: str) -> None:
-        self._engine = engine
-        self._spec = spec
+        self.engine = engine
+        self.spec = spec
+        self.contract = shape
         self._topic = topic
-        tables = Tables.of(spec, shape)
+        self.tables = tables = Tables.of(spec, shape)
         self._reader = stored.ViewReader(tables)
         self._checkpoint = Checkpoint(tables.checkpoint, spec.name)
         self._parking = Parking(tables, topic)
@@ -102,46 +105,54 @@ class ProjectionView:
         )
 
     @contextmanager
-    def rows(self) -> Iterator[Iterator[ViewRow]]:
+    def rows(self, keys: KeyRange = WHOLE) -> Iterator[Iterator[ViewRow]]:
         """See the port."""
-        with self._connected() as connection:
-            yield self._all(connection)
+        with self.connected() as connection:
+            yield self._paged(connection, keys)
 
     def read_keys(self, keys: Sequence[str]) -> Mapping[str, ViewRow]:
         """See the port."""
-        with self._connected() as connection:
-            return {key: self._row(row) for key, row in self._reader.read_keys(connection, keys).items()}
+        with self.connected() as connection:
+            return self.read_from(connection, keys)
+
+    def read_from(self, connection: Connection, keys: Sequence[str]) -> Mapping[str, ViewRow]:
+        """The rows of these keys as a connection sees them; a key without a row is absent."""
+        return {key: self._row(row) for key, row in self._reader.read_keys(connection, keys).items()}
 
     def checkpoint(self) -> Mapping[TopicPartition, int]:
         """See the port."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             positions = self._checkpoint.positions(connection, self._topic)
         return {(self._topic, partition): offset for partition, offset in positions.items()}
 
     def parked(self) -> Mapping[str, ViewParked]:
         """See the port."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             records = self._parking.records(connection)
         return {r.key: ViewParked(code=r.code, message=r.message, first_seen=r.first_seen) for r in records}
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        with translated(self._engine), self._engine.connect() as connection:
+    def connected(self) -> Iterator[Connection]:
+        """A connection to the view's database that sees one moment of it."""
+        with translated(self.engine), self.engine.connect() as connection:
             # SQLite's driver begins no transaction for reads, and servers show each statement another moment.
-            if self._engine.dialect.name == "sqlite":
+            if self.engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN")
-            elif self._engine.dialect.name in _REPEATABLE:
+            elif self.engine.dialect.name in _REPEATABLE:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
-    def _all(self, connection: Connection) -> Iterator[ViewRow]:
-        last: str | None = None
+    def _paged(self, connection: Connection, keys: KeyRange) -> Iterator[ViewRow]:
+        last = None if keys.after is None else str(keys.after[-1])
         while page := self._reader.read_rows(connection, last, PAGE):
-            yield from map(self._row, page)
+            for row in page:
+                if keys.through is not None and row.key > str(keys.through[-1]):
+                    return
+                yield self._row(row)
             last = page[-1].key
 
     def _row(self, row: stored.ViewRow) -> ViewRow:
-        spec, meta = self._spec, row.meta
+        spec, meta = self.spec, row.meta
         paths = {**spec.key, **spec.columns}
         return ViewRow(
             key=row.key,

@@ -30,7 +30,7 @@ SIDE = "legacy"
 KEY, NUMBER = "dragoman key", "dragoman chunk"
 _KEYS = quote("dragoman keys")
 # Both say that a value of some row cannot be had; whatever else DuckDB raises says nothing of a row.
-_OF_A_ROW = (duckdb.DataError, duckdb.InvalidInputException)
+OF_A_ROW = (duckdb.DataError, duckdb.InvalidInputException)
 
 
 class Mapped(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class WholeTables:
         self._chunk = chunk
         self._relations = {name: relations[name] for name in (bound.mapping.root, *bound.mapping.parts)}
         self._keys = {name: business_key(bound, name) for name in self._relations}
-        self._vectorised = _is_in_sql(translator)
+        self._vectorised = is_in_sql(translator)
         self._instants = [(name, fix) for name, node in bound.fields.items() if (fix := _instants(node))]
         self.by_duckdb = self.by_python = 0
 
@@ -124,7 +124,7 @@ class WholeTables:
         if self._vectorised:
             try:
                 found = self._by_duckdb(number)
-            except _OF_A_ROW:
+            except OF_A_ROW:
                 pass  # which row it is, and what is wrong with it, Python says
             else:
                 self.by_duckdb += 1
@@ -162,7 +162,7 @@ def _chunk_of(table: str, number: int) -> str:
     return f"(SELECT * FROM {_cut_name(table)} WHERE {quote(NUMBER)} = {number})"
 
 
-def _is_in_sql(translator: CompiledTranslator) -> bool:
+def is_in_sql(translator: CompiledTranslator) -> bool:
     """Whether DuckDB can map it at all, and give what Python gives: opaque values have no type of their own there."""
     try:
         state_query(translator.bound, {name: quote(name) for name in translator.bound.schema.tables})

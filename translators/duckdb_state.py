@@ -105,7 +105,7 @@ class _Query:
     def _node(self, node: BoundNode, level: _Level, values: _Values) -> str:
         """The text of a state field over the values of its level."""
         if isinstance(node, BoundField):
-            value = _judged(values.add(DuckDB(level).text(node.bound)), node.bound, node.shape)
+            value = judged(values.add(DuckDB(level).text(node.bound)), node.bound, node.shape)
             return f"({value} AT TIME ZONE 'UTC')" if node.bound.type.kind == "timestamptz" else value
         if isinstance(node, BoundMembers):
             return self._struct(node.fields, level, values)
@@ -247,7 +247,7 @@ def _columns(nodes: Iterable[BoundNode]) -> Iterator[Column]:
             yield from _columns(node.fields.values())
 
 
-def _judged(value: str, bound: Bound, shape: Shape) -> str:
+def judged(value: str, bound: Bound, shape: Shape) -> str:
     """A value, if it is what its contract demands beyond what types have proven."""
     d = _PLAIN
     tests = [f"{value} IS NULL"] if bound.type.nullable and not shape.nullable else []

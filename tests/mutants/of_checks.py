@@ -8,7 +8,31 @@ MOVING = "tests/reconcile/test_moving.py"
 ORACLE = "tests/reconcile/oracle/test_oracle.py"
 FOUND = "test_what_was_seeded_is_found_and_nothing_else"
 
+DRIFT = "tests/reconcile/test_drift.py"
+PLANS = "tests/reconcile/test_plans.py"
+
 CHECKS = (
+    Mutant(
+        "a check skips a block that differs",
+        "reconcile/blocks.py",
+        "run = _same(ours, left.at, theirs, right.at)",
+        "run = min(len(ours) - left.at, len(theirs) - right.at)",
+        (DRIFT,),
+    ),
+    Mutant(
+        "lines that differ are the same values",
+        "reconcile/compare.py",
+        "        differ = set(sides.differing(both)) if both else set()\n",
+        "        differ = set[str]()\n",
+        (DRIFT,),
+    ),
+    Mutant(
+        "a window ends before the parts of its last thing",
+        "reconcile/legacy_lines.py",
+        "                count = bisect_right(self._lines, key, key=self._key)\n",
+        "                count = bisect_right(self._lines, key, key=self._key) - 1\n",
+        (f"{PLANS}::test_values_of_every_type_and_those_that_the_language_has_no_room_for",),
+    ),
     Mutant(
         "a check takes NULL for anything",
         "reconcile/content.py",

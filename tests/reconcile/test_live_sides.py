@@ -51,7 +51,7 @@ class Place:
     def read_as(self, connector: str) -> LegacyReader:
         """A reader that takes the database for one of this kind."""
         position = FeedPosition(self.log, FEED, Decoder(self.schema), self.translator, connector)
-        layout = Layout.of(self.translator.bound.mapping)
+        layout = Layout.of(self.translator.bound)
         return LegacyReader(self.engine, self.schema, self.translator, layout, position)
 
     def order(self, branch: str, number: int, lines: int = 1, note: str | None = None) -> None:
@@ -220,7 +220,7 @@ def test_a_moment_needs_a_database_that_answers(tmp_path: Path, unused_name: str
     log.create(TopicSpec(name=FEED, kind="feed", partitions=1))
     engine = create_engine(f"postgresql+psycopg://dragoman@{postgres_server.at}/{unused_name}")
     position = FeedPosition(log, FEED, Decoder(schema), translator, "postgresql")
-    reader = LegacyReader(engine, schema, translator, Layout.of(translator.bound.mapping), position)
+    reader = LegacyReader(engine, schema, translator, Layout.of(translator.bound), position)
     with pytest.raises(SideUnreadable, match="does not exist"), reader.snapshot():
         pass
     engine.dispose()

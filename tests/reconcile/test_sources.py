@@ -18,7 +18,7 @@ from connectors.capture.triggers import install
 from connectors.debezium.decode import Decoder
 from connectors.feeds import Feed
 from reconcile.errors import SideUnreadable
-from reconcile.keys import key_columns
+from reconcile.keys import columns_of
 from reconcile.position import ChangeTable
 from reconcile.sources import Layout, LegacyReader
 from tests.reconcile.world import SCHEMA, START, ItemTranslator, World, table
@@ -66,7 +66,7 @@ def test_hostile_keys_come_in_the_order_of_their_canonical_text(world: World) ->
     )
 )
 def test_a_key_is_taken_apart_as_it_was_put_together(parts: list[str]) -> None:
-    assert key_columns(key_text(tuple(parts))) == parts
+    assert columns_of(key_text(tuple(parts))) == parts
 
 
 def test_rows_have_the_values_that_the_feed_has(world: World) -> None:

@@ -30,6 +30,7 @@ from reconcile.fence import Fence, Pace, capture_hop, translator_hop, view_hop
 from reconcile.position import ChangeTable
 from reconcile.run import RunResult, Sides, reconcile
 from reconcile.sources import Layout, LegacyReader
+from reconcile.streams import KeyRange
 from reconcile.view import ProjectionView, ViewRow, ViewSide
 from translators.aggregate import Rows
 from translators.change import Change, Coordinate
@@ -357,7 +358,7 @@ class Doctored:
         self,
         view: ViewSide,
         read_keys: Callable[[Sequence[str]], Mapping[str, ViewRow]] | None = None,
-        rows: Callable[[], AbstractContextManager[Iterator[ViewRow]]] | None = None,
+        rows: Callable[[KeyRange], AbstractContextManager[Iterator[ViewRow]]] | None = None,
     ) -> None:
         self.shape = view.shape
         self.rows = rows or view.rows

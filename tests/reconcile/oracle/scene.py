@@ -34,6 +34,7 @@ from reconcile.embedded import Pipeline, sides_of
 from reconcile.fence import Pace
 from reconcile.position import Moment
 from reconcile.run import RunResult, reconcile
+from reconcile.streams import WHOLE, KeyRange
 from reconcile.view import ViewRow, ViewSide
 from tests.model.faults import SEAMS, Killed, disarm, in_process
 from tests.model.product import CONTRACTS, MAPPING, SCHEMA
@@ -300,9 +301,9 @@ class _BusyView:
         self.shape, self.checkpoint, self.parked = view.shape, view.checkpoint, view.parked
 
     @contextmanager
-    def rows(self) -> Iterator[Iterator[ViewRow]]:
+    def rows(self, keys: KeyRange = WHOLE) -> Iterator[Iterator[ViewRow]]:
         self._happen()
-        with self._view.rows() as rows:
+        with self._view.rows(keys) as rows:
             yield rows
 
     def read_keys(self, keys: Sequence[str]) -> Mapping[str, ViewRow]:

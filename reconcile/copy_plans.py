@@ -1,0 +1,88 @@
+"""The plans where both sides are in PostgreSQL, which writes the lines: the legacy's rows as they are, or mapped by DuckDB."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+from sqlalchemy import Connection
+
+from reconcile.blocks import Stream
+from reconcile.compare import Sides, compare, expected_of
+from reconcile.content import ViewShape
+from reconcile.direct_lines import DirectLines
+from reconcile.native_text import KeyOrder, LineShape
+from reconcile.sources import LegacySnapshot
+from reconcile.streams import Key, KeyRange
+from reconcile.view import ProjectionView
+from reconcile.view_lines import ViewLines
+
+
+class StreamPlan(msgspec.Struct, frozen=True):
+    """Both sides as their databases write them."""
+
+    view: ProjectionView
+    compared: ViewShape
+    shape: LineShape
+    order: KeyOrder
+    name: str = "stream"
+    why: str = "The mapping only names the columns of one table, and PostgreSQL writes both sides in one form itself."
+    faster: str = ""
+
+    @contextmanager
+    def opened(self, legacy: LegacySnapshot, keys: KeyRange, counted: Counter[str]) -> Iterator[Sides]:
+        """See the port."""
+        with self.view.connected() as connection:
+            lines = DirectLines(legacy, self.shape, self.order, counted)
+            yield CopySides(self, legacy, lines, connection)
+
+
+class MappedPlan(msgspec.Struct, frozen=True):
+    """The legacy's raw rows in windows through DuckDB, the view as PostgreSQL writes it."""
+
+    view: ProjectionView
+    compared: ViewShape
+    shape: LineShape
+    order: KeyOrder
+    faster: str
+    name: str = "mapped stream"
+    why: str = (
+        "The mapping is SQL: PostgreSQL hands over raw rows in the order of keys, and DuckDB maps them here in windows."
+    )
+
+    @contextmanager
+    def opened(self, legacy: LegacySnapshot, keys: KeyRange, counted: Counter[str]) -> Iterator[Sides]:
+        """See the port."""
+        from reconcile.mapped_lines import MappedLines
+
+        with self.view.connected() as connection:
+            lines = MappedLines(legacy, self.compared, self.shape, self.order, counted)
+            yield CopySides(self, legacy, lines, connection)
+
+
+class CopySides:
+    """See `reconcile.compare.Sides`: what differs is read again, as of the same two moments, and compared as values."""
+
+    def __init__(
+        self, plan: StreamPlan | MappedPlan, snapshot: LegacySnapshot, legacy: Stream, connection: Connection
+    ) -> None:
+        self.legacy = legacy
+        self.view: Stream = ViewLines(plan.view, plan.shape, plan.order, connection)
+        self._plan = plan
+        self._snapshot = snapshot
+        self._connection = connection
+
+    def differing(self, keys: Sequence[str]) -> Sequence[str]:
+        """See the port."""
+        rows, shown = self._snapshot.read_keys(keys), self._plan.view.read_from(self._connection, keys)
+        translator, shape = self._snapshot.reader.translator, self._plan.compared
+        return [
+            key
+            for key in keys
+            if compare(key, expected_of(translator, rows.get(key), shape), shown.get(key), shape) is not None
+        ]
+
+    def settled(self, key: Key) -> None:
+        """See the port: nothing is kept."""

@@ -1,0 +1,61 @@
+"""How the sides of a check are compared at first: by the fastest way that both of them allow, chosen here and said in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+import msgspec
+
+from reconcile.compare import Expected, Sides, expected_of
+from reconcile.row_lines import RowSides, Saw
+from reconcile.sources import Aggregate, LegacyReader, LegacySnapshot
+from reconcile.streams import KeyRange
+from reconcile.view import ViewSide
+from translators.aggregate import Rows
+
+
+class Plan(Protocol):
+    """One way to compare. `why` it is the one; `faster` says what a faster one would need, empty where there is none."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def why(self) -> str: ...
+    @property
+    def faster(self) -> str: ...
+
+    def opened(self, legacy: LegacySnapshot, keys: KeyRange, counted: Counter[str]) -> AbstractContextManager[Sides]:
+        """Both sides, in a range of keys: the legacy as of its snapshot, the view as of now.
+
+        `counted` gets the legacy rows that are read, by table. Raises what reading the sides raises.
+        """
+
+
+class RowPlan(msgspec.Struct, frozen=True):
+    """Row by row: the legacy's rows through the translator, the view's through its projection's types."""
+
+    reader: LegacyReader
+    view: ViewSide
+    faster: str
+    saw: Saw | None = None
+    name: str = "mapped stream, row by row"
+    why: str = "It works with any database and any translator: values are read here, and mapped one thing at a time."
+
+    @contextmanager
+    def opened(self, legacy: LegacySnapshot, keys: KeyRange, counted: Counter[str]) -> Iterator[Sides]:
+        """See the port."""
+        with self.view.rows(keys) as rows:
+            yield RowSides(_counted(legacy.read(keys), counted), rows, self._expect, self.view.shape, self.saw)
+
+    def _expect(self, rows: Rows | None) -> Expected:
+        return expected_of(self.reader.translator, rows, self.view.shape)
+
+
+def _counted(aggregates: Iterable[Aggregate], counted: Counter[str]) -> Iterator[Aggregate]:
+    for aggregate in aggregates:
+        for table, rows in aggregate.rows.items():
+            counted[table] += len(rows)
+        yield aggregate
