@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 
 class Ailment(msgspec.Struct, frozen=True, kw_only=True):
-    """`fix` is empty where nothing is to be done; `sql` are statements that mend it, for somebody who may execute them."""
+    """`fix` is empty where nothing is to be done; `sql` are statements that mend it, for somebody who may execute them; `costs`
+    is what the place in which Dragoman works costs, by what is paid with."""
 
     what: str
     severity: Literal["ok", "info", "warning", "error"]
@@ -16,3 +18,4 @@ class Ailment(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     fix: str = ""
     sql: tuple[str, ...] = ()
+    costs: Mapping[str, str] = {}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Told = Callable[[str], None]
 """Called with each thing that was done, as a sentence."""
 
-MOVED_BY_CONNECTORS: tuple[Kind, ...] = ("feed", "transaction", "notification", "heartbeat")
+MOVED_BY_CONNECTORS: tuple[Kind, ...] = ("feed", "transaction", "notification", "heartbeat", "message")
 AT_REST = ("PAUSED", "STOPPED")
 
 

@@ -37,7 +37,8 @@ class WorkerUnsaid(DragomanError):
 
     code: ClassVar[str] = "connectors.worker-unsaid"
     hint: ClassVar[str] = (
-        "Write it there under `connect:`, as `url:` (http://connect:8083) and `connector:` (a name that stays for ever)."
+        "Write it there under `connect:`, as `url:` (http://connect:8083) and `connector:` (a name that stays for ever). Where "
+        "others run it, `dragoman connectors explain --config` prints what to hand over to them."
     )
 
 

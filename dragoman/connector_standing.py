@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from connectors.connect.config import PostgresSource
-from connectors.connect.truth import Seen, SlotSeen, Symptom, sharing, symptoms
+from connectors.connect.positions import furthest_lsn, read_lsn
+from connectors.connect.truth import Seen, SlotSeen, Symptom, lost, sharing, symptoms
 from dragoman.kafka_source import Connector, Kafka
 from dragoman.preflighting import LegacyUnreachable, asked
 from translators.errors import DragomanError
@@ -39,6 +40,22 @@ def connector_standing(project: Project, log: Log, now: int) -> ConnectorStandin
     return ConnectorStanding(connector=seen.name, states=states, seen=seen, symptoms=tuple(symptoms(seen)))
 
 
+class SlotLost(DragomanError):
+    """The connector {connector} may not be started: {reason}"""
+
+    code: ClassVar[str] = "connectors.slot-lost"
+    hint: ClassVar[str] = "{fix}"
+
+
+def check_slot(project: Project) -> None:
+    """`SlotLost` if the connector, once started, would go on after changes that nobody has captured."""
+    origin = project.source.origin
+    if isinstance(origin, Kafka) and origin.connector is not None:
+        loss = lost(_in_database(project, origin, _at_worker(origin.connector)))
+        if loss is not None and loss.severity == "error":
+            raise SlotLost(connector=origin.connector.name, reason=loss.message, fix=loss.fix)
+
+
 def is_running(project: Project) -> bool | None:
     """Whether the connector that the source names runs now; None where nobody can tell."""
     origin = project.source.origin
@@ -53,12 +70,13 @@ def _at_worker(connector: Connector) -> Seen:
 
     try:
         with connect_client(connector, patience=0) as client:
-            status = client.status(connector.name)
+            status, configs = client.status(connector.name), client.configs()
             return Seen(
                 name=connector.name,
                 status=status,
-                sharing=sharing(connector.name, client.configs()),
+                sharing=sharing(connector.name, configs),
                 has_offsets=status is not None and bool(client.offsets(connector.name)),
+                exact=configs.get(connector.name, {}).get("exactly.once.support") == "required",
             )
     except DragomanError as error:
         return Seen(name=connector.name, status=None, unreachable=error.message)
@@ -86,8 +104,23 @@ def _in_database(project: Project, origin: Kafka, seen: Seen) -> Seen:
             wal_status="lost" if gone else found.wal_status,
             retained=found.retained or 0,
             behind=found.behind or 0,
+            confirmed=None if found.confirmed_flush_lsn is None else read_lsn(found.confirmed_flush_lsn),
         )
-    return msgspec.structs.replace(seen, slot_asked=True, slot=slot)
+    return msgspec.structs.replace(seen, slot_asked=True, slot=slot, committed=_committed(origin, seen))
+
+
+def _committed(origin: Kafka, seen: Seen) -> int | None:
+    """How far the connector is by its own account: asked after the slot, which it confirms only later than that."""
+    from dragoman.access import connect_client
+
+    if origin.connector is None or not seen.has_offsets:
+        return None
+    try:
+        with connect_client(origin.connector, patience=0) as client:
+            told = [furthest_lsn(one.offset) for one in client.offsets(seen.name)]
+    except DragomanError:
+        return None
+    return told[0] if len(told) == 1 else None
 
 
 def _in_topics(project: Project, log: Log, now: int, seen: Seen) -> Seen:

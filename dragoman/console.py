@@ -112,6 +112,11 @@ def say_json(value: Any) -> None:
     sys.stdout.write(json.dumps(plain, ensure_ascii=False, default=str) + "\n")
 
 
+def say_document(value: Any) -> None:
+    """One JSON value as a file to be handed over: indented, and as it is."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
 def say_lines(values: Iterable[Any]) -> None:
     """JSON Lines."""
     for value in values:

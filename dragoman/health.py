@@ -29,6 +29,10 @@ from translators.errors import DragomanError
 
 LITTLE_SPACE = 500_000_000
 """Bytes free below which a run is likely to end before its time."""
+BROKER_SECONDS = 10.0
+"""How long brokers are waited for: whoever asks what is wrong wants to know it now."""
+UNREACHABLE = "log.unreachable"
+_OF_BROKERS = ("connector", "log", "state")
 
 
 class LittleSpace(DragomanError):
@@ -71,9 +75,35 @@ class NotYet(Exception):
 
 
 def examine(project: Project, today: date) -> list[Ailment]:
-    """All examinations, in the order in which their troubles would be met."""
-    found = [_examined(what, look) for what, look in _examinations(project, today)]
-    return [*found, *beside(project)]
+    """All examinations, in the order in which their troubles would be met; brokers that do not answer are waited for once."""
+    found: list[Ailment] = []
+    for what, look in _examinations(project, today):
+        if what in _OF_BROKERS and any(one.code == UNREACHABLE for one in found):
+            found.append(Ailment(what=what, severity="info", message="not looked at: the brokers do not answer"))
+        else:
+            found.append(_examined(what, look))
+    found += [*beside_connect(project), *beside(project)]
+    return [*found, *modes(project, found)]
+
+
+def beside_connect(project: Project) -> list[Ailment]:
+    """What Kafka Connect says of the connector."""
+    from dragoman.connect_health import connect_ailments
+
+    try:
+        return list(connect_ailments(project))
+    except DragomanError:
+        return []  # told by the project's files
+
+
+def modes(project: Project, found: list[Ailment]) -> list[Ailment]:
+    """How Dragoman works beside what was found, and what that costs."""
+    from dragoman.connect_health import mode_ailments
+
+    try:
+        return list(mode_ailments(project, found))
+    except DragomanError:
+        return []  # told by the project's files
 
 
 def beside(project: Project) -> list[Ailment]:
@@ -161,7 +191,7 @@ def _source(project: Project) -> str:
     if isinstance(origin, Kafka):
         from dragoman.kafka_works import check_feeds
 
-        with reading(project) as log:
+        with reading(project, BROKER_SECONDS) as log:
             check_feeds(project, topics := log.topics())
         missing = [feed.topic for feed in project.source.feeds if feed.topic not in topics]
         if missing:

@@ -28,7 +28,7 @@ from pipeline.engine.group import GroupEngine, Lead, Turner
 from pipeline.engine.kafka import GroupRunner, join
 from pipeline.engine.signals import SignalTopic
 from pipeline.feed import Curated, group_of, read_again
-from pipeline.log.kafka.log import KafkaLog
+from pipeline.log.kafka.log import PATIENCE, KafkaLog
 from pipeline.log.port import Log, TopicSpec
 from pipeline.projection.project import Projection
 from pipeline.state.changelog import recover
@@ -152,9 +152,9 @@ def works_on_kafka(
         yield GroupWorks(log, parts, projections, actions, engine)
 
 
-def opened(origin: Kafka) -> KafkaLog:
-    """The log behind a source; `log.unreachable`."""
-    return KafkaLog(origin.bootstrap, security=origin.security())
+def opened(origin: Kafka, patience: float | None = None) -> KafkaLog:
+    """The log behind a source, whose calls wait for `patience` seconds, else as long as a restart takes; `log.unreachable`."""
+    return KafkaLog(origin.bootstrap, security=origin.security(), patience=PATIENCE if patience is None else patience)
 
 
 def members(log: KafkaLog, translator: str) -> int:

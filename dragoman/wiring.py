@@ -207,11 +207,14 @@ def works(
 
 
 @contextmanager
-def reading(project: Project) -> Iterator[Log]:
-    """The project's log beside a running worker, for what only reads or sends control records."""
+def reading(project: Project, patience: float | None = None) -> Iterator[Log]:
+    """The project's log beside a running worker, for what only reads or sends control records.
+
+    Brokers are waited for as long as a restart takes, or for `patience` seconds.
+    """
     origin = project.source.origin
     if isinstance(origin, Kafka):
-        with closing(_kafka(project).opened(origin)) as on_kafka:
+        with closing(_kafka(project).opened(origin, patience)) as on_kafka:
             yield on_kafka
         return
     if not project.settings.log.exists():

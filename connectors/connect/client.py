@@ -106,10 +106,10 @@ class ConnectClient:
         except ConnectorUnknown:
             return None
 
-    def validate(self, name: str, config: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """What is wrong with a configuration, as (setting, reason); Debezium tries the database for it."""
+    def validate(self, name: str, config: Mapping[str, str], wait: float = SLOW) -> tuple[tuple[str, str], ...]:
+        """What is wrong with a configuration, as (setting, reason); Debezium tries the database for it, for `wait` seconds."""
         kind = config["connector.class"].rpartition(".")[2]
-        said = self._ask("PUT", f"/connector-plugins/{kind}/config/validate", {**config, "name": name}, wait=SLOW)
+        said = self._ask("PUT", f"/connector-plugins/{kind}/config/validate", {**config, "name": name}, wait=wait)
         values = [one["value"] for one in said["configs"]]
         return tuple((one["name"], redacted(why, config)) for one in values for why in one["errors"])
 

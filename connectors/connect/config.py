@@ -19,11 +19,14 @@ from connectors.feeds import NOTIFICATION, TRANSACTION, Feed
 from translators.schema import Encoding
 
 HISTORY = "schema-history"
+MESSAGE = "message"
 HEARTBEAT = "__debezium-heartbeat"
+EMITS = "pg_logical_emit_message"
+"""What writes a message into PostgreSQL's log, and no row."""
 DAY_MS = 86_400_000
 _TRANSFORMS = "io.debezium.transforms"
 _MATCHES = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches"
-_JSON = "org.apache.kafka.connect.json.JsonConverter"
+JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
 _NOT_IN_TOPICS = re.compile(r"[^A-Za-z0-9._-]")
 _PREFIX = re.compile(r"[A-Za-z0-9._-]+")
 _SLOT = re.compile(r"[a-z0-9_]{1,63}")
@@ -103,6 +106,11 @@ class ConnectorSpec:
         return f"{self.prefix}.{NOTIFICATION}"
 
     @property
+    def messages(self) -> str:
+        """The topic of the messages that are written into PostgreSQL's log."""
+        return f"{self.prefix}.{MESSAGE}"
+
+    @property
     def heartbeats(self) -> str:
         """The topic of its heartbeats."""
         return f"{HEARTBEAT}.{self.prefix}"
@@ -113,7 +121,7 @@ def connector_config(spec: ConnectorSpec) -> dict[str, str]:
     _check(spec)
     return {
         **_of_source(spec),
-        **_of_values(spec.encoding, "adaptive_time_microseconds" if _is_mariadb(spec) else "adaptive"),
+        **values_config(spec.encoding, "adaptive_time_microseconds" if _is_mariadb(spec) else "adaptive"),
         **_of_feed(spec),
         **_of_topics(spec),
         **_of_routing(spec),
@@ -166,13 +174,14 @@ def _of_source(spec: ConnectorSpec) -> dict[str, str]:
     }
 
 
-def _of_values(encoding: Encoding, adaptive: str) -> dict[str, str]:
-    """How values are written: losing nothing, and as schema.yaml says that they are read."""
+def values_config(encoding: Encoding, adaptive: str) -> dict[str, str]:
+    """How values are written: losing nothing, and as schema.yaml says that they are read. `adaptive` is what the database's
+    connector calls times that are as fine as their column."""
     numeric = encoding.decimal == "numeric"
     converters: dict[str, str] = {}
     for part in ("key", "value"):
         converters |= {
-            f"{part}.converter": _JSON,
+            f"{part}.converter": JSON_CONVERTER,
             f"{part}.converter.schemas.enable": "false",
             f"{part}.converter.decimal.format": "NUMERIC" if numeric else "BASE64",
             # NULL in a column that has a default is NULL.
@@ -304,7 +313,7 @@ def _check(spec: ConnectorSpec) -> None:
         if topic in taken:
             raise _unroutable(spec, f"{taken[topic]} and {table} are one topic to Debezium, or stand in two feeds")
         taken[topic] = table
-    reserved = {TRANSACTION, NOTIFICATION, HISTORY}
+    reserved = {TRANSACTION, NOTIFICATION, HISTORY, MESSAGE}
     topics = set(taken)
     for feed in spec.feeds:
         if spec.topic(feed) in topics or feed.name in reserved or _NOT_IN_TOPICS.search(feed.name):

@@ -88,7 +88,7 @@ def plan_of(wanted: Wanted, live: Live) -> Plan:
         items=(*topics, _connector(wanted, live)),
         notes=tuple(_notes(wanted, live)),
         declared=_mark([shown(wanted.config), wanted.topics]),
-        connectors=_mark([_held(live), _condition(live.status), tuple(_conflicts(wanted, live.others))]),
+        connectors=_mark([_held(live), _condition(live.status), tuple(conflicts(wanted, live.others))]),
         topics=_mark(
             sorted(
                 (t.name, t.partitions, t.replication, dict(t.settings)) for t in live.topics.values() if t.name in named
@@ -118,7 +118,7 @@ def _topic(wanted: WantedTopic, live: LiveTopic | None) -> Item:
 
 
 def _connector(wanted: Wanted, live: Live) -> Item:
-    lines = [*_conflicts(wanted, live.others), *_plugin(wanted, live.plugins)]
+    lines = [*conflicts(wanted, live.others), *_plugin(wanted, live.plugins)]
     lines += [
         Line(what=f"{setting}: {why}", effect="refused", why="The worker tried it.", instead="Mend what it names.")
         for setting, why in live.wrong
@@ -141,7 +141,7 @@ def _held(live: Live) -> dict[str, str] | None:
     return None if live.config is None else shown(live.config)
 
 
-def _conflicts(wanted: Wanted, others: Mapping[str, Mapping[str, str]]) -> Iterator[Line]:
+def conflicts(wanted: Wanted, others: Mapping[str, Mapping[str, str]]) -> Iterator[Line]:
     """What another connector of the cluster has already, and two cannot have."""
     ours = wanted.config
     for name, theirs in sorted(others.items()):

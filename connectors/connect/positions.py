@@ -25,6 +25,14 @@ def position_words(offset: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(offset.items()))
 
 
+def furthest_lsn(offset: Mapping[str, Any] | None) -> int | None:
+    """The last place of PostgreSQL's log up to which a committed offset says that all is read; None in a snapshot."""
+    if offset is None or offset.get("snapshot"):
+        return None
+    told = (offset.get(name) for name in ("lsn", "lsn_proc", "lsn_commit"))
+    return max((lsn for lsn in told if isinstance(lsn, int)), default=None)
+
+
 def lsn_text(lsn: int) -> str:
     """An LSN as PostgreSQL writes it: `16/B374D848`."""
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"

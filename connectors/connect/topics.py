@@ -8,13 +8,14 @@ from typing import Literal
 
 import msgspec
 
-from connectors.connect.config import DAY_MS, HISTORY, ConnectorSpec, MariaDBSource
+from connectors.connect.config import DAY_MS, EMITS, HISTORY, ConnectorSpec, MariaDBSource
 
 Kind = Literal[
     "feed",
     "transaction",
     "notification",
     "heartbeat",
+    "message",
     "signal",
     "history",
     "events",
@@ -84,6 +85,9 @@ def topics_of(spec: ConnectorSpec, connector: str) -> Iterator[WantedTopic]:
         "over.",
     )  # fmt: skip
     yield one(spec.heartbeats, "heartbeat", "Only the last one says anything.", keeps=DAY_MS)
+    if EMITS in (spec.beat or ""):
+        why = "What the heartbeat writes into the database's log comes back here, and says nothing beside that."
+        yield one(spec.messages, "message", why, keeps=DAY_MS)
     if spec.channel is not None:
         why = "A signal that the connector has not taken within a week is not wanted any more."
         yield one(spec.channel.topic, "signal", why, keeps=7 * DAY_MS)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from connectors.connect.positions import lsn_text
 from connectors.connect.states import ConnectorStatus
 
 MUCH_RETAINED = 1 << 30
@@ -23,18 +24,22 @@ _ANEW = (
 
 
 class SlotSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A slot of PostgreSQL: the log that it keeps and how much of it is not confirmed yet, in bytes."""
+    """A slot of PostgreSQL: the log that it keeps and how much of it is not confirmed yet, in bytes; `confirmed` is the LSN
+    from which it can send, None where it tells none."""
 
     active_pid: int | None
     wal_status: str | None
     retained: int
     behind: int
+    confirmed: int | None = None
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a connector. `status` is None where the worker knows none of that name; `unreachable` why it could not
     be asked. `slot_name` is None where there is no slot to have, `slot` where there is none of that name, `slot_asked` whether
-    anybody could look. `record_seconds` and `beat_seconds` are since the last record and heartbeat, None if there is none."""
+    anybody could look. `committed` is the LSN up to which the connector says that it has read, asked after the slot was, None
+    where it says none; `exact` whether Connect writes it down together with the records. `record_seconds` and `beat_seconds`
+    are since the last record and heartbeat, None if there is none."""
 
     name: str
     status: ConnectorStatus | None
@@ -44,6 +49,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     slot_asked: bool = False
     slot: SlotSeen | None = None
     has_offsets: bool = False
+    committed: int | None = None
+    exact: bool = False
     record_seconds: float | None = None
     beat_seconds: float | None = None
     beat_every: float = 1.0
@@ -60,8 +67,12 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True):
 
 def symptoms(seen: Seen) -> Iterator[Symptom]:
     """All that is wrong, the cause before what follows from it."""
+    loss = lost(seen)
+    if loss is not None:
+        yield loss
     yield from _state(seen)
-    yield from _slot(seen)
+    if loss is None:
+        yield from _slot(seen)
     limit = max(_SILENT_HEARTBEATS * seen.beat_every, _SILENT_SECONDS)
     running = seen.status is not None and seen.status.is_running
     if running and seen.beat_seconds is not None and seen.beat_seconds > limit:
@@ -96,18 +107,38 @@ def _state(seen: Seen) -> Iterator[Symptom]:
         )
 
 
-def _slot(seen: Seen) -> Iterator[Symptom]:
-    if seen.slot_name is None or not seen.slot_asked:
-        return
-    slot, running = seen.slot, seen.status is not None and seen.status.is_running
+def lost(seen: Seen) -> Symptom | None:
+    """Why a connector cannot go on where it was: changes are missing between what it has read and what its slot still has.
+
+    Whatever starts it then may go on from now, and nothing would ever tell.
+    """
+    slot, name = seen.slot, seen.slot_name
+    if name is None or not seen.slot_asked:
+        return None
     if slot is None:
-        if seen.has_offsets:
-            message = f"The slot {seen.slot_name} is gone: changes since {seen.name} committed last are not captured."
-            yield _error("connector.slot-gone", message, _ANEW)
-        return
+        message = f"The slot {name} is gone: changes since {seen.name} committed last are not captured."
+        return _error("connector.slot-gone", message, _ANEW) if seen.has_offsets else None
     if slot.wal_status == "lost":
-        message = f"The slot {seen.slot_name} is lost: its log is gone, and changes in it were not captured."
-        yield _error("connector.slot-lost", message, _ANEW)
+        message = f"The slot {name} is lost: its log is gone, and changes in it were not captured."
+        return _error("connector.slot-lost", message, _ANEW)
+    if slot.confirmed is None or seen.committed is None or slot.confirmed <= seen.committed:
+        return None
+    begins, ended = lsn_text(slot.confirmed), lsn_text(seen.committed)
+    message = f"{seen.name} has read up to {ended}, and its slot {name} begins at {begins}"
+    if seen.exact:
+        why = "it was made again, or somebody else has read from it. What is between was not captured."
+        return _error("connector.slot-ahead", f"{message}: {why}", _ANEW)
+    if seen.status is not None and seen.status.state not in ("STOPPED", "PAUSED"):
+        return None  # without exactly-once, a slot is told sooner than the offsets are written down
+    why = "what is between was either written and not noted, or never captured; without exactly-once nobody can tell."
+    return _warning(
+        "connector.slot-ahead", f"{message}: {why}", "Check after it has started (`dragoman reconcile run`)."
+    )
+
+
+def _slot(seen: Seen) -> Iterator[Symptom]:
+    slot, running = seen.slot, seen.status is not None and seen.status.is_running
+    if slot is None or seen.slot_name is None:
         return
     if slot.wal_status == "unreserved":
         yield _error(

@@ -92,6 +92,9 @@ def _capacity(facts: PostgresFacts, wanted: Wanted) -> Iterator[Finding]:
         if needed and wanted.captured and taken >= most:
             message = f"All {most} of {limit} are taken: the connector gets no {what}."
             yield error(code, message, f"ALTER SYSTEM SET {limit} = {taken + 4}", advice=RESTART)
+        elif what == "slot" and taken + needed >= most:
+            message = f"No slot is left for a second connector: max_replication_slots is {most}."
+            yield info("no-second-slot", message, f"ALTER SYSTEM SET {limit} = {taken + 4}", advice=RESTART)
 
 
 def of_role(facts: PostgresFacts, wanted: Wanted) -> Iterator[Finding]:

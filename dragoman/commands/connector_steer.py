@@ -29,7 +29,10 @@ def pause(folder: ProjectOption = Path(), wait: WaitOption = 60) -> None:
 
 def resume(folder: ProjectOption = Path(), wait: WaitOption = 120) -> None:
     """Let a paused or stopped connector go on, and wait until it truly works."""
+    from dragoman.connector_standing import check_slot
+
     with _connector(folder) as (project, told, client):
+        check_slot(project)
         client.resume(told.worker.name)
         _say_works(project, told, client, wait)
 
@@ -40,7 +43,10 @@ def restart(
     wait: WaitOption = 120,
 ) -> None:
     """Start the connector and its task again, and wait until it truly works."""
+    from dragoman.connector_standing import check_slot
+
     with _connector(folder) as (project, told, client):
+        check_slot(project)
         client.restart(told.worker.name, only_failed=only_failed)
         _say_works(project, told, client, wait)
 

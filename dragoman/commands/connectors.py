@@ -14,7 +14,7 @@ from dragoman.commands import connector_steer
 from dragoman.commands.connector_plan import say_plan
 from dragoman.commands.connector_steps import WaitOption, YesOption, confirm, say_done, say_json_done
 from dragoman.commands.options import JsonOption, ProjectOption, project_of
-from dragoman.console import FINDINGS, count, paragraph, say, say_json
+from dragoman.console import FINDINGS, count, paragraph, say, say_document, say_json
 from translators.errors import DragomanError
 from translators.yaml_text import did_you_mean
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from connectors.connect.plan import Live, Plan, Wanted
     from connectors.connect.reasons import Explained
     from dragoman.connecting import Declared
+    from dragoman.project import Project
 
 app = typer.Typer(
     help="Plan, apply and steer the connector that the source declares.", no_args_is_help=True, rich_markup_mode=None
@@ -47,18 +48,28 @@ def explain(
         str | None,
         typer.Argument(metavar="[SETTING]", help="Only this one, or those that begin so.", show_default=False),
     ] = None,
+    bare: Annotated[
+        bool,
+        typer.Option(
+            "--config", help="Only the configuration, as PUT /connectors/NAME/config takes it.", show_default=False
+        ),
+    ] = False,
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Show each setting of the connector, and why it is so.
 
-    Nothing is asked and nothing is changed. A setting with a lock keeps data safe and cannot be overridden.
+    Nothing is asked and nothing is changed. A setting that is guarded keeps data safe and cannot be overridden. --config is for
+    those who run Kafka Connect, where you do not.
     """
     from connectors.connect.config import connector_config
     from connectors.connect.reasons import explained
     from dragoman.connecting import spec_of
 
     spec = spec_of(project_of(folder))
+    if bare:
+        say_document(connector_config(spec))
+        return
     told = list(explained(connector_config(spec), spec.overrides))
     chosen = [one for one in told if setting is None or one.setting == setting or one.setting.startswith(f"{setting}.")]
     if setting is not None and not chosen:
@@ -114,6 +125,7 @@ def apply(
     May be repeated. Refuses what order or state forbid, a plan that does not hold any more, and without a yes what destroys.
     """
     from dragoman.applying import AT_REST, apply_plan, check_plan, check_refusals, wait_until_it_works
+    from dragoman.connector_standing import check_slot
 
     with _planned(folder) as work:
         if named is not None:
@@ -121,6 +133,7 @@ def apply(
         if not as_json:
             _say_work(work, advice=False)
         check_refusals(work.plan)
+        check_slot(work.project)
         if lost := work.plan.lines("destructive"):
             confirm(f"{count(len(lost), 'change')} would be destructive", yes)
         told = say_json_done if as_json else say_done
@@ -138,6 +151,7 @@ def apply(
 class Work:
     """What a command works on: what is declared, what there is, the plan from one to the other, and who is told."""
 
+    project: Project
     declared: Declared
     wanted: Wanted
     live: Live
@@ -155,7 +169,7 @@ def _planned(folder: Path) -> Iterator[Work]:
     told, wanted = declared(project), wanted_of(project)
     with connect_client(told.worker) as client:
         live = live_of(project, wanted, client)
-        yield Work(told, wanted, live, plan_of(wanted, live), client)
+        yield Work(project, told, wanted, live, plan_of(wanted, live), client)
 
 
 def _say_work(work: Work, advice: bool = True) -> None:

@@ -34,8 +34,9 @@ def doctor(
 ) -> None:
     """Say what stands in the way of a run, and the fix.
 
-    Looks at the project's files, the packages, the disk, the legacy database and its connector, log, state and views. Nothing
-    is changed there: statements that mend a legacy database are printed, for whoever may execute them.
+    Looks at the project's files, the packages, the disk, the legacy database, Kafka Connect and its connector, log, state and
+    views. Nothing is changed there: statements that mend a legacy database are printed, for whoever may execute them. Of feeds
+    on Kafka it says at the end in which mode they are read, and what that costs.
     """
     from dragoman.health import beside, examine, make_triggers
 
@@ -56,7 +57,7 @@ def doctor(
         say()
         say(
             (f"{count(errors, 'error')}, {count(warnings, 'warning')}", "bold"),
-            f" in {count(len(found), 'examination')}",
+            f" in {count(sum(1 for one in found if not one.costs), 'examination')}",
         )
     if errors:
         raise typer.Exit(FINDINGS)
@@ -71,6 +72,8 @@ def _say(one: Ailment) -> None:
         return
     say(_MARKS[one.severity], (f"{one.what:<24}", "bold"), one.code)
     paragraph(one.message, "  ")
+    for name, cost in one.costs.items():
+        paragraph(cost, "            ", f"  {name:<10}")
     for at, statement in enumerate(one.sql):
         say(("  next   " if at == 0 else "         ") + statement + ";")
     if one.fix:

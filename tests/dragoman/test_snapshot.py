@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,8 +88,7 @@ def shop(kafka: Server, connect: Server, postgres_server: Server, unused_name: s
         write(folder / "url", url)
         with closing(KafkaLog(kafka.at)) as log, ConnectClient(f"http://{connect.at}") as client:
             log.create(TopicSpec(name=f"{name}.signals", kind="feed", partitions=1))
-            told = succeeds("connectors", "explain", "--json", cwd=folder, LEGACY_URL=url).lines
-            client.put(name, {line["setting"]: line["value"] for line in told})
+            client.put(name, json.loads(succeeds("connectors", "explain", "--config", cwd=folder, LEGACY_URL=url).out))
             client.wait_until_working(name, 180)
             try:
                 yield folder

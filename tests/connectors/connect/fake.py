@@ -85,6 +85,8 @@ class FakeCluster:
         self.faults = list(faults)
         self.asked: list[str] = []
         self.now = 0.0
+        self.version = "3.6.3.Final"
+        self.wrong: dict[str, str] = {}
 
     def client(self, url: str = "http://a:8083") -> ConnectClient:
         """A client of the cluster."""
@@ -103,7 +105,12 @@ class FakeCluster:
     def _do(self, method: str, path: list[str], body: Any, params: httpx.QueryParams) -> httpx.Response:
         match (method, *path):
             case ("GET", "connector-plugins"):
-                return httpx.Response(200, json=[{"class": CLASS, "type": "source", "version": "3.6"}])
+                return httpx.Response(200, json=[{"class": CLASS, "type": "source", "version": self.version}])
+            case ("PUT", "connector-plugins", _, "config", "validate"):
+                values = [{"value": {"name": name, "errors": [why]}} for name, why in self.wrong.items()]
+                return httpx.Response(200, json={"error_count": len(self.wrong), "configs": values})
+            case ("GET", ""):
+                return httpx.Response(200, json={"version": "4.3.0", "commit": "a", "kafka_cluster_id": "c"})
             case ("GET", "connectors"):
                 if params.get("expand") == "info":
                     listed = {name: {"info": {"name": name, "config": one.config}} for name, one in self.kept.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from connectors.connect import ConnectClient, SourceOffset, connector_config
 from connectors.connect.errors import ConnectorUnknown, ConnectRefused, ConnectUnreachable
+from connectors.connect.preflight import ConnectFacts, Relied, of_connect
 from dragoman.stack.server import Server
 from tests.connectors.connect.fake import CLASS, FAULTS, FakeCluster, Fault, lost, rebalance, unreached
-from tests.connectors.connect.world import PostgresLegacy, order, secret_of, until
+from tests.connectors.connect.world import PostgresLegacy, Record, order, records, secret_of, until
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class World:
     client: ConnectClient
     name: str
     config: dict[str, str]
+    feed: Callable[[], list[Record]] | None = None
+    """What the connector has written, where it is real."""
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -36,8 +39,10 @@ def world(request: pytest.FixtureRequest, unused_name: str, tmp_path: Path) -> I
     legacy = PostgresLegacy(request.getfixturevalue("postgres_server"), unused_name, secret_of(tmp_path))
     legacy.commit(*order(1, 2))
     with ConnectClient(f"http://{connect.at}") as client:
+        kafka: Server = request.getfixturevalue("kafka")
         try:
-            yield World(client, unused_name, connector_config(legacy.spec))
+            written = lambda: records(kafka.at, f"{unused_name}.order")  # noqa: E731
+            yield World(client, unused_name, connector_config(legacy.spec), written)
         finally:
             client.delete(unused_name)
             legacy.close()
@@ -53,6 +58,12 @@ def test_the_life_of_a_connector(world: World) -> None:
     assert CLASS in client.plugins()
     with pytest.raises(ConnectRefused):
         client.put(name, {**config, "connector.class": "no.such.Connector"})
+    if world.feed is not None:
+        assert {one.rpartition(".")[2] for one in client.plugins()} >= {"PostgresConnector", "MariaDbConnector"}
+        wrong = {**config, "database.hostname": "127.0.0.1", "database.port": "1"}
+        assert [setting for setting, _ in client.validate(name, wrong)] == ["database.hostname"]
+        with pytest.raises(ConnectRefused, match=r"Connection to 127\.0\.0\.1:1 refused"):
+            client.put(name, wrong)
     assert name not in client.names()
 
     assert client.put(name, config) is True
@@ -60,6 +71,9 @@ def test_the_life_of_a_connector(world: World) -> None:
     client.wait_until_working(name)
     assert client.config(name) == {**config, "name": name}
     assert client.configs()[name] == {**config, "name": name}
+    assert client.validate(name, config) == ()
+    seen = ConnectFacts(version=client.worker()["version"], plugins=client.plugins(), config=client.config(name))
+    assert list(of_connect(seen, Relied(connector=name, kind=CLASS, prefix=name, declared=config))) == []
     (held,) = client.offsets(name)
     assert held.partition == {"server": name}
 
@@ -79,7 +93,11 @@ def test_the_life_of_a_connector(world: World) -> None:
     assert client.offsets(name) == ()
     client.resume(name)
     client.wait_until_working(name)
+    if (feed := world.feed) is not None:
+        # Begun anew: the snapshot shows all rows again.
+        until(lambda: [one.value["op"] for one in feed()] == ["r"] * 6)
     client.restart(name)
+    client.wait_until_working(name)
     client.delete(name)
     client.delete(name)
     until(lambda: client.config(name) is None)

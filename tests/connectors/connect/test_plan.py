@@ -250,7 +250,8 @@ def test_a_plan_is_the_same_until_something_moves() -> None:
 
 
 def test_the_topics_of_a_connector() -> None:
-    spec = replace(SPEC, channel=SignalChannel(topic="signals", bootstrap="k:1"), replication=3)
+    beat = "SELECT pg_logical_emit_message(false, 'd', '')"
+    spec = replace(SPEC, channel=SignalChannel(topic="signals", bootstrap="k:1"), replication=3, beat=beat)
     told = {one.name: (one.kind, one.partitions, one.settings["retention.ms"]) for one in topics_of(spec, "legacy")}
     assert told == {
         "legacy.order": ("feed", 4, str(14 * DAY)),
@@ -258,11 +259,13 @@ def test_the_topics_of_a_connector() -> None:
         "legacy.transaction": ("transaction", 1, str(14 * DAY)),
         "legacy.notification": ("notification", 1, str(14 * DAY)),
         "__debezium-heartbeat.legacy": ("heartbeat", 1, str(DAY)),
+        "legacy.message": ("message", 1, str(DAY)),
         "signals": ("signal", 1, str(7 * DAY)),
     }
     assert all(
         one.settings["cleanup.policy"] == "delete" and one.replication == 3 and one.why for one in topics_of(spec, "x")
     )
+    assert "message" not in {one.kind for one in topics_of(SPEC, "legacy")}
     maria = {one.kind: one for one in topics_of(replace(SPEC, source=MARIADB), "legacy")}
     assert (maria["history"].name, maria["history"].settings["retention.ms"]) == ("legacy.schema-history", "-1")
 

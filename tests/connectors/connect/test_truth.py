@@ -29,6 +29,7 @@ WELL = Seen(
     beat_seconds=1.0,
 )
 IDLE = SlotSeen(active_pid=None, wal_status="reserved", retained=1000, behind=10)
+AHEAD = SlotSeen(active_pid=7, wal_status="reserved", retained=1000, behind=10, confirmed=100)
 
 
 def told(**changes: object) -> list[str]:
@@ -45,6 +46,13 @@ def test_one_that_works_has_nothing_even_if_its_tables_are_idle() -> None:
         ({"status": None, "slot": IDLE}, ["missing"]),
         ({"status": None, "unreachable": "refused"}, ["unknown"]),
         ({"status": status("RUNNING", "FAILED"), "slot": IDLE}, ["failed"]),
+        ({"status": status("RUNNING", "FAILED"), "slot": None}, ["slot-gone", "failed"]),
+        ({"slot": AHEAD, "committed": 99, "exact": True}, ["slot-ahead"]),
+        ({"slot": AHEAD, "committed": 100, "exact": True}, []),
+        ({"slot": AHEAD, "committed": None, "exact": True}, []),
+        # Without exactly-once a slot is told before the offsets are written down.
+        ({"slot": AHEAD, "committed": 99}, []),
+        ({"slot": AHEAD, "committed": 99, "status": status("STOPPED")}, ["slot-ahead", "resting"]),
         ({"status": status("PAUSED", "PAUSED")}, ["resting", "slot-taken"]),
         ({"status": status("STOPPED"), "slot": IDLE}, ["resting"]),
         ({"status": status("RUNNING")}, ["resting", "slot-taken"]),

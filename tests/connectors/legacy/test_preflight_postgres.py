@@ -296,6 +296,14 @@ def test_what_has_no_statement_says_what_to_do(cluster: Cluster, database: str) 
     assert "pg_logical_emit_message" in next(one.advice for one in silent if one.code == "postgres.no-heartbeat")
 
 
+def test_a_second_connector_would_have_no_slot(cluster: Cluster, database: str) -> None:
+    with cluster.admin(database) as admin:
+        for number in range(3):
+            admin.execute(f"SELECT pg_create_physical_replication_slot('feeder_{number}')".encode())
+    (one,) = [one for one in cluster.look(database, WANTED) if one.code == "postgres.no-second-slot"]
+    assert one.severity == "info" and "max_replication_slots" in one.fix[0]
+
+
 def test_a_slot_that_somebody_else_reads(cluster: Cluster, database: str, tmp_path: Path) -> None:
     slot = "SELECT pg_create_logical_replication_slot('feeder_slot', 'pgoutput')"
     receive = [
