@@ -102,7 +102,13 @@ def as_data(results: Sequence[RunResult], page: Path) -> list[dict[str, Any]]:
                 "exit_code": one.exit_code,
                 "incomplete": one.incomplete,
                 "causes": [
-                    {"causes": [c.name for c in g.causes], "change": [c.change for c in g.causes], "keys": list(g.keys)}
+                    {
+                        "causes": [c.name for c in g.causes],
+                        "patterns": [c.pattern for c in g.causes],
+                        "change": [c.change for c in g.causes],
+                        "traits": [trait.name for trait in one.traits if trait.reason == g.reason],
+                        "keys": list(g.keys),
+                    }
                     for g in one.groups
                 ],
                 "slices": one.slices,

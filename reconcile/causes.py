@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
-from reconcile.compare import Expected
 from reconcile.content import Difference
-from reconcile.evidence import Evidence, Published
+from reconcile.evidence import Published
 from reconcile.finding import Cause
 from reconcile.patterns import Pattern
 from reconcile.terms import Terms
 from reconcile.view import ViewParked, ViewRow
 from translators.change import Coordinate
-from translators.problem import Problem
 
 REBUILD = (
     "To heal it now, build the view again: drop its tables and its rows in `_dragoman_checkpoint`, then `dragoman run`."
@@ -26,7 +24,7 @@ LOOK = "See what waits, and why:"
 STATUS = "See where the pipeline stands:"
 PROVE = "When it is mended, prove it:"
 
-_SAID = 5
+SAID = 5
 """Fields that the evidence of one cause names."""
 
 
@@ -34,7 +32,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     """Who is who in one check: the translator and its owner, the view and its owner, and by which terms it is judged.
 
     `placeholder` is what the source sends in place of a large value that it does not send again. `stream`: there is no view,
-    the state stream itself is compared.
+    the state stream itself is compared. `places` has by field where the mapping says what it means.
     """
 
     check: str
@@ -46,6 +44,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms = Terms()
     placeholder: str = ""
     stream: bool = False
+    places: Mapping[str, str] = {}
 
     @property
     def again(self) -> str:
@@ -62,101 +61,23 @@ def version(sequence: str) -> str:
     return f"version {int(parts[1]):,}" + (f", mapping generation {generation}" if generation > 1 else "")
 
 
-def parked(evidence: Evidence, names: Names) -> Cause:
-    """A step of the key was rejected and it waits, with all later ones behind it."""
-    first, behind = evidence.waiting[0], len(evidence.waiting) - 1
-    problem = next((step.problem for step in evidence.waiting if step.problem is not None), None)
-    said = "an earlier step was refused" if problem is None else reason(problem)
+def out_of_order(shown: Published, newest: Published, names: Names) -> Cause:
+    """The view took an older record that stands behind a newer one."""
     return Cause(
-        name="parked",
-        title=_sentence(said),
+        name="applied-out-of-order",
+        title="Applied out of order: an older state over a newer one",
         text=(
-            f"A change was refused (`{'unknown' if problem is None else problem.code}`) and the key is parked since; "
-            "later changes wait behind it, in order. The view still shows the state before."
-            + (f" {_sentence(problem.hint)}" if problem is not None and problem.hint else "")
+            "The stream has an older version behind the newer one (a repeat, or a worker that was taken for dead), and the "
+            "view took it: what builds it has to compare the versions, and apply only what is newer."
         ),
-        owner=names.mapping_owner,
+        owner=names.view_owner,
         evidence=(
-            f"dead letter {first.dead_letter}: {said}" + _place(problem),
-            *([f"{behind:,} later {'step waits' if behind == 1 else 'steps wait'} behind it"] if behind else []),
-        ),
-        lead=LOOK,
-        command=f"dragoman parked list --translator {names.translator}",
-        pattern=_pattern(problem),
-        since=datetime.fromtimestamp(first.first_seen / 1000, UTC),
-        where=None if problem is None else problem.where,
-        waits=behind,
-    )
-
-
-def dead_lettered(problem: Problem, names: Names) -> Cause:
-    """A rejected step was discarded, and no state can be made of the rows that it left."""
-    return Cause(
-        name="dead-lettered",
-        title=_sentence(reason(problem)),
-        text=(
-            f"The refused change (`{problem.code}`) was discarded: its rows are known, but the mapping can make no state of "
-            "them, so the last one that could be published still stands."
-        ),
-        owner=names.mapping_owner,
-        evidence=(f"the rows of this key cannot be mapped: {reason(problem)}" + _place(problem),),
-        lead=LOOK,
-        command=f"dragoman parked list --translator {names.translator}",
-        pattern=_pattern(problem),
-        where=problem.where,
-    )
-
-
-def capture_or_mapping(expected: Expected, evidence: Evidence, names: Names) -> Cause:
-    """Legacy says one thing, the stream another, and nothing of the key waits: not explained further."""
-    problem, last = expected.problem, evidence.published
-    if last is None:
-        title, known = "Never published", "the state stream holds no record of this key"
-    else:
-        title = "Published otherwise than legacy says now"
-        known = f"last published as {version(last.sequence)} at {last.at}" + (" (deleted)" if last.data is None else "")
-    evidences = [known]
-    if problem is not None:
-        title = _sentence(reason(problem))
-        evidences.append(f"today's mapping refuses the rows: {problem.code}" + _place(problem))
-    if evidence.stored is not None and evidence.stored.partial:
-        evidences.append("some rows of this key were never read: its history began before the feed")
-    return Cause(
-        name="capture-or-mapping",
-        title=title,
-        text=(
-            "The pipeline has passed the legacy position and nothing of the key waits. Either a change was not captured "
-            "(bulk load, trigger off), or the mapping was changed since the state was published."
-        ),
-        owner=names.mapping_owner,
-        evidence=tuple(evidences),
-        lead=STATUS,
-        command="dragoman status",
-        pattern=title if problem is None else _pattern(problem),
-        since=None if last is None else last.time,
-        bound=True,
-        where=None if problem is None else problem.where,
-    )
-
-
-def mapping_changed(last: Published, names: Names) -> Cause:
-    """What was published last is another mapping's, and today's says something else of the same rows."""
-    return Cause(
-        name="mapping-changed",
-        title=f"Published by another mapping than today’s ({last.mapping_version})",
-        text=(
-            "A changed mapping publishes nothing by itself: what it says otherwise appears with the next change of the key, "
-            "or once the key is read again. If it says the same of these rows, a change was not captured since then."
-        ),
-        owner=names.mapping_owner,
-        evidence=(
-            f"{version(last.sequence)} at {last.at} is by mapping {last.mapping_version}; "
-            f"today's is {names.mapping_version}",
+            f"{names.view} shows {version(shown.sequence)}, which stands at {shown.at}, behind "
+            f"{version(newest.sequence)} at {newest.at}",
         ),
         lead=PROVE,
         command=names.again,
-        pattern=last.mapping_version,
-        since=last.time,
+        since=newest.time,
         bound=True,
     )
 
@@ -167,30 +88,6 @@ def patterned(cause: Cause, pattern: Pattern | None) -> Cause:
         return cause
     title, text = f"{cause.title}: {pattern.title}", f"{cause.text} {pattern.advice}"
     return msgspec.structs.replace(cause, title=title, text=text, pattern=pattern.name)
-
-
-def not_sent(evidence: Evidence, held: Collection[str], names: Names) -> Cause:
-    """The fields that differ were left out of what was published, or hold (`held`) what stands for a value not sent."""
-    last = evidence.published
-    absent = {} if last is None else last.absent
-    return Cause(
-        name="not-sent",
-        title="Never sent by the source",
-        text=(
-            "The source does not send again a large value that did not change, and none was known: so these fields are left "
-            "out, and the view keeps what it had. That is no agreement, and no drift. Read the key's rows again (an "
-            "incremental snapshot); REPLICA IDENTITY FULL sends them always."
-        ),
-        owner=names.mapping_owner,
-        evidence=(
-            *(f"{field} was not sent ({why})" for field, why in absent.items()),
-            *(f"{field} holds the text that stands for a value not sent" for field in held if field not in absent),
-        ),
-        lead=STATUS,
-        command="dragoman status",
-        since=None if last is None else last.time,
-        bound=True,
-    )
 
 
 def consumer_missed(lacking: Published, last: Published, row: ViewRow | None, names: Names) -> Cause:
@@ -325,7 +222,7 @@ def _both_said(differ: Sequence[Difference], names: Names) -> tuple[str, ...]:
     phase = f" (phase {names.terms.authority.phase})" if names.terms.authority.phase else ""
     if not differ:
         return (f"the thing is on one side only{phase}",)
-    return tuple(f"{one.field}: legacy {one.expected}, {names.view} {one.actual}{phase}" for one in differ[:_SAID])
+    return tuple(f"{one.field}: legacy {one.expected}, {names.view} {one.actual}{phase}" for one in differ[:SAID])
 
 
 def unexplained(names: Names) -> Cause:
@@ -340,20 +237,3 @@ def unexplained(names: Names) -> Cause:
         command=names.again,
         pattern="unexplained",
     )
-
-
-def reason(problem: Problem) -> str:
-    """What is wrong, without the name of the field that problems begin with."""
-    return problem.message.removeprefix(f"{problem.field}: ")
-
-
-def _place(problem: Problem | None) -> str:
-    return f" at {problem.where}" if problem is not None and problem.where else ""
-
-
-def _pattern(problem: Problem | None) -> str:
-    return "" if problem is None else f"{problem.code} {problem.message}"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

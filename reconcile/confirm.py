@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from reconcile.compare import Comparison, compare, expected_of
+from reconcile.compare import Comparison, Expected, compare, expected_of
 from reconcile.evidence import Evidence, Witness
 from reconcile.fence import Fence, FenceResult
 from reconcile.sources import LegacyReader
@@ -18,11 +18,15 @@ ROUNDS = 5
 
 
 class Confirmed(msgspec.Struct, frozen=True):
-    """One key that differs, what was known of it while it held still, and the legacy's rows of it."""
+    """One key that differs, what was known of it while it held still, and the legacy's rows of it.
+
+    `known` is what the rows that the translator keeps mean today; `None` where it keeps none.
+    """
 
     comparison: Comparison
     evidence: Evidence
     rows: Rows
+    known: Expected | None = None
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,10 +116,18 @@ class Confirmer:
             if was is None or now is None:
                 agreed += 1
             elif touched is not None and key not in touched and before.get(key) == after.get(key):
-                still.append(Confirmed(was, evidence[key], after.get(key) or {}))
+                still.append(Confirmed(was, evidence[key], after.get(key) or {}, self._known(evidence[key])))
             else:
                 moving.append(key)
         return agreed, still, moving
+
+    def _known(self, evidence: Evidence) -> Expected | None:
+        stored = evidence.stored
+        if stored is None:
+            return Expected(None) if evidence.published is None and not evidence.waiting else None
+        if not stored.rows:
+            return Expected(None) if stored.version and not stored.published else None
+        return expected_of(self._reader.translator, stored.rows, self._view.shape)
 
     def _compared(self, key: str, source: Mapping[str, Rows], shown: Mapping[str, ViewRow]) -> Comparison | None:
         expected = expected_of(self._reader.translator, source.get(key), self._view.shape)

@@ -23,6 +23,7 @@ from reconcile.view import ProjectionView, ViewSide
 from translators.change import Change
 from translators.compiled import CompiledTranslator
 from translators.contract import Shape
+from translators.lineage import lineage
 from translators.schema import LegacySchema
 
 _TAIL = 1_000
@@ -58,7 +59,15 @@ def sides_of(
         view=view,
         witness=Witness(pipeline.log, topic, pipeline.store, view),
         fence=Fence(_hops(translator.name, topic, None if spec is None else spec.name, view, pipeline), pace),
+        places=places_of(translator),
+        tally=view if isinstance(view, ProjectionView) else None,
     )
+
+
+def places_of(translator: CompiledTranslator) -> Mapping[str, str]:
+    """By field of the state where the mapping says what it means."""
+    lines = (line for line in lineage(translator.bound) if line.what == "state" and line.where)
+    return {line.field.replace("[]", ""): line.where for line in lines}
 
 
 def view_of(

@@ -48,12 +48,13 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one key.
 
-    `published` is the record of the highest sequence, `lacking` the first record above the sequence that the view shows;
-    `last` are the last records of the key, in the order of the stream.
+    `published` is the record of the highest sequence, `lacking` the first record above the sequence that the view shows,
+    `shown` the last one of that sequence; `last` are the last records of the key, in the order of the stream.
     """
 
     published: Published | None = None
     lacking: Published | None = None
+    shown: Published | None = None
     waiting: tuple[Waiting, ...] = ()
     stored: Stored | None = None
     view_parked: ViewParked | None = None
@@ -84,12 +85,15 @@ class Witness:
         """The evidence for each key, given what the view shows of it. Reads the state stream once."""
         published: dict[str, Published] = {}
         lacking: dict[str, Published] = {}
+        seen: dict[str, Published] = {}
         last: dict[str, deque[Published]] = {}
         for key, record in records_of(self._log, self._topic, shown):
             row = shown[key]
             last.setdefault(key, deque(maxlen=LAST)).append(record)
             if key not in published or record.sequence >= published[key].sequence:
                 published[key] = record
+            if row is not None and record.sequence == row.sequence:
+                seen[key] = record
             unseen = row is None or record.sequence > row.sequence
             if unseen and (key not in lacking or record.sequence < lacking[key].sequence):
                 lacking[key] = record
@@ -100,6 +104,7 @@ class Witness:
             key: Evidence(
                 published=published.get(key),
                 lacking=lacking.get(key),
+                shown=seen.get(key),
                 waiting=tuple(self._store.waiting(key)) if key in waiting_keys else (),
                 stored=stored.get(key),
                 view_parked=parked.get(key),

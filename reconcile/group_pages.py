@@ -49,7 +49,10 @@ def group_text(group: Group, result: RunResult) -> GroupText:
         count=f"{len(group.keys):,}",
         unit="key" if len(group.keys) == 1 else "keys",
         causes=tuple(causes),
-        evidence=tuple(f"{group.example}: {line}" for cause in group.causes for line in cause.evidence),
+        evidence=(
+            *(trait.text for trait in result.traits if trait.reason == group.reason),
+            *(f"{group.example}: {line}" for cause in group.causes for line in cause.evidence),
+        ),
         shown_keys=group.keys[:SHOWN_KEYS],
         more_keys=f"{more:,}" if more > 0 else "",
         kinds=", ".join(kind if len(group.kinds) == 1 else f"{count:,} {kind}" for kind, count in group.kinds),

@@ -18,7 +18,7 @@ from pipeline.feed import Curated, Feed, group_of
 from pipeline.log.port import Log, OffsetExpired, TopicPartition
 from pipeline.projection.spec import ProjectionSpec
 from pipeline.state.port import StateStore
-from reconcile.embedded import open_step, view_of
+from reconcile.embedded import open_step, places_of, view_of
 from reconcile.errors import SideUnreadable
 from reconcile.evidence import Witness
 from reconcile.fence import APART, Fence, Halted, Hop, Pace, Waiting, group_hop, translator_hop, view_hop, watermarks
@@ -26,7 +26,7 @@ from reconcile.moments import mariadb_moment, postgres_moment
 from reconcile.position import Moment, Touched
 from reconcile.run import Sides
 from reconcile.sources import Layout, LegacyReader
-from reconcile.view import ViewSide
+from reconcile.view import ProjectionView, ViewSide
 from translators.change import Change
 from translators.compiled import CompiledTranslator
 from translators.schema import LegacySchema
@@ -88,6 +88,8 @@ def live_sides(
         view=view,
         witness=Witness(pipeline.log, topic, pipeline.store, view, pipeline.catch_up),
         fence=Fence(_hops(translator.name, topic, name, view, pipeline, group), pace, None if group is None else APART),
+        places=places_of(translator),
+        tally=view if isinstance(view, ProjectionView) else None,
     )
 
 

@@ -27,6 +27,8 @@ REMEDIES: dict[str, Remedy] = {
     "capture-or-mapping": Remedy(
         "reload", "legacy to stream: the rows that the pipeline knows are not those of the legacy", _READ
     ),
+    "capture-gap": Remedy("reload", "legacy to stream: a change of its rows was never captured", _READ),
+    "not-published": Remedy("reload", "legacy to stream: the last record is not what its rows mean", _READ),
     "not-sent": Remedy("reload", "legacy to stream: the source did not send all of the rows", _READ),
     "mapping-changed": Remedy(
         "republish", "legacy to stream: the rows are known, and another mapping published them", _READ
@@ -36,6 +38,11 @@ REMEDIES: dict[str, Remedy] = {
         "republish",
         "stream to view: the view shows otherwise what was published",
         "The projection itself builds it otherwise: compare its declaration with these fields.",
+    ),
+    "applied-out-of-order": Remedy(
+        "republish",
+        "stream to view: the view took an older state over a newer one",
+        "It happens again: what builds the view has to apply only what is newer.",
     ),
     "deleted-not-applied": Remedy("republish", "stream to view: the view has not taken the deletion", _APPLY),
     "edited-in-view": Remedy(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -24,7 +24,8 @@ from reconcile.slices import Slice, Slicer
 from reconcile.sources import LegacyReader, LegacySnapshot
 from reconcile.streams import WHOLE
 from reconcile.terms import check_terms
-from reconcile.verdict import judge, without_rows
+from reconcile.traits import Mark, Tally, Trait, traits_of
+from reconcile.verdict import judge, mark_of, without_rows
 from reconcile.view import NarrowedView, ViewSide
 from translators.errors import DragomanError
 
@@ -48,7 +49,7 @@ class Incomplete(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run found. All seven counts are of business keys, and `compared` is their sum.
+    """What one run found. `traits` are of the groups. All seven counts are of business keys, and `compared` is their sum.
 
     `in_flight` differed at first and agreed behind the fence. `unconfirmed` never held still, `ambiguous` neither since the
     one moment that all was compared as of. `unavailable` lack values that the source never sent: no agreement, no drift.
@@ -87,6 +88,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     unavailable: int = 0
     ambiguous: int = 0
     slices: tuple[Slice, ...] = ()
+    traits: tuple[Trait, ...] = ()
 
     @property
     def coverage(self) -> float:
@@ -119,7 +121,8 @@ class Sides(msgspec.Struct, frozen=True, kw_only=True):
     """What is compared, through what: the three legs of one check and the fence between them.
 
     `shown` are the legacy's columns, as `table.column`, whose values may stand in a report; all others are masked. `plan` is
-    the way to compare them, the best one unless said.
+    the way to compare them, the best one unless said. `places`
+    has by field where the mapping says what it means; `tally` counts the view's rows, where that can be asked.
     """
 
     reader: LegacyReader
@@ -128,6 +131,8 @@ class Sides(msgspec.Struct, frozen=True, kw_only=True):
     fence: Fence
     shown: frozenset[str] = frozenset()
     plan: Plan | None = None
+    places: Mapping[str, str] = {}
+    tally: Tally | None = None
 
 
 def reconcile(
@@ -147,6 +152,7 @@ def reconcile(
         else:
             work.compare()
         work.confirm()
+        work.look_for_traits()
     except DragomanError as error:
         work.stopped(told(error))
     return work.result(run, started, (clock() - started).total_seconds())
@@ -164,6 +170,7 @@ def names_in(check: CheckSpec, sides: Sides) -> Names:
         terms=check.terms,
         placeholder=sides.reader.placeholder,
         stream=check.stream,
+        places=sides.places,
     )
 
 
@@ -185,6 +192,8 @@ class _Work:
         self._legacy: Counter[str] = Counter({name: 0 for name in sides.reader.tables})
         self._pending: list[str] = []
         self._findings: list[Finding] = []
+        self._marks: dict[str, Mark] = {}
+        self._traits: tuple[Trait, ...] = ()
         self._detailed: Counter[tuple[str, ...]] = Counter()
         self._ended = False
         self._in_flight = self._hot = 0
@@ -232,6 +241,12 @@ class _Work:
             self._take(settled, batch)
             self._pending = [*settled.unjudged, *waiting]
 
+    def look_for_traits(self) -> None:
+        """See what the keys of each cause have in common beside it."""
+        if self._sides.tally is not None and self._findings:
+            counts, tally = self._counts, self._sides.tally
+            self._traits = tuple(traits_of(grouped(self._findings), self._marks, tally, counts.view, counts.compared))
+
     def stopped(self, reason: Incomplete) -> None:
         """The run ends here; what was not judged until now is not covered."""
         self._incomplete = reason
@@ -267,6 +282,7 @@ class _Work:
             unavailable=unavailable,
             ambiguous=self._hot if aligned else 0,
             slices=self._slicer.slices(),
+            traits=self._traits,
         )
 
     def _take(self, settled: Settled, batch: Sequence[str]) -> None:
@@ -277,6 +293,7 @@ class _Work:
             finding = judge(confirmed, self._names, self._sides.view.shape, self._sides.shown)
             reason = tuple(cause.name for cause in finding.causes)
             self._detailed[reason] += 1
+            self._marks[finding.key] = mark_of(confirmed)
             self._findings.append(finding if self._detailed[reason] <= DETAILED else without_rows(finding))
             self._slicer.became([finding.key], "unavailable" if finding.kind == "unavailable" else "confirmed")
         self._slicer.became(set(batch) - set(settled.unjudged), "in_flight")

@@ -41,6 +41,20 @@ def legacy_rows(rows: Rows, visible: frozenset[str]) -> tuple[LegacyRow, ...]:
     )
 
 
+def changed_columns(known: Rows, now: Rows) -> tuple[str, ...]:
+    """The columns, as `table.column`, in which rows differ from what is known of them; `table` where one is there or not."""
+    found: dict[str, None] = {}
+    for table in dict.fromkeys((*known, *now)):
+        before, after = known.get(table, {}), now.get(table, {})
+        if before.keys() != after.keys():
+            found[table] = None
+        for key in before.keys() & after.keys():
+            for column in before[key].keys() & after[key].keys():
+                if before[key][column] != after[key][column]:
+                    found[f"{table}.{column}"] = None
+    return tuple(sorted(found))
+
+
 def _cell(value: object, visible: bool) -> str:
     if not visible:
         return MASK

@@ -10,22 +10,26 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from reconcile import causes
+from reconcile import causes, causes_inbound
 from reconcile.causes import Names
-from reconcile.compare import Comparison
+from reconcile.compare import Comparison, Expected
 from reconcile.confirm import Confirmed
-from reconcile.content import Content, ViewShape, content_of, differences
+from reconcile.content import Content, Difference, ViewShape, content_of, differences
 from reconcile.discreet import discreet
-from reconcile.evidence import Evidence
+from reconcile.evidence import Evidence, Published
 from reconcile.finding import Cause, FieldRow, Finding, Moment, finding_id
-from reconcile.patterns import pattern_of
-from reconcile.sides import field_rows, legacy_rows
+from reconcile.patterns import Pattern, pattern_of
+from reconcile.sides import changed_columns, field_rows, legacy_rows
 from reconcile.terms import Kind
+from reconcile.traits import Mark
 from reconcile.view import ViewRow
 
 
 class _Case(msgspec.Struct, frozen=True):
-    """One key to be judged. `aside` are the paths of which the legacy is not right, `unsent` those that it never sent."""
+    """One key to be judged. `aside` are the paths of which the legacy is not right, `unsent` those that it never sent.
+
+    `known` is what the rows that the translator keeps mean, `columns` are those in which they differ from the legacy's.
+    """
 
     comparison: Comparison
     evidence: Evidence
@@ -34,6 +38,19 @@ class _Case(msgspec.Struct, frozen=True):
     shape: ViewShape
     aside: frozenset[str]
     unsent: frozenset[str]
+    known: Expected | None
+    columns: tuple[str, ...]
+
+    def gaps(self, known: Content) -> tuple[Difference, ...]:
+        """Where what the translator knows differs from what the legacy says."""
+        expected = self.comparison.expected.content
+        return () if expected is None else differences(expected, known, self.shape)
+
+    def pattern(self, expected: Content | None) -> Pattern | None:
+        """How what was published comes from what the legacy says."""
+        if expected is None or self.published is None:
+            return None
+        return pattern_of(expected, self.published, self.shape)
 
     def agree(self, left: Content | None, right: Content | None, unsaid: frozenset[str] = frozenset()) -> bool:
         """Whether two sides say the same wherever the legacy is right, `unsaid` fields apart."""
@@ -55,19 +72,32 @@ def judge(confirmed: Confirmed, names: Names, shape: ViewShape, visible: frozens
         shape=shape,
         aside=frozenset(path for path in shape.paths if names.terms.authority.of(path) != "legacy"),
         unsent=_unsaid(evidence) | held,
+        known=confirmed.known,
+        columns=() if evidence.stored is None else changed_columns(evidence.stored.rows, confirmed.rows),
     )
-    found = tuple(_causes(case, held))
     rows = field_rows(comparison, case.published, shape)
+    fields = _fields(comparison, rows)
+    found = tuple(_placed(cause, fields, names) for cause in _causes(case, held))
     return Finding(
         id=finding_id(names.check, comparison.key),
         check=names.check,
         key=comparison.key,
         kind=_kind(comparison, found),
         causes=found,
-        fields=_fields(comparison, rows),
+        fields=fields,
         rows=rows,
         life=_life(evidence, None if names.stream else comparison.row),
         legacy=legacy_rows(confirmed.rows, visible),
+    )
+
+
+def mark_of(confirmed: Confirmed) -> Mark:
+    """By what the key of a finding may belong together with others."""
+    row, last = confirmed.comparison.row, confirmed.evidence.published
+    return Mark(
+        None if row is None else row.applied_time,
+        "" if last is None else last.mapping_version,
+        None if last is None else last.time,
     )
 
 
@@ -78,8 +108,19 @@ def _causes(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
     found = [*_inbound(case, held), *_outbound(case, held)] if ours else []
     found += _directed(case, whole)
     if not found:
-        found = [causes.not_sent(case.evidence, held, case.names) if held else causes.unexplained(case.names)]
+        found = [causes_inbound.not_sent(case.evidence, held, case.names) if held else causes.unexplained(case.names)]
     yield from found
+
+
+_OF_FIELDS = frozenset({"capture-gap", "not-published", "mapping-changed", "consumer-misapplied", "not-sent"})
+
+
+def _placed(cause: Cause, fields: tuple[str, ...], names: Names) -> Cause:
+    """The cause with the place in the mapping that says what the first of the fields means, where it has none yet."""
+    if cause.where is not None or cause.name not in _OF_FIELDS:
+        return cause
+    where = next((names.places[field] for field in fields if field in names.places), None)
+    return msgspec.structs.replace(cause, where=where)
 
 
 def _held(comparison: Comparison, names: Names, shape: ViewShape) -> frozenset[str]:
@@ -128,15 +169,20 @@ def _inbound(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
     if expected.problem is None and case.agree(expected.content, case.published):
         return
     if evidence.waiting:
-        yield causes.parked(evidence, names)
+        yield causes_inbound.parked(evidence, names)
     elif evidence.stored is not None and evidence.stored.unmapped is not None:
-        yield causes.dead_lettered(evidence.stored.unmapped, names)
+        yield causes_inbound.dead_lettered(evidence.stored.unmapped, names)
     elif expected.problem is None and case.agree(expected.content, case.published, case.unsent):
-        yield causes.not_sent(evidence, held, names)
+        yield causes_inbound.not_sent(evidence, held, names)
+    elif case.known is not None and case.known.problem is None and not case.agree(expected.content, case.known.content):
+        gap = () if case.known.content is None or expected.content is None else case.gaps(case.known.content)
+        yield causes_inbound.capture_gap(evidence, case.columns, gap, names)
     elif expected.problem is None and (last := evidence.published) and last.mapping_version != names.mapping_version:
-        yield causes.mapping_changed(last, names)
+        yield causes.patterned(causes_inbound.mapping_changed(last, names), case.pattern(expected.content))
+    elif expected.problem is None and case.known is not None and case.known.problem is None:
+        yield causes.patterned(causes_inbound.not_published(evidence, names), case.pattern(expected.content))
     else:
-        yield causes.capture_or_mapping(expected, evidence, names)
+        yield causes_inbound.capture_or_mapping(expected, evidence, names)
 
 
 def _outbound(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
@@ -153,7 +199,9 @@ def _outbound(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
         yield from () if row is None else _never_published(row, evidence, names)
     elif row is None or row.sequence < published.sequence:
         lacking = evidence.lacking or published
-        if evidence.view_parked is not None:
+        if row is not None and evidence.shown is not None and _behind(evidence.shown, published):
+            yield causes.out_of_order(evidence.shown, published, names)
+        elif evidence.view_parked is not None:
             yield causes.consumer_refused(lacking, evidence.view_parked, names)
         elif published.data is None:
             yield causes.deleted_not_applied(published.at, published.time, names)
@@ -162,6 +210,11 @@ def _outbound(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
     elif row.intact:
         pattern = None if content is None else pattern_of(content, row.content, case.shape)
         yield causes.patterned(causes.misapplied(published, row, names), pattern)
+
+
+def _behind(one: Published, other: Published) -> bool:
+    """Whether a record stands behind another one in the stream, though it is older by its sequence."""
+    return one.at.partition == other.at.partition and one.at.offset > other.at.offset
 
 
 def _never_published(row: ViewRow, evidence: Evidence, names: Names) -> Iterator[Cause]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 import msgspec
-from sqlalchemy import Connection, Engine
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from pipeline.log.port import TopicPartition
 from pipeline.projection import rows as stored
@@ -124,6 +124,18 @@ class ProjectionView:
         with self.connected() as connection:
             positions = self._checkpoint.positions(connection, self._topic)
         return {(self._topic, partition): offset for partition, offset in positions.items()}
+
+    def keys_between(self, first: str, last: str) -> int:
+        """See `reconcile.traits.Tally`."""
+        return self._count(self.tables.header.c["_key"].between(first, last))
+
+    def applied_between(self, first: datetime, last: datetime) -> int:
+        """See `reconcile.traits.Tally`."""
+        return self._count(self.tables.header.c["_applied_time"].between(first, last))
+
+    def _count(self, which: ColumnElement[bool]) -> int:
+        with self.connected() as connection:
+            return connection.execute(select(func.count()).select_from(self.tables.header).where(which)).scalar_one()
 
     def parked(self) -> Mapping[str, ViewParked]:
         """See the port."""

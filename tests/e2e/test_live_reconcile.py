@@ -135,5 +135,5 @@ def seed(shop: Shop) -> dict[tuple[str, ...], list[str]]:
     return {
         ("edited-in-view",): ["Z/900001", "Z/900002"],
         ("consumer-missed",): ["Z/900003"],
-        ("capture-or-mapping",): ["Z/900004"],
+        ("capture-gap",): ["Z/900004"],
     }

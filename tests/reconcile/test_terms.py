@@ -86,7 +86,7 @@ def test_who_is_right_is_said_by_field_and_phase(
     page = render([result], "f")
     assert f"In the phase {phase}" in page
     # What would say again what the legacy says is no repair of a legacy that is wrong.
-    assert ("dragoman republish" in page) == (set(names) <= {"edited-in-view", "consumer-missed"})
+    assert ("dragoman reconcile repair" in page) == (set(names) <= {"edited-in-view", "consumer-missed"})
 
 
 def test_both_sides_of_what_is_to_be_changed_are_told(full: World) -> None:
