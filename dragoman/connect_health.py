@@ -42,9 +42,12 @@ def connect_ailments(project: Project) -> Iterator[Ailment]:
         yield Ailment(what=WHAT, severity="error", code=error.code, message=error.message, fix=error.advice)
         return
     from connectors.connect.preflight import of_connect
+    from dragoman.connector_standing import loss_of
 
     found = list(of_connect(facts, relied_of(project, origin.connector)))
-    if all(one.severity == "info" for one in found):
+    if (loss := loss_of(project)) is not None:
+        yield Ailment(what=WHAT, severity=loss.severity, code=loss.code, message=loss.message, fix=loss.fix)
+    elif all(one.severity == "info" for one in found):
         version = facts.plugins[_KINDS[project.schema.connector]]
         yield Ailment(
             what=WHAT, severity="ok", message=f"Kafka Connect {facts.version}, Debezium {version}: it can serve"

@@ -47,13 +47,19 @@ class SlotLost(DragomanError):
     hint: ClassVar[str] = "{fix}"
 
 
-def check_slot(project: Project) -> None:
-    """`SlotLost` if the connector, once started, would go on after changes that nobody has captured."""
+def loss_of(project: Project) -> Symptom | None:
+    """Why the connector cannot go on where it was; None where it can, or nobody could look."""
     origin = project.source.origin
-    if isinstance(origin, Kafka) and origin.connector is not None:
-        loss = lost(_in_database(project, origin, _at_worker(origin.connector)))
-        if loss is not None and loss.severity == "error":
-            raise SlotLost(connector=origin.connector.name, reason=loss.message, fix=loss.fix)
+    if not isinstance(origin, Kafka) or origin.connector is None:
+        return None
+    return lost(_in_database(project, origin, _at_worker(origin.connector)))
+
+
+def check_slot(project: Project, connector: str) -> None:
+    """`SlotLost` if the connector, once started, would go on after changes that nobody has captured."""
+    loss = loss_of(project)
+    if loss is not None and loss.severity == "error":
+        raise SlotLost(connector=connector, reason=loss.message, fix=loss.fix)
 
 
 def is_running(project: Project) -> bool | None:

@@ -32,7 +32,7 @@ def resume(folder: ProjectOption = Path(), wait: WaitOption = 120) -> None:
     from dragoman.connector_standing import check_slot
 
     with _connector(folder) as (project, told, client):
-        check_slot(project)
+        check_slot(project, told.worker.name)
         client.resume(told.worker.name)
         _say_works(project, told, client, wait)
 
@@ -46,7 +46,7 @@ def restart(
     from dragoman.connector_standing import check_slot
 
     with _connector(folder) as (project, told, client):
-        check_slot(project)
+        check_slot(project, told.worker.name)
         client.restart(told.worker.name, only_failed=only_failed)
         _say_works(project, told, client, wait)
 

@@ -133,7 +133,7 @@ def apply(
         if not as_json:
             _say_work(work, advice=False)
         check_refusals(work.plan)
-        check_slot(work.project)
+        check_slot(work.project, work.wanted.connector)
         if lost := work.plan.lines("destructive"):
             confirm(f"{count(len(lost), 'change')} would be destructive", yes)
         told = say_json_done if as_json else say_done

@@ -76,6 +76,7 @@ def test_running_is_not_taken_for_health(shop: Path, connect: Server, unused_nam
         legacy.execute(b"INSERT INTO orders VALUES (-2, 1, now(), NULL, 'N', NULL)")
         legacy.execute(f"SELECT pg_create_logical_replication_slot('{name}', 'pgoutput')".encode())
         assert codes() == ["connector.slot-ahead", "connector.resting"]
+        assert "connector.slot-ahead" in {one["code"] for one in run("doctor", "--json").lines}
         client.resume(name)
         until(lambda: bool((found := client.status(name)) and found.failure), 60)
         assert codes() == ["connector.slot-ahead", "connector.failed"]
