@@ -38,8 +38,10 @@ def plan_of(legacy: LegacySnapshot, view: ViewSide, saw: Saw | None = None) -> P
     whole = view.whole if isinstance(view, NarrowedView) else view
     if saw is not None:
         return RowPlan(reader, view, _SLICED, saw)
-    if not isinstance(whole, ProjectionView) or not isinstance(translator, CompiledTranslator):
-        return RowPlan(reader, view, "The mapping has to be one in YAML, and the view one that a projection builds.")
+    if not isinstance(whole, ProjectionView):
+        return RowPlan(reader, view, "The other side has to be the tables of a projection, in PostgreSQL.")
+    if not isinstance(translator, CompiledTranslator):
+        return RowPlan(reader, view, "The translator has to be a mapping; it is a Python class.")
     shape = LineShape.of(view.shape, whole.contract)
     against = _against(reader, translator, whole, shape)
     if against:
@@ -53,7 +55,7 @@ def plan_of(legacy: LegacySnapshot, view: ViewSide, saw: Saw | None = None) -> P
     return MappedPlan(whole, view.shape, shape, order, "" if order.by_length else _SORTED)
 
 
-_SLICED = "The check may not tell its counts by `slices`: they need the values of every key."
+_SLICED = "The check has to do without `slices`, which need the values of every key."
 
 
 _SORTED = (

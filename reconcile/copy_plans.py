@@ -12,12 +12,19 @@ from sqlalchemy import Connection
 from reconcile.blocks import Stream
 from reconcile.compare import Sides, compare, expected_of
 from reconcile.content import ViewShape
-from reconcile.direct_lines import DirectLines
+from reconcile.copy import CSV
+from reconcile.direct_lines import DirectLines, direct_statement
+from reconcile.duckdb_lines import lines_query
+from reconcile.legacy_lines import mapping_of, needed_tables, raw_statement
 from reconcile.native_text import KeyOrder, LineShape
+from reconcile.plans import Asked, written
+from reconcile.sources import SIDE as LEGACY
 from reconcile.sources import LegacySnapshot
 from reconcile.streams import Key, KeyRange
+from reconcile.view import SIDE as VIEW
 from reconcile.view import ProjectionView
-from reconcile.view_lines import ViewLines
+from reconcile.view_lines import ViewLines, view_statements
+from translators.expression.dialect import quote
 
 
 class StreamPlan(msgspec.Struct, frozen=True):
@@ -37,6 +44,13 @@ class StreamPlan(msgspec.Struct, frozen=True):
         with self.view.connected() as connection:
             lines = DirectLines(legacy, self.shape, self.order, counted)
             yield CopySides(self, legacy, lines, connection)
+
+    def asked(self, legacy: LegacySnapshot) -> Iterator[Asked]:
+        """See the port."""
+        reader = legacy.reader
+        statement = direct_statement(reader, self.shape, self.order)
+        yield Asked(LEGACY, reader.layout.root, f"COPY ({written(statement, reader.engine)}) TO STDOUT")
+        yield from _asked_of_view(self)
 
 
 class MappedPlan(msgspec.Struct, frozen=True):
@@ -60,6 +74,23 @@ class MappedPlan(msgspec.Struct, frozen=True):
         with self.view.connected() as connection:
             lines = MappedLines(legacy, self.compared, self.shape, self.order, counted)
             yield CopySides(self, legacy, lines, connection)
+
+    def asked(self, legacy: LegacySnapshot) -> Iterator[Asked]:
+        """See the port; the mapping is DuckDB's, of which nobody is asked."""
+        reader = legacy.reader
+        mapping = mapping_of(reader)
+        tables = needed_tables(reader, mapping)
+        for name, table in tables.items():
+            statement = raw_statement(reader, name, table.columns, self.order)
+            yield Asked(LEGACY, name, f"COPY ({written(statement, reader.engine)}) TO STDOUT {CSV}")
+        yield from _asked_of_view(self)
+        relations = {name: quote(name) for name in tables}
+        yield Asked("here", "DuckDB", lines_query(mapping.bound, relations, self.shape, self.order))
+
+
+def _asked_of_view(plan: StreamPlan | MappedPlan) -> Iterator[Asked]:
+    for name, statement in view_statements(plan.view, plan.shape, plan.order):
+        yield Asked(VIEW, name, f"COPY ({written(statement, plan.view.engine)}) TO STDOUT")
 
 
 class CopySides:

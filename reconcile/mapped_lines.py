@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -162,27 +162,30 @@ class _Windows:
         return f"a row of {name} has no key"
 
     def _mapped(self, window: Mapping[str, Sequence[bytes]]) -> list[bytes]:
-        keys = self._ordered_keys(window[self._root])
+        roots = window[self._root]
+        self._check_ends(roots)
         try:
             for name, lines in window.items():
                 self._load(name, lines)
         except OF_A_ROW:
-            self._of.by_python += len(keys)
-            return self._lined(self._of._snapshot.read_keys(keys))
+            self._of.by_python += len(roots)
+            return self._lined(self._of._snapshot.read_keys(self._keys(roots)))
         self._check_rows()
         try:
             return self._fetched(self._query)
         except OF_A_ROW:
-            return self._sliced(keys)
+            return self._sliced(self._keys(roots))
 
-    def _ordered_keys(self, lines: Sequence[bytes]) -> list[str]:
+    def _check_ends(self, roots: Sequence[bytes]) -> None:
+        """That the first key is not the last one of the window before."""
+        first, *_, last = self._keys([roots[0], roots[-1]])
+        if first == self._last:
+            raise SideUnsorted(side=SIDE, problem=f"{first} is there twice in {self._root}")
+        self._last = last
+
+    def _keys(self, roots: Sequence[bytes]) -> list[str]:
         read = number_key if self._of._order.by_length else text_key
-        keys = [str(read(row)) for row in lines]
-        for before, key in pairwise([self._last, *keys]):
-            if before == key:
-                raise SideUnsorted(side=SIDE, problem=f"{key} is there twice in {self._root}")
-        self._last = keys[-1]
-        return keys
+        return [str(read(row)) for row in roots]
 
     def _load(self, name: str, lines: Sequence[bytes]) -> None:
         file = self._folder / "window.csv"
@@ -194,9 +197,7 @@ class _Windows:
 
     def _check_rows(self) -> None:
         for name, table in self._tables.items():
-            if name == self._root:
-                continue
-            key = ", ".join(map(quote, (KEY, *table.key)))
+            key = quote(KEY) if name == self._root else ", ".join(map(quote, (KEY, *table.key)))
             twice = f"SELECT {quote(KEY)} FROM {quote(name)} GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
             found = self._connection.execute(twice).fetchone()
             if found is not None:

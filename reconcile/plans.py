@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
+from sqlalchemy import Engine, Select
 
 from reconcile.compare import Expected, Sides, expected_of
 from reconcile.row_lines import RowSides, Saw
+from reconcile.sources import SIDE as LEGACY
 from reconcile.sources import Aggregate, LegacyReader, LegacySnapshot
 from reconcile.streams import KeyRange
-from reconcile.view import ViewSide
+from reconcile.view import SIDE as VIEW
+from reconcile.view import NarrowedView, ProjectionView, ViewSide
 from translators.aggregate import Rows
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A statement for one table of a side, as the whole of that side is asked."""
+
+    side: str
+    table: str
+    sql: str
 
 
 class Plan(Protocol):
@@ -33,6 +44,9 @@ class Plan(Protocol):
         `counted` gets the legacy rows that are read, by table. Raises what reading the sides raises.
         """
 
+    def asked(self, legacy: LegacySnapshot) -> Iterator[Asked]:
+        """The statements by which both sides are read."""
+
 
 class RowPlan(msgspec.Struct, frozen=True):
     """Row by row: the legacy's rows through the translator, the view's through its projection's types."""
@@ -50,8 +64,25 @@ class RowPlan(msgspec.Struct, frozen=True):
         with self.view.rows(keys) as rows:
             yield RowSides(_counted(legacy.read(keys), counted), rows, self._expect, self.view.shape, self.saw)
 
+    def asked(self, legacy: LegacySnapshot) -> Iterator[Asked]:
+        """See the port. A view is asked for pages; one that is no table is not asked in SQL."""
+        engine = legacy.reader.engine
+        for name in legacy.reader.tables:
+            yield Asked(LEGACY, name, written(legacy.statement(name), engine))
+        whole = self.view.whole if isinstance(self.view, NarrowedView) else self.view
+        if isinstance(whole, ProjectionView):
+            for name, statement in whole.pages():
+                yield Asked(VIEW, name, written(statement, whole.engine))
+
     def _expect(self, rows: Rows | None) -> Expected:
         return expected_of(self.reader.translator, rows, self.view.shape)
+
+
+def written(statement: Select[*tuple[Any, ...]], engine: Engine) -> str:
+    """A statement as its database is given it, with its values in it."""
+    text = str(statement.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
+    text = text.replace("%%", "%") if engine.dialect.paramstyle in ("format", "pyformat") else text
+    return " ".join(text.split())
 
 
 def _counted(aggregates: Iterable[Aggregate], counted: Counter[str]) -> Iterator[Aggregate]:

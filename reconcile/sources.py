@@ -144,7 +144,7 @@ class LegacySnapshot:
         for start in range(0, len(keys), KEYS_AT_ONCE):
             chunk = keys[start : start + KEYS_AT_ONCE]
             for name in self.reader.tables:
-                statement = self._statement(name).where(or_(*[self._is(name, key) for key in chunk]))
+                statement = self.statement(name).where(or_(*[self._is(name, key) for key in chunk]))
                 for group in self._groups(name, statement, self._moment.connections[0]):
                     # Databases that ignore case, or blanks, find more.
                     if group.key in chunk:
@@ -166,7 +166,7 @@ class LegacySnapshot:
 
     def _ordered(self, name: str, keys: KeyRange, connection: Connection) -> Iterator[_Group]:
         order = canonical_key(self.reader.tables[name], self.reader.layout.columns(name), self.reader.dialect)
-        statement = within(self._statement(name), [order], keys, as_bytes=self.reader.dialect in MYSQL)
+        statement = within(self.statement(name), [order], keys, as_bytes=self.reader.dialect in MYSQL)
         return in_order(SIDE, self._groups(name, statement, connection))
 
     def _groups(self, name: str, statement: Select[*tuple[Any, ...]], connection: Connection) -> Iterator[_Group]:
@@ -210,7 +210,8 @@ class LegacySnapshot:
         except Refused as refused:
             raise SideUnreadable(side=SIDE, reason=f"a row of {name}: {refused.problem.message}") from refused
 
-    def _statement(self, name: str) -> Select[*tuple[Any, ...]]:
+    def statement(self, name: str) -> Select[*tuple[Any, ...]]:
+        """What is asked of a table, all of it, in the order of business keys."""
         reader, declared = self.reader, self.reader.tables[name]
         order = canonical_key(declared, reader.layout.columns(name), reader.dialect)
         selected = [reader.rows[name].selected(c).label(f"c{number}") for number, c in enumerate(declared.columns)]

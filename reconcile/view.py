@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, func, select
 
 from pipeline.log.port import TopicPartition
 from pipeline.projection import rows as stored
@@ -114,6 +114,10 @@ class ProjectionView:
         """See the port."""
         with self.connected() as connection:
             return self.read_from(connection, keys)
+
+    def pages(self) -> Iterator[tuple[str, Select[Any]]]:
+        """By table the statements of which `rows` asks a page after the other."""
+        yield from self._reader.statements()
 
     def read_from(self, connection: Connection, keys: Sequence[str]) -> Mapping[str, ViewRow]:
         """The rows of these keys as a connection sees them; a key without a row is absent."""

@@ -68,6 +68,29 @@ def run(
 
 
 @app.command()
+def explain(
+    check: CheckArgument = None,
+    folder: ProjectOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Say how each check would read and compare its sides: by which plan and why, and what a faster one would need.
+
+    Reads no rows.
+    """
+    from dragoman.checking import chosen_checks
+    from dragoman.explaining import explained, say_explained
+    from dragoman.wiring import reading
+
+    project = project_of(folder)
+    with reading(project) as log:
+        plans = [explained(project, spec, log) for spec in chosen_checks(project, check)]
+    if as_json:
+        say_lines(plans)
+    else:
+        say_explained(plans)
+
+
+@app.command()
 def findings(
     check: CheckArgument = None,
     closed: Annotated[bool, typer.Option("--closed", help="Those that are closed as well.")] = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -46,12 +46,19 @@ class ViewReader:
         self._key = header.c["_key"]
         self._columns = [*tables.spec.key, *tables.spec.columns]
         self._header = select(*header.columns).order_by(self._key)
+        self._tables = tables
         self._children: dict[str, tuple[list[str], Select[Any]]] = {}
         for path, table in tables.children.items():
             columns = list(tables.spec.children[path].columns)
             same = and_(*(table.c[name] == header.c[name] for name in tables.spec.key))
             wanted = select(self._key, *(table.c[name] for name in columns)).join_from(header, table, same)
             self._children[path] = (columns, wanted.order_by(self._key, table.c[ORDINAL]))
+
+    def statements(self) -> Iterator[tuple[str, Select[Any]]]:
+        """What is asked of each table, all of it."""
+        yield self._tables.header.name, self._header
+        for path, (_, wanted) in self._children.items():
+            yield self._tables.children[path].name, wanted
 
     def read_rows(self, connection: Connection, after_key: str | None = None, limit: int = 1_000) -> list[ViewRow]:
         """Up to `limit` rows whose key comes after `after_key`, in the order of keys by code points."""

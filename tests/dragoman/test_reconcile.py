@@ -191,3 +191,20 @@ def test_checks_that_ask_by_queries(insurer: Path) -> None:
     assert "1 row breaks it: A policy has the day of its cancellation if and only if it is cancelled." in said
     assert "commission: the extract says otherwise than the legacy" in said
     assert len(succeeds("reconcile", "findings", "--json", cwd=insurer).lines) == 5
+
+
+def test_each_check_says_how_it_compares_and_what_a_faster_way_would_need(worked: Path) -> None:
+    told = succeeds("reconcile", "explain", cwd=worked)
+    assert "policy_view: mapped stream, row by row" in told.out
+    plans = {plan["check"]: plan for plan in succeeds("reconcile", "explain", "--json", cwd=worked).lines}
+    replace(worked / "checks" / "policy.yaml", "slices: product ", "# no slices ")
+    (without,) = succeeds("reconcile", "explain", "policy_view", "--json", cwd=worked).lines
+    assert plans["policy_view"]["faster"].startswith("The check has to do without `slices`")
+    assert plans["claim_state"]["faster"] == "The other side has to be the tables of a projection, in PostgreSQL."
+    assert without["faster"] == "The legacy has to be in PostgreSQL, by psycopg; it is in sqlite."
+    assert {(one["side"], one["table"]) for one in without["statements"]} >= {
+        ("legacy", "polmst"),
+        ("view", "policy_view"),
+    }
+    assert all(one["sql"].startswith("SELECT ") for one in without["statements"])
+    assert {plan["plan"] for plan in plans.values()} == {"mapped stream, row by row", "queries"}
