@@ -20,6 +20,7 @@ from pipeline.state.memory import MemoryState
 from tests.pipeline.harness import append, create_topics, worker
 from tests.pipeline.log.contract import outgoing, settled
 from tests.pipeline.test_fold import assert_as_expected, assert_balanced
+from tests.pipeline.test_runner import Workers, end, judge, played
 from tests.pipeline.world import World, expected, feed
 from tests.servers.shared import jars
 
@@ -134,3 +135,24 @@ def test_the_worker_runs_over_it_as_over_any_log(broker: Server, tmp_path: Path)
             pass
         assert_as_expected(log, expected(world.commits), compacted=True)
         assert_balanced(store)
+
+
+def test_workers_under_faust_go_on_when_their_broker_comes_back(
+    broker: Server, unused_name: str, tmp_path: Path
+) -> None:
+    """Coordinator, transactions and fetches break off in both; nothing is lost, and nothing is in another order."""
+    world = World(41)
+    world.run(300)
+    first, second = played(world, 2)
+    folder = tmp_path / "workers"
+    folder.mkdir()
+    with closing(Workers("faust", broker.at, unused_name, folder)) as workers:
+        one, other = workers.start(), workers.start()
+        workers.share(one, other)
+        workers.give(first)
+        with down(broker, 1.5):
+            pass
+        workers.give(second)
+        judge(workers, world, repeats=True)
+        assert end(one) < 15
+        assert end(other) < 15
