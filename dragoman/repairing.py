@@ -94,6 +94,12 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
         with self.sides() as (sides, _):
             return look(self.spec, sides, keys)
 
+    @property
+    def rereads(self) -> bool:
+        """Whether the source can be asked for the rows of single keys."""
+        origin = self.project.source.origin
+        return not isinstance(origin, Kafka) or origin.signal_topic is not None
+
     def stopped(self) -> str | None:
         """Why nobody would carry out an order; `None` while a worker runs."""
         name = self.spec.mapping
@@ -140,7 +146,9 @@ def make_plan(bench: Bench, *, cause: str | None = None, escalated: bool = False
         raise NothingFound(check=check, more="" if cause is None else f" with the cause {cause}")
     now = bench.clock()
     seen = bench.look([entry.key for entry in found])
-    items, left = planned(seen, _known(bench, found, now, escalated))
+    keeps_rows = bench.project.made(bench.spec.mapping).keeps_rows
+    known = _known(bench, found, now, escalated)
+    items, left = planned(seen, known, rereads=bench.rereads, keeps_rows=keeps_rows)
     return Plan(
         plan=f"p-{now:%Y-%m-%d-%H%M%S-%f}"[:-3],
         check=check,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,17 @@ import msgspec
 from dragoman.console import count, paragraph, say
 from dragoman.mending import Repaired
 from reconcile.breaker import permit
-from reconcile.repair import Item, Left, Plan
+from reconcile.repair import Plan
 from translators.errors import DragomanError
+
+SHOWN = 60
+"""Keys of one group that are listed; the plan's file has all of them."""
+
+
+def near(path: Path) -> Path:
+    """A path as it is typed from where the command was."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def as_data(plan: Plan, path: Path) -> dict[str, Any]:
@@ -24,30 +33,27 @@ def as_data(plan: Plan, path: Path) -> dict[str, Any]:
 def say_plan(plan: Plan, path: Path) -> None:
     """A plan: what would be done to which keys, and why; what is left alone, and what a person has to do about it."""
     say((f"{count(len(plan.items), 'key')} of {plan.view} to repair", "bold"), f", found by the run {plan.basis.run}")
-    for item in plan.items:
-        _say_item(item)
+    _say_groups((f"{i.action}{', a deletion' if i.deletes else ''}: {i.why}", i.key) for i in plan.items)
     if plan.left:
-        say()
         say((f"{count(len(plan.left), 'key')} that no order mends", "bold"))
-        for one in plan.left:
-            _say_left(one)
+        _say_groups((one.why, one.key) for one in plan.left)
     if plan.healed:
-        say()
         say(f"{count(len(plan.healed), 'key')} healed since the run.")
-    say()
     say(f"The plan: {path}")
 
 
-def _say_item(item: Item) -> None:
+def _say_groups(said: Iterable[tuple[str, str]]) -> None:
+    """Keys by what is said of them: many rows are read as a few lines."""
+    groups: dict[str, list[str]] = {}
+    for text, key in said:
+        groups.setdefault(text, []).append(key)
     say()
-    say("  ", (item.key, "bold"), f"   {item.action}{', a deletion' if item.deletes else ''}   {item.finding}")
-    paragraph(f"{item.kind} · {item.why}", "       ")
-
-
-def _say_left(one: Left) -> None:
-    say()
-    say("  ", (one.key, "bold"), f"   {'escalated' if one.escalate else 'left alone'}   {one.finding}".rstrip())
-    paragraph(one.why, "       ")
+    for text, keys in groups.items():
+        paragraph(text, "        ", f"{len(keys):>6,}  ")
+        more = f" and {len(keys) - SHOWN:,} more" if len(keys) > SHOWN else ""
+        paragraph(", ".join(keys[:SHOWN]) + more, "        ")
+    if groups:
+        say()
 
 
 def say_how(plan: Plan, path: Path, *, override: bool) -> None:
@@ -67,27 +73,34 @@ def say_how(plan: Plan, path: Path, *, override: bool) -> None:
 
 
 def say_repaired(told: Sequence[Repaired], plan: Plan) -> None:
-    """What became of each key."""
+    """What became of the keys."""
     say()
-    for one in told:
-        command = "" if one.command is None else f", command {one.command}"
-        say((one.key, "bold"), f"   {one.action}{command}   {_OUTCOMES[one.outcome]}")
-        for said in (one.told, one.advice):
-            if said:
-                paragraph(said, "       ")
+    say((", ".join(_counts(told)) or "Nothing to repair.", "bold"))
+    _say_groups((_said(one), one.key) for one in told)
     persons = sum(one.escalate for one in plan.left)
-    counts = [f"{sum(one.outcome == name for one in told):,} {name}" for name in _OUTCOMES]
-    say(", ".join(one for one in counts if one[:2] != "0 ") or "Nothing to repair.")
-    if persons:
-        say(
-            f"{count(persons, 'key')} escalated without an order: `dragoman reconcile findings {plan.check}` says what to do."
-        )
+    if persons or any(one.outcome == "escalated" for one in told):
+        also = f"{count(persons, 'key')} escalated without an order. " if persons else ""
+        say(f"{also}What a person has to do: dragoman reconcile findings {plan.check}")
+
+
+def _counts(told: Sequence[Repaired]) -> Iterator[str]:
+    for name in _OUTCOMES:
+        number = sum(one.outcome == name for one in told)
+        if number:
+            yield f"{count(number, 'key')} {name}"
+
+
+def _said(one: Repaired) -> str:
+    """What is said of one key; the ledger has what the worker told of the others."""
+    told = f" ({one.told})" if one.outcome == "unproven" else ""
+    advice = f" {one.advice}" if one.advice else ""
+    return f"{one.action}: {_OUTCOMES[one.outcome]}{told}.{advice}"
 
 
 _OUTCOMES = {
-    "closed": "healed: it agrees behind the fence",
-    "escalated": "still differs after the repair: a person has to look at it",
+    "closed": "healed, it agrees behind the fence",
+    "escalated": "it still differs",
     "unproven": "not proven in time",
-    "stale": "moved since the plan was made: nothing was ordered",
-    "held": "not ordered: too many of those before it did not heal",
+    "stale": "it moved since the plan was made, nothing was ordered",
+    "held": "not ordered, too many of those before it did not heal",
 }

@@ -51,7 +51,7 @@ class RepairOneCause(DragomanError):
 
 
 class RepairDeletes(DragomanError):
-    """The plan deletes {keys} things from the view {view}, of which {most} are permitted."""
+    """The plan deletes {things} from {view}; permitted {most}."""
 
     code: ClassVar[str] = "repair.deletes"
     hint: ClassVar[str] = (
@@ -65,11 +65,11 @@ def permit(plan: Plan, *, deletes: bool, override: bool) -> None:
     gone = sum(item.deletes for item in plan.items)
     most_deletes = max(FEW_DELETES, plan.compared // 10_000)
     if gone and not deletes:
-        raise RepairDeletes(keys=gone, view=plan.view, most="none")
+        raise RepairDeletes(things=_things(gone), view=plan.view, most="is none")
     if override:
         return
     if gone > most_deletes:
-        raise RepairDeletes(keys=gone, view=plan.view, most=most_deletes)
+        raise RepairDeletes(things=_things(gone), view=plan.view, most=f"are {most_deletes:,}")
     keys, most = len(plan.items), max(FEW, plan.compared // 1_000)
     if keys > most:
         raise RepairTooLarge(keys=keys, check=plan.check, most=most)
@@ -77,6 +77,10 @@ def permit(plan: Plan, *, deletes: bool, override: bool) -> None:
         cause, times = Counter(name for item in plan.items for name in item.causes).most_common(1)[0]
         if times > ONE_CAUSE * keys:
             raise RepairOneCause(keys=times, all=keys, cause=cause)
+
+
+def _things(number: int) -> str:
+    return f"{number:,} {'thing' if number == 1 else 'things'}"
 
 
 def batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

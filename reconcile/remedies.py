@@ -60,6 +60,10 @@ UNMENDED = {
 }
 REFUSED = "The mapping refuses its rows as they are now: mend the mapping, or the rows in the legacy."
 INVENTED = "Nobody ever published this row, so nobody can take it back: delete it as who put it there, or build the view again."
+UNASKED = (
+    "Its rows have to be read again, and the connector takes no signals for single keys: name its `signal_topic` in the "
+    "source, or have the tables read again (`dragoman snapshot`)."
+)
 AGAIN = (
     "It was repaired twice within a week and differs again: find out what breaks it before it is repaired once more."
 )

@@ -18,7 +18,7 @@ from reconcile.check import CheckSpec
 from reconcile.confirm import Confirmed, Confirmer, Settled
 from reconcile.content import Content
 from reconcile.finding import Finding
-from reconcile.remedies import AGAIN, INVENTED, REFUSED, Action, mends, reasons, unmended
+from reconcile.remedies import AGAIN, INVENTED, REFUSED, UNASKED, Action, mends, reasons, unmended
 from reconcile.run import BATCH, Sides, behind, names_in, narrowed_sides
 from reconcile.verdict import judge
 from reconcile.view import ViewRow
@@ -155,35 +155,47 @@ class Known(msgspec.Struct, frozen=True):
     repaired: int = 0
 
 
-def planned(found: Look, known: Mapping[str, Known]) -> tuple[tuple[Item, ...], tuple[Left, ...]]:
-    """What is repaired of what a look confirmed, and what is not; `known` is by finding."""
+def planned(
+    found: Look, known: Mapping[str, Known], *, rereads: bool, keeps_rows: bool
+) -> tuple[tuple[Item, ...], tuple[Left, ...]]:
+    """What is repaired of what a look confirmed, and what is not; `known` is by finding.
+
+    `rereads` says whether the source can be asked for the rows of single keys, `keeps_rows` whether the translator has them.
+    """
     items: list[Item] = []
     left = [
         Left(finding="", key=key, why="It moves: nothing is proven of it now.", escalate=False) for key in found.moving
     ]
     for finding, one in zip(found.findings, found.confirmed, strict=True):
         of = known.get(finding.id, Known(""))
-        why = _not_mended(finding, one) or (AGAIN if of.repaired >= TWICE else None)
-        if why is None:
-            items.append(_item(finding, one, of.version))
+        order = _order(finding, one, keeps_rows)
+        why = _not_mended(finding, one, order, rereads) or (AGAIN if of.repaired >= TWICE else None)
+        if order is None or why is not None:
+            left.append(Left(finding=finding.id, key=finding.key, why=why or unmended(causes_of(finding))))
         else:
-            left.append(Left(finding=finding.id, key=finding.key, why=why))
+            items.append(_item(finding, one, order, of.version))
     return tuple(items), tuple(left)
 
 
-def _not_mended(finding: Finding, one: Confirmed) -> str | None:
+def _order(finding: Finding, one: Confirmed, keeps_rows: bool) -> Action | None:
+    """The order that mends a finding: what is not known whole cannot be published again, and is read again."""
+    order, stored = mends(causes_of(finding)), one.evidence.stored
+    known = keeps_rows and stored is not None and not stored.partial
+    return order if order is None or known else "reload"
+
+
+def _not_mended(finding: Finding, one: Confirmed, order: Action | None, rereads: bool) -> str | None:
     """What a person has to do, where no order mends a finding."""
-    names = causes_of(finding)
-    if mends(names) is None:
-        return unmended(names)
+    if order is None:
+        return unmended(causes_of(finding))
     if one.comparison.expected.problem is not None:
         return REFUSED
     if not one.rows and one.evidence.stored is None and one.evidence.published is None:
         return INVENTED
-    return None
+    return UNASKED if order == "reload" and not rereads else None
 
 
-def _item(finding: Finding, one: Confirmed, version: str) -> Item:
+def _item(finding: Finding, one: Confirmed, action: Action, version: str) -> Item:
     names = causes_of(finding)
     comparison, last, stored = one.comparison, one.evidence.published, one.evidence.stored
     return Item(
@@ -191,7 +203,7 @@ def _item(finding: Finding, one: Confirmed, version: str) -> Item:
         key=finding.key,
         kind=finding.kind,
         causes=names,
-        action=mends(names) or "republish",
+        action=action,
         why=reasons(names),
         deletes=comparison.expected.content is None,
         version=version,

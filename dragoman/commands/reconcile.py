@@ -180,7 +180,7 @@ def repair(
     from dragoman.ledgers import ledger_of
     from dragoman.mending import May, carry_out, exit_code, would_carry_out
     from dragoman.repairing import Bench, keep_plan, make_plan, read_plan
-    from dragoman.repairs_told import as_data, say_how, say_plan, say_repaired
+    from dragoman.repairs_told import as_data, near, say_how, say_plan, say_repaired
     from dragoman.wiring import reading
 
     project = project_of(folder)
@@ -190,7 +190,7 @@ def repair(
         bench = Bench(project=project, ledger=ledger, log=log, spec=spec, wait=_sleep)
         if plan is None:
             made = make_plan(bench, cause=cause, escalated=escalated)
-            path = keep_plan(project, made)
+            path = near(keep_plan(project, made))
         else:
             made, path = read_plan(plan, spec.check), plan
         if not as_json:

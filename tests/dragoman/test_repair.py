@@ -22,12 +22,13 @@ from dragoman.repairing import Bench, keep_plan, make_plan, read_plan
 from dragoman.settings import read_settings
 from dragoman.wiring import reading, utc, works
 from reconcile.ledger.entries import Entry
-from reconcile.repair import Plan
+from reconcile.repair import Plan, planned
 from reconcile.run import RunResult
 from tests.dragoman.support import legacy, query, replace
 from translators.errors import DragomanError
 
 EDITED, LOST, GONE, UNCAPTURED = "P00000001", "P00000002", "P00000003", "P00000004"
+INVENTED = "P00009999"
 EDIT = "UPDATE policy_view SET status = 'quoted' WHERE policy_number = '{}'"
 SOON = timedelta(seconds=20)
 
@@ -39,13 +40,13 @@ def edit(project: Path, *statements: str) -> None:
             assert view.execute(sql).rowcount >= 1, sql
 
 
-def uncaptured(project: Path) -> None:
+def uncaptured(project: Path, change: str = "prem_amt = prem_amt + 100", key: str = UNCAPTURED) -> None:
     """A change of the legacy that its triggers do not see."""
     with legacy(project) as database, database:
         triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
             database.execute(f'DROP TRIGGER "{name}"')
-        changed = database.execute("UPDATE polmst SET prem_amt = prem_amt + 100 WHERE TRIM(pol_no) = ?", (UNCAPTURED,))
+        changed = database.execute(f"UPDATE polmst SET {change} WHERE TRIM(pol_no) = ?", (key,))
         assert changed.rowcount == 1
         for _, sql in triggers:
             database.execute(sql)
@@ -114,6 +115,11 @@ def test_each_leg_is_repaired_and_its_finding_closed(shop: Shop) -> None:
     plan = shop.plan()
     actions = {item.key: item.action for item in plan.items}
     assert actions == {EDITED: "republish", LOST: "republish", UNCAPTURED: "reload"}
+    seen = shop.bench.look(list(actions))
+    unkept, _ = planned(seen, {}, rereads=True, keeps_rows=False)
+    assert {item.action for item in unkept} == {"reload"}, "what is not kept cannot be published again"
+    some, (unasked,) = planned(seen, {}, rereads=False, keeps_rows=True)
+    assert ({item.key for item in some}, unasked.key) == ({EDITED, LOST}, UNCAPTURED)
     told = shop.repair(plan)
     assert (outcomes(told), exit_code(told)) == (dict.fromkeys(actions, "closed"), 0)
     for key, action in actions.items():
@@ -201,13 +207,15 @@ def test_deletes_need_their_permission_and_rows_that_no_mapping_takes_are_a_pers
     views = shop.folder / "var" / "views.db"
     (row,) = query(views, "SELECT * FROM policy_view WHERE policy_number = ?", GONE)
     uncaptured(shop.folder)
+    uncaptured(shop.folder, "pol_sts = 'ZZ'", EDITED)
     with legacy(shop.folder) as database, database:
         for table in ("covdtl", "polmst"):
             database.execute(f"DELETE FROM {table} WHERE TRIM(pol_no) = ?", (GONE,))
         database.execute("UPDATE polmst SET pol_sts = 'ZZ' WHERE TRIM(pol_no) = ?", (LOST,))
     shop.wait(SOON)
     with closing(sqlite3.connect(views)) as view, view:
-        view.execute(f"INSERT OR REPLACE INTO policy_view VALUES ({', '.join('?' * len(row))})", row)
+        for one in (row, tuple(INVENTED if value == GONE else value for value in row)):
+            view.execute(f"INSERT OR REPLACE INTO policy_view VALUES ({', '.join('?' * len(row))})", one)
     shop.check()
     plan = shop.plan()
     with pytest.raises(DragomanError) as refused:
@@ -215,8 +223,11 @@ def test_deletes_need_their_permission_and_rows_that_no_mapping_takes_are_a_pers
     assert refused.value.code == "repair.deletes"
     assert outcomes(shop.repair(plan, deletes=True)) == {GONE: "closed", UNCAPTURED: "closed"}
     assert not query(views, "SELECT * FROM policy_view WHERE policy_number = ?", GONE)
-    assert (shop.entry(LOST).state, shop.entry(LOST).causes) == ("escalated", ("parked",))
-    assert "mend the mapping" in str(shop.entry(LOST).reason)
+    escalated = {key: shop.entry(key) for key in (LOST, EDITED, INVENTED)}
+    assert {entry.state for entry in escalated.values()} == {"escalated"}
+    assert "mend the mapping, then release them" in str(escalated[LOST].reason)
+    assert "The mapping refuses its rows as they are now" in str(escalated[EDITED].reason)
+    assert "Nobody ever published this row" in str(escalated[INVENTED].reason)
 
 
 def test_nothing_is_ordered_without_a_worker_or_a_finding(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +262,7 @@ def test_the_command_as_a_person_uses_it(
     assert not shop.ledger.repairs()
     assert typed("repair", "policy_view", "--plan", str(plan), "--dry-run")[0] == 0
     code, told = typed("repair", "policy_view", "--plan", str(plan))
-    assert (code, f"{EDITED}   republish, command 0   healed: it agrees behind the fence" in told) == (0, True)
+    assert (code, "republish: healed, it agrees behind the fence" in told, "1 key closed" in told) == (0, True, True)
     _, said = typed("findings", "--closed")
     assert "republish, command 0" in said
     assert "to do" in said

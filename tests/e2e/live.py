@@ -177,6 +177,13 @@ class Shop:
         assert told["exit_code"] == process.returncode
         return dict(told)
 
+    def data(self, *words: str, codes: tuple[int, ...] = (0,)) -> list[dict[str, Any]]:
+        """What another command says as data."""
+        process = self.command(*words, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = process.communicate(timeout=170)
+        assert process.returncode in codes, err + out
+        return [json.loads(line) for line in out.splitlines()]
+
     def without_connect(self) -> None:
         """From now on nobody says where Kafka Connect is: PostgreSQL's slot has to tell."""
         file = self.folder / "sources" / "shop.yaml"
@@ -266,6 +273,7 @@ def make(
         SCHEMA.format(connector=legacy.connector, namespace=legacy.namespace, identity=identity),
     )
     source = SOURCE.format(bootstrap=kafka.at, name=name, connect=connect.at, partitions=legacy.partitions)
+    source = f"engine: faust\nsignal_topic: {name}.signal\n{source}" if is_postgres else source
     own = f"  database: {name}\n  slot: {name}\n  publication: {name}\n" if is_postgres else "  server_id: 4711\n"
     write(folder / "sources" / "shop.yaml", source + own)
     replace(folder / "schema.yaml", "source: legacy", f"source: {name}")

@@ -57,7 +57,7 @@ def test_the_breaker(plan: Plan, deletes: bool, code: str | None) -> None:
 
 def test_an_override_permits_all_but_deletions_that_were_not_permitted() -> None:
     permit(plan_of(500, causes=CAUSES[:1], deletes=50), deletes=True, override=True)
-    with pytest.raises(DragomanError, match="deletes 1 things"):
+    with pytest.raises(DragomanError, match="deletes 1 thing from"):
         permit(plan_of(500, deletes=1), deletes=False, override=True)
 
 
