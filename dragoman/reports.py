@@ -112,6 +112,7 @@ def as_data(results: Sequence[RunResult], page: Path) -> list[dict[str, Any]]:
                     for g in one.groups
                 ],
                 "slices": one.slices,
+                "sums": one.sums,
                 "report": str(page),
             }
         )

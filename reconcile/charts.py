@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,6 +11,12 @@ from reconcile.past import History, Past
 
 WIDTH, HEIGHT = 600, 84
 """The drawing's size, in units of its own."""
+
+SMALL = 40
+"""The height of the small ones, one for each cause."""
+
+CAUSES = 12
+"""Causes that are drawn."""
 
 _SLOT, _BAR, _LEAST = 20, 13, 4
 """A run's share of the width, its bar's width, and the height of the smallest bar that is not nothing."""
@@ -40,6 +46,16 @@ class RunText(msgspec.Struct, frozen=True, kw_only=True):
     came_out: str
     confirmed: str
     coverage: str
+    causes: str
+
+
+class CauseChart(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of one cause, run by run; `now` is the last run's, `said` all of them in words."""
+
+    name: str
+    now: str
+    bars: tuple[Bar, ...]
+    said: str
 
 
 class HistoryText(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +70,7 @@ class HistoryText(msgspec.Struct, frozen=True, kw_only=True):
     said: str
     proven: str
     runs: tuple[RunText, ...]
+    by_cause: tuple[CauseChart, ...]
 
 
 def history_text(history: History) -> HistoryText | None:
@@ -73,7 +90,31 @@ def history_text(history: History) -> HistoryText | None:
         said=_said(runs),
         proven=_proven(history),
         runs=tuple(_line(run) for run in reversed(runs)),
+        by_cause=tuple(_of_causes(places)),
     )
+
+
+def _of_causes(places: Sequence[tuple[int, Past]]) -> Iterator[CauseChart]:
+    """A chart for each cause, all on one scale, those that the last run has first."""
+    last = places[-1][1].causes
+    most = max((count for _, run in places for count in run.causes.values()), default=0)
+    names = sorted({name for _, run in places for name in run.causes}, key=lambda name: (-last.get(name, 0), name))
+    for name in names[:CAUSES]:
+        counts = [run.causes.get(name, 0) for _, run in places]
+        yield CauseChart(
+            name=name,
+            now=f"{counts[-1]:,}",
+            bars=tuple(_small(at, run, name, most) for at, run in places if run.causes.get(name)),
+            said=f"{name}, run by run: {', '.join(f'{count:,}' for count in counts)}.",
+        )
+
+
+def _small(at: int, run: Past, name: str, most: int) -> Bar:
+    count = run.causes[name]
+    height = max(_LEAST, round(count / most * SMALL))
+    x = at * _SLOT + (_SLOT - _BAR) // 2
+    title = f"{run.run}: {count:,} {name}"
+    return Bar(x=x, middle=x + _BAR / 2, y=SMALL - height, height=height, tone=_TONES[run.state], sign="", title=title)
 
 
 def _bar(at: int, run: Past, share: float) -> Bar:
@@ -98,6 +139,7 @@ def _line(run: Past) -> RunText:
         came_out=_came_out(run),
         confirmed=f"{run.confirmed:,}",
         coverage=percent(run.coverage),
+        causes=", ".join(f"{count:,} {name}" for name, count in sorted(run.causes.items())),
     )
 
 

@@ -168,6 +168,12 @@ def same(left: Any, right: Any) -> bool:
     return plain(left) == plain(right)
 
 
+def number_of(value: Any) -> Decimal | None:
+    """The number that a value is, or that its text says; `None` for booleans and what is not finite."""
+    found = None if isinstance(value, bool) else _number(value)
+    return found if found is not None and found.is_finite() else None
+
+
 def _number(value: Any) -> Decimal | None:
     """The exact number, where a value is one or its plain text; floats by their shortest text."""
     if isinstance(value, Decimal):

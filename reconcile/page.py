@@ -76,10 +76,13 @@ class GroupText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FieldText(msgspec.Struct, frozen=True, kw_only=True):
-    """One field, how many keys differ in it, and the commonest pair of values."""
+    """One field, how many keys differ in it, by how much in sum and at most, and the commonest pairs of values."""
 
     name: str
     count: str
+    share: str
+    total: str
+    largest: str
     view: str
     legacy: str
     of: str

@@ -20,6 +20,7 @@ from reconcile.page import (
 )
 from reconcile.run import RunResult
 from reconcile.slice_pages import slices_of, terms_said
+from reconcile.sums import FieldSum
 
 _WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
@@ -45,7 +46,7 @@ def page_of(result: RunResult, number: int) -> Page:
         states=_states(result),
         sides=_sides(result.check),
         groups=tuple(group_text(group, result) for group in result.groups),
-        fields=tuple(_fields(result.findings)),
+        fields=tuple(_fields(result.findings, result.sums)),
         slices=tuple(slices_of(result.slices)),
         samples=tuple(samples_of(result)),
         masked=", ".join(result.masked),
@@ -267,8 +268,9 @@ def _unavailable(result: RunResult) -> State:
     )
 
 
-def _fields(findings: Sequence[Finding]) -> Iterator[FieldText]:
+def _fields(findings: Sequence[Finding], sums: Sequence[FieldSum]) -> Iterator[FieldText]:
     """Pairs are those of the findings that are kept in detail."""
+    by_field = {one.field: one for one in sums}
     counts = Counter(field for finding in findings for field in finding.fields)
     pairs: dict[str, Counter[tuple[str, str]]] = {}
     for finding in findings:
@@ -279,7 +281,17 @@ def _fields(findings: Sequence[Finding]) -> Iterator[FieldText]:
         (view, legacy), times = pairs[field].most_common(1)[0] if field in pairs else (("", ""), 0)
         seen = sum(pairs[field].values()) if field in pairs else 0
         of = "" if times == seen else "for example" if times == 1 else f"{times:,} of {seen:,}"
-        yield FieldText(name=field, count=f"{count:,}", view=view, legacy=legacy, of=of)
+        added = by_field.get(field)
+        yield FieldText(
+            name=field,
+            count=f"{count:,}",
+            share=f"{count / len(findings):.0%}".replace("%", " %"),
+            total="" if added is None else f"{added.total:+,f}",
+            largest="" if added is None else f"{added.largest:,f}",
+            view=view,
+            legacy=legacy,
+            of=of,
+        )
 
 
 def _hops(result: RunResult) -> Iterator[HopText]:

@@ -23,6 +23,7 @@ from reconcile.plans import Plan
 from reconcile.slices import Slice, Slicer
 from reconcile.sources import LegacyReader, LegacySnapshot
 from reconcile.streams import WHOLE
+from reconcile.sums import FieldSum, Sums
 from reconcile.terms import check_terms
 from reconcile.traits import Mark, Tally, Trait, traits_of
 from reconcile.verdict import judge, mark_of, without_rows
@@ -49,7 +50,9 @@ class Incomplete(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run found. `traits` are of the groups. All seven counts are of business keys, and `compared` is their sum.
+    """What one run found: `traits` are of the groups, `sums` of fields.
+
+    All seven counts are of business keys, and `compared` is their sum.
 
     `in_flight` differed at first and agreed behind the fence. `unconfirmed` never held still, `ambiguous` neither since the
     one moment that all was compared as of. `unavailable` lack values that the source never sent: no agreement, no drift.
@@ -89,6 +92,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     ambiguous: int = 0
     slices: tuple[Slice, ...] = ()
     traits: tuple[Trait, ...] = ()
+    sums: tuple[FieldSum, ...] = ()
 
     @property
     def coverage(self) -> float:
@@ -193,6 +197,7 @@ class _Work:
         self._pending: list[str] = []
         self._findings: list[Finding] = []
         self._marks: dict[str, Mark] = {}
+        self._sums = Sums(self._sides.view.shape)
         self._traits: tuple[Trait, ...] = ()
         self._detailed: Counter[tuple[str, ...]] = Counter()
         self._ended = False
@@ -272,7 +277,7 @@ class _Work:
             ended=self._ended,
             legacy_rows=tuple(self._legacy.items()),
             view_rows=counts.view,
-            masked=tuple(sorted(self._sides.view.shape.masked)),
+            masked=tuple(sorted(self._sides.view.shape.masked.intersection(self._sides.view.shape.paths))),
             findings=findings,
             groups=grouped(findings),
             hops=() if self._fence is None else self._fence.hops,
@@ -283,6 +288,7 @@ class _Work:
             ambiguous=self._hot if aligned else 0,
             slices=self._slicer.slices(),
             traits=self._traits,
+            sums=self._sums.sums(),
         )
 
     def _take(self, settled: Settled, batch: Sequence[str]) -> None:
@@ -294,6 +300,7 @@ class _Work:
             reason = tuple(cause.name for cause in finding.causes)
             self._detailed[reason] += 1
             self._marks[finding.key] = mark_of(confirmed)
+            self._sums.add(confirmed.comparison)
             self._findings.append(finding if self._detailed[reason] <= DETAILED else without_rows(finding))
             self._slicer.became([finding.key], "unavailable" if finding.kind == "unavailable" else "confirmed")
         self._slicer.became(set(batch) - set(settled.unjudged), "in_flight")

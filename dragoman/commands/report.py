@@ -15,6 +15,12 @@ def report(
     run: Annotated[
         str | None, typer.Argument(metavar="[RUN]", help="A run's name; the last one if absent.", show_default=False)
     ] = None,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            "--parquet", metavar="FILE", help="Write all keys that differ into it as well.", show_default=False
+        ),
+    ] = None,
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
@@ -25,6 +31,10 @@ def report(
     from dragoman.reports import as_data, read_again, say_results
 
     results, page = read_again(project_of(folder), run)
+    if parquet is not None:
+        from reconcile.parquet import write_parquet
+
+        write_parquet(results, parquet)
     if as_json:
         for one in as_data(results, page):
             say_json(one)

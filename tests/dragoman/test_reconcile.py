@@ -41,6 +41,8 @@ def test_drift_is_told_by_cause_and_written(worked: Path) -> None:
     assert causes == {("parked",): 2, ("edited-in-view",): 1}
     page = Path(result["report"])
     assert page.with_name(page.name.replace(".html", ".findings.jsonl")).read_text().count("\n") == 3
+    succeeds("report", "--parquet", "keys.parquet", cwd=worked)
+    assert (worked / "keys.parquet").read_bytes()[:4] == b"PAR1"
 
 
 def test_a_limit_that_tolerates(worked: Path) -> None:

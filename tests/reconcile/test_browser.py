@@ -154,6 +154,9 @@ def test_a_screen_reader_finds_its_way(browser: Browser, report: Path) -> None:
     said = "The last 9 runs: 5 clean and complete, 3 with drift, 1 incomplete."
     assert page.get_by_role("img", name=f"keys that differ, run by run. {said}").count() == 1
     assert page.get_by_role("img", name=f"covered, run by run. {said}").count() == 1
+    causes = page.get_by_role("list", name="Keys by cause, run by run")
+    assert causes.get_by_role("listitem").count() == 3
+    assert causes.get_by_role("img", name="parked, run by run: 0, 0, 0, 0, 0, 0, 1, 1, 1.").count() == 1
     table = page.get_by_role("table").nth(1)
     names = ["field", "legacy says now", "last published", "view shows"]
     assert table.get_by_role("columnheader").all_inner_texts() == names

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 import pytest
 from typer.main import get_command
@@ -21,6 +22,7 @@ from typer.main import get_command
 from dragoman.app import app
 from reconcile.groups import grouped
 from reconcile.pages import page_of
+from reconcile.parquet import write_parquet
 from reconcile.past import History, Past, Proven
 from reconcile.report import ReportUnwritable, findings_lines, harmless, prose, render, write_report
 from reconcile.run import RunResult
@@ -197,6 +199,60 @@ def test_one_run_has_no_history(drifted: RunResult) -> None:
     page = Outline(render([with_history(drifted, History(runs=(PAST,)))], "f.jsonl"))
     assert "The last runs" not in page.text
     assert "new" not in page.text.split()
+
+
+def test_the_history_of_each_cause_is_drawn_and_told(drifted: RunResult) -> None:
+    counts: list[dict[str, int]] = [{}, {"parked": 4}, {"parked": 2, "edited-in-view": 1}]
+    runs = [
+        msgspec.structs.replace(PAST, run=f"r-{n}", confirmed=sum(c.values()), causes=c) for n, c in enumerate(counts)
+    ]
+    page = Outline(render([with_history(drifted, History(runs=tuple(runs)))], "f"))
+    labels = [a["aria-label"] for tag, a in page.tags if tag == "svg"]
+    assert labels[2:] == ["parked, run by run: 0, 4, 2.", "edited-in-view, run by run: 0, 0, 1."]
+    heights = [a["height"] for tag, a in page.tags if tag == "rect"][-3:]
+    assert heights == ["40", "20", "10"], "all causes are drawn on one scale"
+    assert "1 edited-in-view, 2 parked" in page.text
+    without = Outline(render([with_history(drifted, History(runs=(PAST, PAST)))], "f"))
+    assert len([tag for tag, _ in without.tags if tag == "svg"]) == 2
+
+
+def test_fields_say_by_how_much_they_are_off(full: World) -> None:
+    full.sql("UPDATE item_view SET amount = '12.50' WHERE number = 'A3'")
+    full.sql("UPDATE item_view SET amount = '0.50' WHERE number = 'A4'")
+    full.sql("UPDATE item_view SET owner = '17' WHERE number = 'A6'")
+    full.sql("UPDATE item_line_view SET quantity = '1000002.50' WHERE number = 'A5' AND sequence = 1")
+    result = full.run()
+    sums = {one.field: (one.numbers, str(one.total), str(one.largest)) for one in result.sums}
+    assert sums == {"amount": (2, "6.00", "9.50"), "lines.quantity": (1, "1000000.00", "1000000.00")}
+    page = Outline(render([result], "f")).text
+    assert "amount 2 50 % +6.00 at most 9.50" in page
+    assert "lines.quantity 1 25 % +1,000,000.00 at most 1,000,000.00" in page
+    full.sql("DELETE FROM item_view")
+    assert "off by, in sum" not in Outline(render([full.run()], "f")).text
+
+
+def test_all_keys_that_differ_are_a_parquet_file(drifted: RunResult, tmp_path: Path) -> None:
+    drifted = msgspec.structs.replace(
+        drifted, findings=tuple(msgspec.structs.replace(one, accepted_until=START.date()) for one in drifted.findings)
+    )
+    file = tmp_path / "it's.parquet"
+    assert write_parquet([drifted, drifted], file) == 8
+    rows = duckdb.execute(
+        "SELECT key, kind, causes[1].name, causes[1].change, accepted_until FROM read_parquet(?)", [str(file)]
+    )
+    found = rows.fetchall()
+    assert len(found) == 8
+    assert found[:2] == [
+        ("A3", "refused", "parked", "view", START.date()),
+        ("A4", "mismatch", "edited-in-view", "view", START.date()),
+    ]
+    for name in (b"Ada", b"Grace"):
+        assert name not in file.read_bytes()
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".parquet"] == ["it's.parquet"]
+    with pytest.raises(ReportUnwritable):
+        write_parquet([drifted], tmp_path / "nowhere" / "f.parquet")
+    assert write_parquet([msgspec.structs.replace(drifted, findings=())], file) == 0
+    assert duckdb.execute("SELECT count(*) FROM read_parquet(?)", [str(file)]).fetchone() == (0,)
 
 
 def test_a_sample_shows_the_legacy_rows_and_the_last_records(full: World) -> None:
