@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from dragoman.stack.server import Server
 from pipeline.projection.rows import ViewReader
+from reconcile import mapped_lines
 from reconcile.errors import SideUnreadable, SideUnsorted
 from reconcile.streams import KeyRange
 from tests.reconcile import test_whole_tables as kinds
@@ -48,6 +49,15 @@ columns: {wide: wide, short: float, day: day, time: time, instant: instant, ok: 
 children:
   rows: {table: thing_row_view, columns: {instant: instant}}
 """
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_windows() -> Iterator[None]:
+    """So that there are many, each of them with an end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mapped_lines, "ROWS", 40)
+        patch.setattr(mapped_lines, "SLICE", 3)
+        yield
 
 
 @pytest.fixture(scope="module")
