@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from dragoman.console import FAILED, show_error
+from dragoman.garbage import look_seldom
 from dragoman.interrupts import ended_by_signals, watched
 from dragoman.process_report import Report
 from pipeline.engine.kafka import GroupRunner
@@ -79,6 +80,7 @@ def main(folder: str, name: str, *options: str) -> None:
     from dragoman.commands.options import project_of
     from dragoman.faust_works import last_report, translator_on_kafka
 
+    look_seldom()
     wake = threading.Event()
     with ended_by_signals() as ended, watched(ended) as asked:
         threading.Thread(target=_end_with_parent, args=(ended, wake), daemon=True).start()

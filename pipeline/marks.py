@@ -13,7 +13,7 @@ from typing import NamedTuple
 from connectors.debezium.records import Decoded, Notification, TransactionMark, Unreadable
 from pipeline import control
 from pipeline.job import Job
-from pipeline.log.port import TopicPartition, TopicSpec
+from pipeline.log.port import Record, TopicPartition, TopicSpec
 from pipeline.step import unreadable
 from translators.change import Coordinate
 
@@ -23,6 +23,7 @@ _SNAPSHOTS = (_INITIAL, "Incremental Snapshot")
 # Seconds between two looks for topics that are not there.
 _LOOK = 0.3
 _SCANNED = ("SUCCEEDED", "EMPTY")
+_BEGIN = b'{"status":"BEGIN",'
 
 
 class Completed(NamedTuple):
@@ -144,8 +145,13 @@ class Marks:
                 page = log.read(topic, partition, offset, limit)
                 if page.next <= offset:
                     break
-                for decoded in map(self._job.decode, page.records):
+                for decoded in map(self._job.decode, (r for r in page.records if not _is_begin(r))):
                     if isinstance(decoded, Unreadable):
                         raise unreadable(decoded)
                     yield decoded
                 self._positions[topic, partition] = page.next
+
+
+def _is_begin(record: Record) -> bool:
+    """Whether it is a BEGIN by its first bytes: half of all marks, and none of them says anything that is asked for."""
+    return record.value is not None and record.value.startswith(_BEGIN)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
+from typing import cast
 
 from pipeline.log.port import Outgoing
 from translators.problem import Problem
@@ -28,8 +30,6 @@ def check_sizes(records: Iterable[Outgoing]) -> None:
 
 
 def size_of(record: Outgoing) -> int:
-    """The bytes of a record's key, value and headers, whose names are ASCII."""
-    size = len(record.key or b"") + len(record.value or b"")
-    for name, value in record.headers:
-        size += len(name) + len(value or b"")
-    return size
+    """The bytes of a record's key, value and headers, whose names are ASCII and none of which is null."""
+    headers = cast("Iterable[tuple[str, bytes]]", record.headers)
+    return len(record.key or b"") + len(record.value or b"") + sum(map(len, chain.from_iterable(headers)))

@@ -210,7 +210,7 @@ def _outgoing(topic: str, at: int, timestamp: int, key: Row, value: Row) -> Outg
         partition=at,
         timestamp=timestamp,
         key=json.dumps(key).encode(),
-        value=json.dumps(value).encode(),
+        value=json.dumps(value, separators=(",", ":")).encode(),  # as Connect's converter writes it
     )
 
 
