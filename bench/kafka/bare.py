@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from bench.kafka.rung import Job, Meter
 from bench.kafka.small import transform
 
-_POLL_RECORDS = 4_000
-_BATCH_BYTES = 512 * 1024
+POLL_RECORDS = 4_000
+BATCH_BYTES = 512 * 1024
 _COMMIT_SECONDS = 0.5
 
 Handle = Callable[[bytes], bytes]
@@ -43,14 +43,14 @@ async def _run(job: Job, meter: Meter, handle: Handle) -> None:
         acks="all",
         enable_idempotence=True,
         compression_type="zstd",
-        max_batch_size=_BATCH_BYTES,
+        max_batch_size=BATCH_BYTES,
     )
     await asyncio.gather(consumer.start(), producer.start())
     offsets: dict[Any, int] = {}
     sent: list[Any] = []
     committed = time.monotonic()
     while meter.count < job.total:
-        found = await consumer.getmany(timeout_ms=200, max_records=_POLL_RECORDS)
+        found = await consumer.getmany(timeout_ms=200, max_records=POLL_RECORDS)
         sending = [
             one
             for place, records in found.items()

@@ -18,10 +18,11 @@ from bench.kafka.rung import Job, Reading
 from pipeline.log.kafka.log import KafkaLog
 from pipeline.log.kafka.placing import partition_of
 from pipeline.log.port import TopicSpec
+from pipeline.log.reading import read_through
 
 # Records of a batch to fill with: what one partition gets of it is below the bytes of a batch.
 _FEW = 200
-SECONDS = 120
+SECONDS = 400
 """For so long a rung may run."""
 
 Command = Sequence[str]
@@ -56,14 +57,17 @@ class Field:
         asyncio.run(_fill(self.at, topic, self.partitions, iter(records)))
         return topic
 
-    def climb(self, name: str, command: Command, source: str, warm: int, total: int) -> tuple[Reading, str]:
-        """Run a rung; what it used, and the topic that it wrote."""
+    def climb(
+        self, name: str, command: Command, source: str, warm: int, total: int, project: Path | None = None
+    ) -> tuple[Reading, Job]:
+        """Run a rung; what it used, and what it was told."""
         self.runs += 1
         own = f"rung-{self.runs}"
         folder = self.folder / own
         folder.mkdir()
         target, group = self.topic(f"{own}.out"), f"{self.prefix}-{own}"
-        job = Job(self.at, source, target, self.partitions, warm, total, group, str(folder))
+        partitions = self.log.topics()[source].partitions
+        job = Job(self.at, source, target, partitions, warm, total, group, str(folder), str(project or ""))
         done = subprocess.run(
             [*command, json.dumps(asdict(job))],
             capture_output=True,
@@ -74,7 +78,7 @@ class Field:
         )
         if done.returncode or not done.stdout:
             raise RuntimeError(f"{name} ended with {done.returncode}: {done.stderr[-3_000:]}")
-        return Reading(**json.loads(done.stdout.splitlines()[-1])), job.target
+        return Reading(**json.loads(done.stdout.splitlines()[-1])), job
 
     def check(self, name: str, source: str, target: str, each: Callable[[bytes], bytes], limit: int = 200) -> None:
         """The first records of each partition are what they have to be; RuntimeError where they are not."""
@@ -83,6 +87,12 @@ class Field:
             found = [(r.key, r.value) for r in self._first(target, partition, limit)]
             if not found or found != wanted[: len(found)]:
                 raise RuntimeError(f"{name} wrote something else than the others into partition {partition}")
+
+    def digest(self, topic: str) -> int:
+        """What was written into a topic, in whatever order; within this process only."""
+        partitions = range(self.log.topics()[topic].partitions)
+        pages = (page for partition in partitions for page in read_through(self.log, topic, partition))
+        return hash(tuple(sorted((record.key or b"", record.value or b"") for page in pages for record in page)))
 
     def _first(self, topic: str, partition: int, limit: int) -> list[Any]:
         return list(self.log.read(topic, partition, 0, limit).records)

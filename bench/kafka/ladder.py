@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 
+from bench.kafka import insurer
 from bench.kafka.climb import Command, Field, here
+from bench.kafka.latency import measure
+from bench.kafka.others import QUIX, Missing, quix, streams
+from bench.kafka.result import Result, Row, aims, row
 from bench.kafka.rung import Reading
 from bench.kafka.small import changes, transform
 from dragoman.stack import parts
 from dragoman.stack.artifacts import cache_folder, fetch
 from dragoman.stack.server import shared
+from pipeline.feed import Curated
 from pipeline.log.kafka.log import KafkaLog
 
 ROUNDS = 3
 RECORDS = 200_000
+TRANSACTIONS = 10_000
+"""Of the insurer's day, about 12,000 changes of policies."""
+WARM = 2_000
+"""Changes of them that are not measured."""
+LATENCIES = ((100, 20.0), (1_000, 6.0))
+"""Changes a second, and for how long."""
 BY_HAND = "by hand"
 
 
@@ -36,83 +47,39 @@ class Rung:
     total: int
 
 
-@dataclass
-class Row:
-    """What a rung took: medians of the rounds, `times` of the ratios to bare aiokafka by hand in the same round."""
-
-    rung: str
-    said: str
-    messages_per_second: float
-    processor_us: float
-    least_us: float
-    most_us: float
-    times: float
-    mebibytes: float
-
-
-@dataclass
-class Aim:
-    """What was wanted of a ratio, and what was found."""
-
-    aim: str
-    wanted: str
-    found: float
-    met: bool
-
-
-@dataclass
-class Result:
-    """`processor_us` is the client's processor time a message, in microseconds, all its threads; `mebibytes` its peak."""
-
-    machine: dict[str, str]
-    versions: dict[str, str]
-    records: int
-    rounds: int
-    bytes_in: float
-    bytes_out: float
-    small: list[Row]
-    aims: list[Aim]
-
-    def said(self) -> str:
-        """The tables."""
-        return "\n".join(
-            [
-                f"on Kafka, the small transform ({self.bytes_in:.0f} bytes in, {self.bytes_out:.0f} out)",
-                *_table(self.small),
-                *(
-                    f"{'met   ' if aim.met else 'MISSED'} {aim.aim}: {aim.found:.2f} ({aim.wanted})"
-                    for aim in self.aims
-                ),
-            ]
-        )
-
-
-def _table(rows: Sequence[Row]) -> Iterator[str]:
-    yield f"  {'':58} {'messages/s':>10} {'CPU us':>8} {'x by hand':>9} {'MiB':>6}"
-    for row in rows:
-        yield (
-            f"  {row.said:58} {row.messages_per_second:>10,.0f} {row.processor_us:>8.1f} {row.times:>9.2f}"
-            f" {row.mebibytes:>6,.0f}"
-        )
-
-
 def rungs() -> list[Rung]:
-    """All of them, from the floor up."""
-    fast, slow = (RECORDS // 5, RECORDS), (1_000, 11_000)
+    """Those of this environment, from the floor up."""
+    fast, middle, slow = (RECORDS // 5, RECORDS), (8_000, 32_000), (1_000, 11_000)
     return [
         Rung("copy", "bare aiokafka, the same bytes again", here("copy"), *fast),
         Rung(BY_HAND, "bare aiokafka, the transform by hand", here(BY_HAND), *fast),
         Rung("engine", "our engine under Faust, the same function in it", here("engine"), *fast),
+        Rung("stateless", "our worker, store none: an event and a state of each", here("stateless"), *middle),
+        Rung("disk", "our worker, store on disk: an event, a state and rows of each", here("disk"), *middle),
         Rung("take", "Faust, agent over take_events, batches sent", here("take"), *slow),
         Rung("faust", "Faust, plain agent", here("faust"), *slow),
     ]
+
+
+def others() -> tuple[list[Rung], dict[str, str]]:
+    """Those that are installed for this, and why some are not there."""
+    found, missing = [], {}
+    for name, said, command, warm, total in (
+        ("quix", "Quix Streams", quix, 10_000, 60_000),
+        ("streams", "Kafka Streams, warm: one thread, at least once", streams, RECORDS // 5, RECORDS),
+    ):
+        try:
+            found.append(Rung(name, said, command(), warm, total))
+        except Missing as why:
+            missing[name] = str(why)
+    return found, missing
 
 
 @contextmanager
 def broker() -> Iterator[Field]:
     """A broker of its own."""
     with (
-        tempfile.TemporaryDirectory() as name,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name,
         shared(parts.kafka(fetch(cache_folder(os.environ))), Path(name) / "kafka") as server,
         closing(KafkaLog(server.at)) as log,
     ):
@@ -125,62 +92,67 @@ def run() -> Result:
     with broker() as field:
         records = list(changes(RECORDS))
         source = field.fill("small", records)
-        chosen = rungs()
-        rounds = [{rung.name: _climbed(field, rung, source) for rung in chosen} for _ in range(ROUNDS)]
-    rows = [row(rung, rounds) for rung in chosen]
+        more, missing = others()
+        small = _rounds([*rungs(), *more], lambda rung: _climbed(field, rung, source))
+        found = insurer.corpus(TRANSACTIONS)
+        insurer.fill(field.log, found, field.prefix)
+        mapping = _mapping(field, found)
+        latency = [measure(field, found, rate, seconds) for rate, seconds in LATENCIES]
+    by_name = {one.rung: one for one in (*small, *mapping)}
     some = [value for _, value in records[:2_000]]
     return Result(
         machine=machine(),
         versions=versions(),
+        left_out=missing,
         records=RECORDS,
         rounds=ROUNDS,
         bytes_in=sum(map(len, some)) / len(some),
         bytes_out=sum(len(transform(value)) for value in some) / len(some),
-        small=rows,
-        aims=aims({one.rung: one for one in rows}),
+        small=small,
+        changes=len(found.live[insurer.FEED]),
+        mapping=mapping,
+        fence_us=round(by_name["mapping fenced"].processor_us - by_name["mapping disk"].processor_us, 2),
+        latency=latency,
+        aims=aims(by_name, latency),
     )
+
+
+def _rounds(chosen: Sequence[Rung], climbed: Callable[[Rung], Reading]) -> list[Row]:
+    """All rungs by turns; the first is the floor unless one is called so."""
+    rounds = [{rung.name: climbed(rung) for rung in chosen} for _ in range(ROUNDS)]
+    floor = next((rung.name for rung in chosen if rung.name == BY_HAND), chosen[0].name)
+    return [row(rung.name, rung.said, rounds, floor) for rung in chosen]
 
 
 def _climbed(field: Field, rung: Rung, source: str) -> Reading:
-    reading, target = field.climb(rung.name, rung.command, source, rung.warm, rung.total)
-    field.check(rung.name, source, target, bytes if rung.name == "copy" else transform)
+    reading, job = field.climb(rung.name, rung.command, source, rung.warm, rung.total)
+    if rung.name not in ("stateless", "disk"):  # their events have an envelope
+        field.check(rung.name, source, job.target, bytes if rung.name == "copy" else transform)
     return reading
 
 
-def row(rung: Rung, rounds: Sequence[dict[str, Reading]], floor: str = BY_HAND) -> Row:
-    """The medians of a rung."""
-    mine = [each[rung.name] for each in rounds]
-    used = [_us(reading) for reading in mine]
-    return Row(
-        rung=rung.name,
-        said=rung.said,
-        messages_per_second=round(median(one.messages / one.seconds for one in mine)),
-        processor_us=round(median(used), 2),
-        least_us=round(min(used), 2),
-        most_us=round(max(used), 2),
-        times=round(median(_us(each[rung.name]) / _us(each[floor]) for each in rounds), 3),
-        mebibytes=round(max(one.mebibytes for one in mine), 1),
-    )
+def _mapping(field: Field, found: insurer.Corpus) -> list[Row]:
+    """The worker, and what it is measured against; all of them have to say the same events."""
+    warm = len(found.loaded[insurer.FEED]) + WARM
+    source = f"{field.prefix}.{insurer.FEED}"
+    said: set[int] = set()
 
+    def climbed(rung: Rung) -> Reading:
+        name = f"{field.prefix}-policy-{field.runs}"
+        project = insurer.project(field.folder / name, field.at, field.prefix, name, found.partitions)
+        reading, _ = field.climb(rung.name, rung.command, source, rung.warm, rung.total, project)
+        said.add(field.digest(Curated.of(name, 1).events.name))
+        if len(said) > 1:
+            raise RuntimeError(f"{rung.name} has said other events than those before")
+        return reading
 
-def _us(reading: Reading) -> float:
-    return reading.processor / reading.messages * 1e6
-
-
-def aims(rows: dict[str, Row]) -> list[Aim]:
-    """What was aimed at, of the ratios of one run."""
-
-    def at_most(aim: str, found: float, bound: float) -> Aim:
-        return Aim(aim, f"at most {bound}", round(found, 3), found <= bound)
-
-    def at_least(aim: str, found: float, bound: float) -> Aim:
-        return Aim(aim, f"at least {bound}", round(found, 3), found >= bound)
-
-    ours = rows["engine"].times
-    return [
-        at_most("our engine, times bare aiokafka by hand", ours, 1.15),
-        at_least("plain Faust, times our engine", rows["faust"].times / ours, 10),
-    ]
+    told = {
+        "mapping": "bare aiokafka, the identical compiled mapping, rows in a dict",
+        "mapping memory": "our worker without fence, changelog and disk",
+        "mapping disk": "our worker without the fence",
+        "mapping fenced": "our worker as it is",
+    }
+    return _rounds([Rung(n, text, here(n), warm, found.changes) for n, text in told.items()], climbed)
 
 
 def machine() -> dict[str, str]:
@@ -200,6 +172,13 @@ def versions() -> dict[str, str]:
     (kafka,) = fetch(cache_folder(os.environ)).libs.glob("kafka-clients-*.jar")
     return {
         "python": platform.python_version(),
+        "java": _java(),
+        "quixstreams": QUIX[0].rpartition("=")[2],
         "kafka": kafka.stem.removeprefix("kafka-clients-"),
         **{package: version(package) for package in packages},
     }
+
+
+def _java() -> str:
+    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr
+    return said.splitlines()[0].split('"')[1]

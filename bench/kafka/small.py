@@ -87,22 +87,27 @@ def transform(value: bytes) -> bytes:
         "subject": str(new["o_id"]),
         "committed": source["ts_ms"],
         "position": source["lsn"],
-        "data": {
-            "orderNumber": new["o_id"],
-            "status": _STATUS[new["status"]],
-            "statusBefore": _STATUS[old["status"]],
-            "customerNumber": new["customer"].strip(" "),
-            "total": {"amount": money(new["total_cents"]), "currency": new["currency"]},
-            "totalBefore": {"amount": money(old["total_cents"]), "currency": old["currency"]},
-            "discount": money(new["discount_cents"]),
-            "lineCount": new["lines"],
-            "channel": _CHANNEL[new["channel"]],
-            "placed": new["placed_ms"],
-            "address": {"street": new["street"], "city": new["city"]},
-            "remark": new["remark"] or None,
-        },
+        "data": data(old, new),
     }
     return orjson.dumps(event)
+
+
+def data(old: Any, new: Any) -> dict[str, Any]:
+    """What the event says of the order, from its row before and after."""
+    return {
+        "orderNumber": new["o_id"],
+        "status": _STATUS[new["status"]],
+        "statusBefore": _STATUS[old["status"]],
+        "customerNumber": new["customer"].strip(" "),
+        "total": {"amount": money(new["total_cents"]), "currency": new["currency"]},
+        "totalBefore": {"amount": money(old["total_cents"]), "currency": old["currency"]},
+        "discount": money(new["discount_cents"]),
+        "lineCount": new["lines"],
+        "channel": _CHANNEL[new["channel"]],
+        "placed": new["placed_ms"],
+        "address": {"street": new["street"], "city": new["city"]},
+        "remark": new["remark"] or None,
+    }
 
 
 def money(cents: int) -> str:

@@ -30,12 +30,12 @@ def test_every_rung_writes_the_same(field: Field) -> None:
     source = field.fill("small", changes(RECORDS))
     whole: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
     for name in ("by hand", "engine", "take", "faust"):
-        reading, target = field.climb(name, here(name), source, 0, RECORDS)
+        reading, job = field.climb(name, here(name), source, 0, RECORDS)
         assert reading.messages == RECORDS and reading.processor > 0 and reading.seconds > 0
         whole[name] = [
             (record.key, record.value)
             for partition in range(field.partitions)
-            for page in read_through(field.log, target, partition)
+            for page in read_through(field.log, job.target, partition)
             for record in page
         ]
     assert len(whole["by hand"]) == RECORDS
