@@ -219,6 +219,8 @@ def test_the_history_of_each_cause_is_drawn_and_told(drifted: RunResult) -> None
 def test_fields_say_by_how_much_they_are_off(full: World) -> None:
     full.sql("UPDATE item_view SET amount = '12.50' WHERE number = 'A3'")
     full.sql("UPDATE item_view SET amount = '0.50' WHERE number = 'A4'")
+    full.write("A6", "bolt 6", 600, owner="16", lines=((1, "2.50"), (2, None)))
+    full.flow()
     full.sql("UPDATE item_view SET owner = '17' WHERE number = 'A6'")
     full.sql("UPDATE item_line_view SET quantity = '1000002.50' WHERE number = 'A5' AND sequence = 1")
     result = full.run()

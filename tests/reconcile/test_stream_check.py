@@ -144,7 +144,8 @@ def test_a_record_of_the_highest_sequence_counts_wherever_it_stands(full: World)
     full.versions["A3"] = 0
     full.publish_state("A3", {"name": "older", "cents": 1, "owner": None, "lines": []})
     full.store.save(Save(partition=0, aggregates={"A3": Stored(partition=0, version=2, published=True)}))
-    assert check(full).exit_code == 0
+    result = check(full)
+    assert (result.exit_code, result.agree, result.in_flight) == (0, 8, 0)
 
 
 def test_terms_hold_for_it_as_well(full: World) -> None:
