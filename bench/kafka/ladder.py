@@ -26,7 +26,7 @@ from pipeline.feed import Curated
 from pipeline.log.kafka.log import KafkaLog
 
 ROUNDS = 3
-RECORDS = 200_000
+RECORDS = 150_000
 TRANSACTIONS = 10_000
 """Of the insurer's day, about 12,000 changes of policies."""
 WARM = 2_000
