@@ -5,8 +5,6 @@ What a process keeps is a copy of the changelogs. It has a folder of its own for
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -19,6 +17,7 @@ from dragoman import probes
 from dragoman.kafka_source import Kafka
 from dragoman.legacy_capture import progress_of
 from dragoman.legacy_identity import identity_asker
+from dragoman.locks import locked
 from dragoman.source import Source, SourceFeed, check_routing
 from dragoman.wiring import Progress, identity_of, readers_of, utc
 from pipeline.accounting import Accounting, account
@@ -259,21 +258,6 @@ def slot(state: Path) -> Iterator[Path]:
                 yield folder
                 return
     raise NoSlot(slots=SLOTS, folder=state)
-
-
-@contextmanager
-def locked(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold a lock that ends with this process, however it ends; whether we have it."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(lock)
 
 
 @contextmanager

@@ -7,27 +7,37 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+from sqlalchemy import Engine
 
 from dragoman.console import count, paragraph, say, say_table
 from dragoman.project import Project
 from dragoman.times import moment, span
+from dragoman.watch_words import told_watch
 from dragoman.wiring import make_folder, utc
 from reconcile.charts import percent
 from reconcile.ledger.entries import Entry, RepairEntry, RunEntry, verified
 from reconcile.ledger.ledger import Ledger
 from reconcile.ledger.opening import open_ledger
+from reconcile.ledger.watches import WatchEntry
 from reconcile.past import Proven
 
 
 @contextmanager
 def ledger_of(project: Project) -> Iterator[Ledger]:
     """The ledger of a project, made if there is none yet."""
+    with ledger_engine(project) as engine:
+        yield Ledger(engine)
+
+
+@contextmanager
+def ledger_engine(project: Project) -> Iterator[Engine]:
+    """The database of the ledger, for who reads and writes more than runs and findings."""
     database = project.settings.ledger
     if database.path is not None:
         make_folder(database.path.parent)
     engine = open_ledger(database.url)
     try:
-        yield Ledger(engine)
+        yield engine
     finally:
         engine.dispose()
 
@@ -76,14 +86,19 @@ def _standing(entry: Entry) -> str:
             return entry.state
 
 
-def say_runs(runs: Sequence[RunEntry], last: int) -> None:
-    """The last runs of each check, newest last, and for how long all of it was proven."""
-    if not runs:
+def say_runs(runs: Sequence[RunEntry], turns: Sequence[WatchEntry], last: int) -> None:
+    """The last runs of each check, newest last, for how long all of it was proven, and how far its watch has come."""
+    if not runs and not turns:
         say("No run is recorded yet: `dragoman reconcile run` makes the first.")
         return
-    for name in sorted({one.check for one in runs}):
+    for name in sorted({one.check for one in runs} | {turn.check for turn in turns}):
         mine = [one for one in runs if one.check == name]
         say((name, "bold"), f"   {told_stretch(verified(mine))}")
+        for line in told_watch([one for one in turns if one.check == name], utc()):
+            paragraph(line, "    ", "  ")
+        if not mine:
+            say()
+            continue
         head = ("run", "started", "came out", "covered", "compared", "differ", "accepted", "exit")
         say_table([head, *(_cells(one) for one in mine[-last:])], "<<<>>>>>")
         say()

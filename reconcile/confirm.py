@@ -106,14 +106,17 @@ class Confirmer:
     ) -> tuple[int, list[Confirmed], list[str]]:
         """How many agree now, which differ while their source holds still, and which move."""
         shown = self._view.read_keys(pending)
-        evidence = self._witness.of({key: shown.get(key) for key in pending})
+        differing = {key: was for key in pending if (was := self._compared(key, before, shown)) is not None}
+        agreed = len(pending) - len(differing)
+        if not differing:
+            return agreed, [], []
+        evidence = self._witness.of({key: shown.get(key) for key in differing})
         with self._reader.snapshot() as snapshot:
-            after, touched = snapshot.read_keys(pending), snapshot.touched(position)
-        agreed, still, moving = 0, [], []
-        for key in pending:
-            was = self._compared(key, before, shown)
-            now = self._compared(key, after, shown)
-            if was is None or now is None:
+            after, touched = snapshot.read_keys(list(differing)), snapshot.touched(position)
+        still: list[Confirmed] = []
+        moving: list[str] = []
+        for key, was in differing.items():
+            if self._compared(key, after, shown) is None:
                 agreed += 1
             elif touched is not None and key not in touched and before.get(key) == after.get(key):
                 still.append(Confirmed(was, evidence[key], after.get(key) or {}, self._known(evidence[key])))

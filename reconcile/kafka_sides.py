@@ -34,6 +34,9 @@ from translators.translator import Refused, Translator, keys_of
 
 _FETCH = 1_000
 
+_MOMENTS = 1_000
+"""Moments whose marks are kept: of older ones nobody asks, and a watch goes on for weeks."""
+
 
 class Capture(Protocol):
     """A connector, as the fence asks it."""
@@ -112,6 +115,8 @@ class FeedPosition:
         with self._opened(engine, streams) as moment:
             # Of several moments with one position the last counts: nothing was committed between them.
             self._marks[moment.position] = marks
+            while len(self._marks) > _MOMENTS:
+                del self._marks[next(iter(self._marks))]
             yield moment
 
     def touched(self, moment: Moment, after: int) -> Iterator[Touched | str] | None:

@@ -37,6 +37,9 @@ class RowReader(Protocol):
     def row(self, raw: Mapping[str, Any]) -> Row:
         """The row, typed as the feed's decoder types it."""
 
+    def some(self, raw: Mapping[str, Any]) -> Row:
+        """The values of some columns, typed in the same way."""
+
     def row_key(self, raw: Mapping[str, Any]) -> str:
         """The canonical text of its primary key."""
 
@@ -60,6 +63,10 @@ class SqliteRows:
     def row(self, raw: Mapping[str, Any]) -> Row:
         """See the port."""
         return self._plan.row(self._wire(raw))
+
+    def some(self, raw: Mapping[str, Any]) -> Row:
+        """See the port."""
+        return self._plan.only(self._wire(raw), tuple(raw))
 
     def row_key(self, raw: Mapping[str, Any]) -> str:
         """See the port."""
@@ -97,6 +104,10 @@ class DriverRows:
     def row(self, raw: Mapping[str, Any]) -> Row:
         """See the port."""
         return {name: self._value(found, raw[name]) for name, found in self._plan.columns.items()}
+
+    def some(self, raw: Mapping[str, Any]) -> Row:
+        """See the port."""
+        return {name: self._value(self._plan.columns[name], value) for name, value in raw.items()}
 
     def row_key(self, raw: Mapping[str, Any]) -> str:
         """See the port."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from reconcile.charts import HistoryText
-from reconcile.run import Incomplete
+from reconcile.incomplete import Incomplete
 
 
 class Time(msgspec.Struct, frozen=True):

@@ -18,8 +18,9 @@ from reconcile.check import CheckSpec
 from reconcile.confirm import Confirmed, Confirmer, Settled
 from reconcile.content import Content
 from reconcile.finding import Finding
+from reconcile.incomplete import behind
 from reconcile.remedies import AGAIN, INVENTED, REFUSED, UNASKED, Action, mends, reasons, unmended
-from reconcile.run import BATCH, Sides, behind, names_in, narrowed_sides
+from reconcile.run import BATCH, Sides, names_in, narrowed_sides
 from reconcile.verdict import judge
 from reconcile.view import ViewRow
 from translators.aggregate import Rows

@@ -11,13 +11,14 @@ import msgspec
 from reconcile.causes import Names
 from reconcile.check import CheckSpec
 from reconcile.choice import plan_of
-from reconcile.compare import Counts, candidates, check_sides
+from reconcile.compare import Counts, candidates, check_sides, compare, expected_of
 from reconcile.confirm import Aligned, Confirmer, Settled
 from reconcile.errors import GateInexact
 from reconcile.evidence import Witness
 from reconcile.fence import Fence, FenceResult, Passage
 from reconcile.finding import Finding
 from reconcile.groups import Group, grouped
+from reconcile.incomplete import Incomplete, behind, told
 from reconcile.past import History
 from reconcile.plans import Plan
 from reconcile.slices import Slice, Slicer
@@ -37,18 +38,6 @@ DETAILED = 25
 """Findings of one cause that keep their fields side by side; of the others the list of keys and causes is kept."""
 
 
-class Incomplete(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a run proves less than it should. `code` is that of an error, or `reconcile.` and why the fence was not passed.
-
-    `brief` is the message in a few words, to be put behind "since".
-    """
-
-    code: str
-    brief: str
-    message: str
-    hint: str
-
-
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one run found: `traits` are of the groups, `sums` of fields.
 
@@ -61,7 +50,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     are no more keys. `legacy_rows` are the rows read by table.
     `seconds` is the whole run's time. `exact` says whether the fence's last hop is (`reconcile.fence.Fence.apart`);
     `aligned` whether all was compared as of `position`. `slices` are the counts by the values of the fields that the check
-    names.
+    names. `left` are the keys, where only some were to be looked at, of which nothing could be said.
     """
 
     run: str
@@ -93,6 +82,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     slices: tuple[Slice, ...] = ()
     traits: tuple[Trait, ...] = ()
     sums: tuple[FieldSum, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def coverage(self) -> float:
@@ -140,18 +130,27 @@ class Sides(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reconcile(
-    check: CheckSpec, sides: Sides, *, run: str, clock: Callable[[], datetime], gate: bool = False
+    check: CheckSpec,
+    sides: Sides,
+    *,
+    run: str,
+    clock: Callable[[], datetime],
+    gate: bool = False,
+    keys: Sequence[str] | None = None,
 ) -> RunResult:
     """Run one check. `clock` gives UTC. Whatever goes wrong on a side makes the run incomplete; nothing is written.
 
     As a `gate` it compares everything as of one position of the source, whose moment is held until the view has passed it;
-    keys that moved since then are looked at again. `GateInexact` ends a run whose fence is not exact.
+    keys that moved since then are looked at again. `GateInexact` ends a run whose fence is not exact. Of `keys`, if they are
+    told, no others are looked at, and where they agree no fence is waited for.
     """
     started = clock()
     work = _Work(check, sides)
     try:
         work.check_terms()
-        if gate:
+        if keys is not None:
+            work.compare_keys(keys)
+        elif gate:
             work.compare_aligned()
         else:
             work.compare()
@@ -201,7 +200,9 @@ class _Work:
         self._traits: tuple[Trait, ...] = ()
         self._detailed: Counter[tuple[str, ...]] = Counter()
         self._ended = False
-        self._in_flight = self._hot = 0
+        self._in_flight = 0
+        self._hot: list[str] = []
+        self._keys: Sequence[str] | None = None
         self._position: int | None = None
         self._fence: FenceResult | None = None
         self._incomplete: Incomplete | None = None
@@ -236,8 +237,30 @@ class _Work:
         self._ended = True
         check_sides(self._counts)
 
+    def compare_keys(self, keys: Sequence[str]) -> None:
+        """Look at these keys once, while both sides may move."""
+        reader, view, counts = self._sides.reader, self._sides.view, self._counts
+        self._keys = keys
+        with reader.snapshot() as legacy:
+            self._position = legacy.position
+            rows = legacy.read_keys(keys)
+        shown = view.read_keys(keys)
+        for key in keys:
+            expected, row = expected_of(reader.translator, rows.get(key), view.shape), shown.get(key)
+            exists = expected.content is not None or expected.problem is not None
+            counts.source += exists
+            counts.view += row is not None
+            counts.compared += exists or row is not None
+            if compare(key, expected, row, view.shape) is not None:
+                self._pending.append(key)
+            elif exists or row is not None:
+                counts.agree += 1
+        self._ended = True
+
     def confirm(self) -> None:
-        """Settle the candidates, in batches; with none, the fence is passed all the same: it proves the pipeline runs."""
+        """Settle the candidates, in batches; with none of all keys, the fence is passed: it proves the pipeline runs."""
+        if self._keys is not None and not self._pending:
+            return
         confirmer = Confirmer(self._sides.reader, self._sides.view, self._sides.fence, self._sides.witness)
         waiting = self._pending
         while self._incomplete is None and (waiting or self._fence is None):
@@ -247,8 +270,8 @@ class _Work:
             self._pending = [*settled.unjudged, *waiting]
 
     def look_for_traits(self) -> None:
-        """See what the keys of each cause have in common beside it."""
-        if self._sides.tally is not None and self._findings:
+        """See what the keys of each cause have in common beside it; of some keys nobody asks, since all would be counted."""
+        if self._keys is None and self._sides.tally is not None and self._findings:
             counts, tally = self._counts, self._sides.tally
             self._traits = tuple(traits_of(grouped(self._findings), self._marks, tally, counts.view, counts.compared))
 
@@ -272,8 +295,8 @@ class _Work:
             agree=counts.agree,
             confirmed=len(findings) - unavailable,
             in_flight=self._in_flight,
-            unconfirmed=0 if aligned else self._hot,
-            not_covered=counts.compared - counts.agree - len(findings) - self._in_flight - self._hot,
+            unconfirmed=0 if aligned else len(self._hot),
+            not_covered=counts.compared - counts.agree - len(findings) - self._in_flight - len(self._hot),
             ended=self._ended,
             legacy_rows=tuple(self._legacy.items()),
             view_rows=counts.view,
@@ -285,15 +308,21 @@ class _Work:
             exact=self._sides.fence.apart is None,
             aligned=aligned,
             unavailable=unavailable,
-            ambiguous=self._hot if aligned else 0,
+            ambiguous=len(self._hot) if aligned else 0,
             slices=self._slicer.slices(),
             traits=self._traits,
             sums=self._sums.sums(),
+            left=self._left(),
         )
+
+    def _left(self) -> tuple[str, ...]:
+        if self._keys is None:
+            return ()
+        return tuple(sorted({*self._hot, *self._pending}) if self._ended else self._keys)
 
     def _take(self, settled: Settled, batch: Sequence[str]) -> None:
         self._in_flight += settled.in_flight
-        self._hot += len(settled.unconfirmed)
+        self._hot += settled.unconfirmed
         self._slicer.became(settled.unconfirmed, "unconfirmed" if self._moment is None else "ambiguous")
         for confirmed in settled.confirmed:
             finding = judge(confirmed, self._names, self._sides.view.shape, self._sides.shown)
@@ -344,38 +373,3 @@ def not_run(check: CheckSpec, error: DragomanError, *, run: str, now: datetime) 
         hops=(),
         incomplete=told(error),
     )
-
-
-def behind(fence: FenceResult) -> Incomplete | None:
-    """Why a fence was not passed; `None` if it was."""
-    if fence.stop is None:
-        return None
-    last = fence.hops[-1]
-    return Incomplete(
-        code=f"reconcile.{fence.stop}",
-        brief=_STOPS[fence.stop],
-        message=f"At the hop {last.name}, {_STOPS[fence.stop]}: {last.detail}.",
-        hint=_HINTS[fence.stop],
-    )
-
-
-def told(error: DragomanError) -> Incomplete:
-    """An error as the reason of a run that proves nothing."""
-    brief = error.message.partition(":")[0].rstrip(".")
-    return Incomplete(code=error.code, brief=brief[:1].lower() + brief[1:], message=error.message, hint=error.advice)
-
-
-_STOPS = {
-    "lag": "the pipeline is behind",
-    "loading": "the pipeline is still loading",
-    "stopped": "the pipeline has stopped",
-    "open-step": "a step is still open",
-    "unknown": "nobody knows how far the pipeline is",
-}
-_HINTS = {
-    "lag": "This is lag, not drift. See `dragoman status`, let the pipeline catch up, then run the check again.",
-    "loading": "Wait until `dragoman status` says that the snapshot is loaded, then run the check again.",
-    "stopped": "Start it with `dragoman run`, then run the check again.",
-    "open-step": "It ends with the next transaction that reaches its partition. Run the check again after that.",
-    "unknown": "That is not lag: nothing says what was read. See `dragoman status`, and let the pipeline read it again.",
-}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from typing import Any
@@ -85,7 +85,10 @@ class _Group(msgspec.Struct, frozen=True):
 
 
 class LegacyReader:
-    """Reads the tables of one translator. Every method may raise `SideUnreadable`; nothing is written."""
+    """Reads the tables of one translator. Every method may raise `SideUnreadable`; nothing is written.
+
+    `ration` is entered before so many keys are read by their names, where it may wait, and left after that.
+    """
 
     def __init__(
         self, engine: Engine, schema: LegacySchema, translator: Translator, layout: Layout, position: SourcePosition
@@ -97,6 +100,7 @@ class LegacyReader:
         self.source_position = position
         self.namespace = schema.namespace
         self.placeholder = schema.encoding.unavailable
+        self.ration: Callable[[int], AbstractContextManager[None]] = lambda keys: nullcontext()
         self.engine = engine
 
     @property
@@ -109,6 +113,12 @@ class LegacyReader:
         """One moment of the database; while it is open, a SQLite database that is not in WAL mode takes no writes."""
         with _translated(), self.source_position.moment(self.engine, len(self.tables)) as moment:
             yield LegacySnapshot(self, moment)
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A connection, for what is asked of no moment in particular."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
 
 
 class LegacySnapshot:
@@ -143,13 +153,17 @@ class LegacySnapshot:
         found: dict[str, Rows] = {}
         for start in range(0, len(keys), KEYS_AT_ONCE):
             chunk = keys[start : start + KEYS_AT_ONCE]
-            for name in self.reader.tables:
-                statement = self.statement(name).where(or_(*[self._is(name, key) for key in chunk]))
-                for group in self._groups(name, statement, self._moment.connections[0]):
-                    # Databases that ignore case, or blanks, find more.
-                    if group.key in chunk:
-                        found.setdefault(group.key, {})[name] = group.rows
+            with self.reader.ration(len(chunk)):
+                self._read_chunk(chunk, found)
         return found
+
+    def _read_chunk(self, chunk: Sequence[str], found: dict[str, Rows]) -> None:
+        for name in self.reader.tables:
+            statement = self.statement(name).where(or_(*[self._is(name, key) for key in chunk]))
+            for group in self._groups(name, statement, self._moment.connections[0]):
+                # Databases that ignore case, or blanks, find more.
+                if group.key in chunk:
+                    found.setdefault(group.key, {})[name] = group.rows
 
     def touched(self, after: int) -> frozenset[str] | None:
         """The keys of rows that changed since position `after`; `None` if the source cannot tell."""

@@ -16,7 +16,8 @@ from reconcile.fence import Fence, FenceResult
 from reconcile.figures import Answer, Groups, Value, alike, check_columns, differing, groups_of, said, unusable
 from reconcile.finding import Cause, FieldRow, Finding, finding_id
 from reconcile.groups import grouped
-from reconcile.run import Incomplete, RunResult, behind, told
+from reconcile.incomplete import Incomplete, behind, told
+from reconcile.run import RunResult
 from reconcile.terms import Kind
 from translators.errors import DragomanError
 

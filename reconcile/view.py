@@ -123,6 +123,11 @@ class ProjectionView:
         """The rows of these keys as a connection sees them; a key without a row is absent."""
         return {key: self._row(row) for key, row in self._reader.read_keys(connection, keys).items()}
 
+    def keys_after(self, after: str | None, until: str | None, limit: int, skip: int = 0) -> list[str]:
+        """The first `limit` keys of a half-open range, but for the first `skip`, in order."""
+        with self.connected() as connection:
+            return self._reader.keys_after(connection, after, until, limit, skip)
+
     def checkpoint(self) -> Mapping[TopicPartition, int]:
         """See the port."""
         with self.connected() as connection:

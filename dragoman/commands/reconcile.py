@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -91,6 +92,50 @@ def explain(
 
 
 @app.command()
+def watch(
+    check: CheckArgument = None,
+    within: Annotated[str, typer.Option("--within", metavar="SPAN", help="Each key is looked at within it.")] = "24h",
+    every: Annotated[str, typer.Option("--every", metavar="SPAN", help="How often changes are asked for.")] = "5s",
+    rate: Annotated[
+        int, typer.Option("--rate", min=1, metavar="N", help="Keys a second that each database is asked for at most.")
+    ] = 500,
+    folder: ProjectOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Check for ever, beside production: what just changed, and every key within a time.
+
+    Goes on until ended by SIGINT or SIGTERM, and from where it was when it is started again. Findings are those of
+    `dragoman reconcile run`, by the same rule, in the same ledger.
+    """
+    from dragoman.checking import chosen_checks
+    from dragoman.interrupts import ended_by_signals
+    from dragoman.ledgers import ledger_engine
+    from dragoman.watch_service import Ended, Watched, span_of, watch_checks
+    from dragoman.watch_words import Lines, Words
+    from dragoman.wiring import reading, running_worker, utc
+    from reconcile.watch.watcher import Promise
+
+    project = project_of(folder)
+    specs = chosen_checks(project, check)
+    promise = Promise(within=span_of(within), every=span_of(every))
+
+    def stopped() -> str | None:
+        return None if running_worker(project.settings.log) is not None else "no worker is running"
+
+    with ended_by_signals() as ended, reading(project) as log, ledger_engine(project) as engine:
+
+        def wait(duration: timedelta) -> None:
+            if ended.wait(duration.total_seconds()):
+                raise Ended
+
+        watched = Watched(
+            project=project, log=log, engine=engine, promise=promise, rate=rate, clock=utc, wait=wait, stopped=stopped
+        )
+        with suppress(Ended):
+            watch_checks(watched, specs, Lines() if as_json else Words(utc))
+
+
+@app.command()
 def findings(
     check: CheckArgument = None,
     closed: Annotated[bool, typer.Option("--closed", help="Those that are closed as well.")] = False,
@@ -139,15 +184,20 @@ def runs(
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """List the runs: what each proved, whether it broke, and for how long all was proven without a break."""
-    from dragoman.ledgers import ledger_of, say_runs
+    """List the runs: what each proved, whether it broke, for how long all was proven, and how far a watch has come."""
+    import msgspec
 
-    with ledger_of(project_of(folder)) as ledger:
-        recorded = ledger.runs(check)
+    from dragoman.ledgers import ledger_engine, say_runs
+    from reconcile.ledger.ledger import Ledger
+    from reconcile.ledger.watches import WatchBook
+
+    with ledger_engine(project_of(folder)) as engine:
+        recorded, turns = Ledger(engine).runs(check), WatchBook(engine).turns(check)
     if as_json:
         say_lines(recorded)
+        say_lines({"watch": turn.check, **msgspec.structs.asdict(turn)} for turn in turns)
     else:
-        say_runs(recorded, last)
+        say_runs(recorded, turns, last)
 
 
 @app.command()

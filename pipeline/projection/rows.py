@@ -68,6 +68,14 @@ class ViewReader:
             return []
         return self._rows(connection, headers, and_(self._key <= headers[-1]._mapping["_key"], *beyond))
 
+    def keys_after(
+        self, connection: Connection, after: str | None, until: str | None, limit: int, skip: int = 0
+    ) -> list[str]:
+        """The first `limit` keys of a half-open range, but for the first `skip`, in the order of keys by code points."""
+        bounds = [*([] if after is None else [self._key > after]), *([] if until is None else [self._key <= until])]
+        wanted = select(self._key).where(*bounds).order_by(self._key).limit(limit).offset(skip)
+        return list(connection.execute(wanted).scalars())
+
     def read_keys(self, connection: Connection, keys: Sequence[str], *, locked: bool = False) -> dict[str, ViewRow]:
         """The rows of these keys that are there. With `locked`, nobody else may change them until the transaction ends
         (where the database locks rows at all)."""

@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Select, Table, bindparam, delete, insert, select, update
 
+from reconcile.finding import finding_id
 from reconcile.groups import grouped
 from reconcile.ledger.alone import alone
 from reconcile.ledger.entries import (
@@ -29,6 +30,9 @@ from reconcile.ledger.opening import told
 from reconcile.ledger.tables import FINDINGS, REPAIRS, RUNS
 from reconcile.run import RunResult
 from translators.errors import DragomanError
+
+_AT_ONCE = 500
+"""Bound parameters of one statement."""
 
 
 class FindingUnknown(DragomanError):
@@ -88,6 +92,22 @@ class Ledger:
             _write(connection, RUNS, ended(result), ("run", "check"))
             past = history(_runs(connection, result.check.check))
         return msgspec.structs.replace(result, history=past)
+
+    def looked(self, result: RunResult, keys: Sequence[str]) -> tuple[list[Entry], list[Entry]]:
+        """Write down what a look at these keys found: no run is recorded, and of other keys nothing is said.
+
+        Returns the findings that are open by it and were not before, and those that it closed.
+        """
+        judged = set(keys) - set(result.left)
+        ids = [finding_id(result.check.check, key) for key in keys]
+        with told(), self._engine.begin() as connection:
+            before = {entry.id: entry for entry in _named(connection, ids)}
+            after = {f.id: sighted(before.get(f.id), f, result.run, result.started) for f in result.findings}
+            absent = [e for e in before.values() if e.id not in after and e.state != "closed" and e.key in judged]
+            closed = [gone(entry, result.started) for entry in absent]
+            _write_all(connection, [*after.values(), *closed], known=set(before))
+        news = [one for one in after.values() if one.id not in before or before[one.id].state != one.state]
+        return news, closed
 
     def findings(self, check: str | None = None, *, closed: bool = False) -> list[Entry]:
         """What is not closed (or everything), the longest known first."""
@@ -155,6 +175,17 @@ def _all(connection: Connection, check: str | None) -> list[Entry]:
     query = select(FINDINGS).order_by(FINDINGS.c.first_seen, FINDINGS.c.check, FINDINGS.c.key)
     if check is not None:
         query = query.where(FINDINGS.c.check == check)
+    return _entries(connection, query)
+
+
+def _named(connection: Connection, ids: Sequence[str]) -> list[Entry]:
+    found: list[Entry] = []
+    for start in range(0, len(ids), _AT_ONCE):
+        found += _entries(connection, select(FINDINGS).where(FINDINGS.c.id.in_(ids[start : start + _AT_ONCE])))
+    return found
+
+
+def _entries(connection: Connection, query: Select[Any]) -> list[Entry]:
     return [
         Entry(**{**row, "causes": tuple(row["causes"]), "fields": tuple(row["fields"])})
         for row in connection.execute(query).mappings()

@@ -88,3 +88,40 @@ REPAIRS = Table(
     Column("result", Text, nullable=False),
     Index("dragoman_repair_by_finding", "finding", "given"),
 )
+
+WATCHES = Table(
+    "dragoman_watch",
+    METADATA,
+    Column("check", String(200), primary_key=True),
+    Column("turn", Integer, primary_key=True, autoincrement=False),
+    Column("began", Utc, nullable=False),
+    Column("started", Utc, nullable=False),
+    Column("ended", Utc),
+    Column("looked", Utc, nullable=False),
+    Column("within", Float, nullable=False),
+    Column("oldest", Utc, nullable=False),
+    Column("seen", Float, nullable=False),
+    Column("keys", Integer, nullable=False),
+    Column("compared", Integer, nullable=False),
+    Column("found", Integer, nullable=False),
+    Column("closed", Integer, nullable=False),
+    Column("in_flight", Integer, nullable=False),
+    Column("left", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("shares", JSON, nullable=False),
+    Column("feed", JSON, nullable=False),
+    Column("trouble", String(100)),
+    Column("said", Text),
+)
+
+SPANS = Table(
+    "dragoman_watch_span",
+    METADATA,
+    Column("check", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("side", String(6), nullable=False),
+    Column("after", Text),
+    Column("keys", Integer, nullable=False),
+    Column("seen", Utc),
+)

@@ -78,8 +78,8 @@ CHECKS = (
     Mutant(
         "the second look at the source is not compared",
         "reconcile/confirm.py",
-        "            if was is None or now is None:\n",
-        "            if was is None:\n",
+        "            if self._compared(key, after, shown) is None:\n",
+        "            if False:\n",
         (MOVING,),
     ),
     Mutant(

@@ -33,9 +33,10 @@ from reconcile.check import CheckSpec
 from reconcile.embedded import Pipeline, sides_of
 from reconcile.fence import Pace
 from reconcile.position import Moment
-from reconcile.run import RunResult, reconcile
+from reconcile.run import RunResult, Sides, reconcile
 from reconcile.streams import WHOLE, KeyRange
 from reconcile.view import ViewRow, ViewSide
+from reconcile.watch.walk import Listed
 from tests.model.faults import SEAMS, Killed, disarm, in_process
 from tests.model.product import CONTRACTS, MAPPING, SCHEMA
 from tests.reconcile.world import Clock
@@ -264,15 +265,18 @@ class Scene:
 
     def check(self, gate: bool = False) -> RunResult:
         """One run of the check, with the world going on whenever it waits or reads."""
-        works = Pipeline(log=self.log, store=self.store, feed=FEED, schema=self.schema, stopped=lambda: None)
         self.clock.on_wait = self.happen
+        result = reconcile(CHECK, self.sides(), run="r-1", clock=self.clock, gate=gate)
+        self.clock.on_wait = lambda: None
+        return result
+
+    def sides(self) -> Sides:
+        """What is compared, with the world going on whenever it is read."""
+        works = Pipeline(log=self.log, store=self.store, feed=FEED, schema=self.schema, stopped=lambda: None)
         pace = Pace(clock=self.clock, wait=self.clock.wait, deadline=timedelta(seconds=120))
         sides = sides_of(self.translator, self.view_spec, works, pace, legacy=self.engines[0], views=self.engines[1])
         sides.reader.source_position = _BusyPosition(sides.reader.source_position, self.happen)
-        busy = msgspec.structs.replace(sides, view=_BusyView(sides.view, self.happen))
-        result = reconcile(CHECK, busy, run="r-1", clock=self.clock, gate=gate)
-        self.clock.on_wait = lambda: None
-        return result
+        return msgspec.structs.replace(sides, view=_BusyView(sides.view, self.happen))
 
 
 class _BusyPosition:
@@ -299,6 +303,8 @@ class _BusyView:
     def __init__(self, view: ViewSide, happen: Callable[[], None]) -> None:
         self._view, self._happen = view, happen
         self.shape, self.checkpoint, self.parked = view.shape, view.checkpoint, view.parked
+        if isinstance(view, Listed):
+            self.keys_after = view.keys_after
 
     @contextmanager
     def rows(self, keys: KeyRange = WHOLE) -> Iterator[Iterator[ViewRow]]:
