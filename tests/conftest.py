@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -37,12 +36,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help=f"fail the run for each skip but those whose reason is '{REASON}...' and true here",
     )
-
-
-@pytest.hookimpl(optionalhook=True)  # the mutants are run without xdist
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """`-n auto`: one more than there are cores, since what asks a real server mostly waits for it."""
-    return (os.cpu_count() or 1) + 1
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

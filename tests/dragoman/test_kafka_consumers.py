@@ -49,7 +49,12 @@ def consumer(module: str, at: str, topic: str, database: Path) -> Iterator[subpr
 
 
 def grown(database: Path, table: str, size: int) -> Callable[[], bool]:
-    return lambda: database.exists() and query(database, f"SELECT count(*) FROM {table}") >= [(size,)]
+    def holds() -> bool:
+        """The file is there before its table."""
+        made = database.exists() and query(database, "SELECT 1 FROM sqlite_master WHERE name = ?", table)
+        return bool(made) and query(database, f"SELECT count(*) FROM {table}") >= [(size,)]
+
+    return holds
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:
