@@ -1,5 +1,6 @@
-"""A worker in its group, as a process: `python -m tests.pipeline.runner_child ENGINE BROKER NAME FOLDER [failpoint:n[:stop]]`.
+"""A worker in its group, as a process: `python -m tests.pipeline.runner_child ENGINE BROKER NAME FOLDER [failpoint:n[:END]]`.
 
+END is `stop` or `hang`: without it the process is killed there.
 ENGINE is `aiokafka` or `faust`, with `:plain` behind it where no rows are kept. It says what it holds after each hand-over, and
 goes on until SIGTERM. What it keeps is in FOLDER, its own.
 """
@@ -10,14 +11,17 @@ import os
 import signal
 import sys
 import threading
-from contextlib import closing
+import time
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dragoman.interrupts import end_at_once
 from pipeline import failpoint
 from pipeline.engine import kafka
 from pipeline.engine.faust import runner as faust
+from pipeline.engine.watchdog import Watchdog
 from pipeline.log.kafka.log import KafkaLog
 from pipeline.log.port import Log
 from pipeline.state.rocks import RocksState
@@ -26,6 +30,8 @@ from tests.pipeline.harness import Orders, Plain, worker
 from translators.errors import DragomanError
 
 BATCH = int(os.environ.get("BATCH", "50"))
+STUCK_SECONDS = 10
+"""The patience of the watchdog of a worker that is to hang; no other one has a watchdog here."""
 
 
 def topics_of(name: str) -> dict[str, Any]:
@@ -40,7 +46,7 @@ def translator_of(name: str, rows: bool = True) -> Orders:
     return found
 
 
-def run(engine: str, log: KafkaLog, name: str, folder: Path) -> None:
+def run(engine: str, log: KafkaLog, name: str, folder: Path, hangs: bool = False) -> None:
     ended, wake = threading.Event(), threading.Event()
 
     def end(*_: object) -> None:
@@ -62,9 +68,12 @@ def run(engine: str, log: KafkaLog, name: str, folder: Path) -> None:
 
     join = partial(faust.join, folder=folder / "faust") if engine.startswith("faust") else kafka.join
     runner = join(log, name, f"{name}.order", made, wake=wake.set, stop=ended.is_set)
-    with closing(runner):
+    dog = Watchdog(end_at_once, stuck=STUCK_SECONDS) if hangs else None
+    with closing(runner), nullcontext() if dog is None else closing(dog):
         held: frozenset[int] | None = None
         while not ended.is_set():
+            if dog is not None:
+                dog.alive()
             if not runner.turn():
                 wake.wait(0.05)
                 wake.clear()
@@ -74,10 +83,10 @@ def run(engine: str, log: KafkaLog, name: str, folder: Path) -> None:
 
 
 def arm(text: str) -> None:
-    """Kill the process at a failpoint, or stop it there with SIGSTOP."""
+    """Kill the process at a failpoint, stop it there with SIGSTOP, or let it hang there for ever."""
     name, _, how = text.partition(":")
-    number, _, stop = how.partition(":")
-    if not stop:
+    number, _, end = how.partition(":")
+    if not end:
         failpoint.arm(f"{name}:{number}")
         return
     left = int(number)
@@ -87,7 +96,9 @@ def arm(text: str) -> None:
         nonlocal left
         left -= at == name
         if at == name and left == 0:
-            print("stops", flush=True)
+            print(f"{end}s", flush=True)
+            while end == "hang":
+                time.sleep(1)
             os.kill(os.getpid(), signal.SIGSTOP)
         passed(at)
 
@@ -102,7 +113,7 @@ if __name__ == "__main__":
         arm(sys.argv[5])
     try:
         with closing(KafkaLog(at, patience=30)) as opened:
-            run(with_engine, opened, named, Path(own))
+            run(with_engine, opened, named, Path(own), hangs=sys.argv[-1].endswith(":hang"))
     except DragomanError as error:
         print(error.code, flush=True)
         os._exit(3)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from dragoman.console import FAILED
 from dragoman.stack.server import Server
 from pipeline.cloudevents import CloudEvent
 from pipeline.log.kafka.log import KafkaLog
@@ -256,6 +257,21 @@ def test_who_was_stopped_and_is_woken_is_fenced_and_nothing_old_wins(workers: Wo
     assert said(stopped)[-1] == "log.fenced"
     judge(workers, world, repeats=True)
     assert (workers.written("state"), workers.written("changelog")) == before
+    end(other)
+
+
+@pytest.mark.parametrize("engine", ["faust"])
+def test_who_hangs_is_ended_by_its_watchdog_and_another_goes_on(workers: Workers) -> None:
+    world = World(41)
+    world.run(100)
+    other, stuck = workers.start(), workers.start("publish.after-events:2:hang")
+    workers.share(other, stuck)
+    workers.give(list(feed(world.commits)))
+    until(lambda: "hangs" in said(stuck))
+    assert stuck.wait(SECONDS) == FAILED
+    assert any("worker.stuck" in line for line in said(stuck))
+    workers.share(other)
+    judge(workers, world, repeats=True)
     end(other)
 
 
