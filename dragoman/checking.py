@@ -29,6 +29,9 @@ from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
 from translators.yaml_text import did_you_mean
 
+COPY = "checked"
+"""The folder of the copies that runs read: a run may take long, and `dragoman status` does not wait for it."""
+
 
 class CheckUnknown(DragomanError):
     """This project has no check {name}{suggestion}"""
@@ -119,8 +122,12 @@ def opened(
     wait: Callable[[timedelta], None],
     stopped: Callable[[], str | None],
     clock: Callable[[], datetime] = utc,
+    copy: str = COPY,
 ) -> Iterator[tuple[Sides, Engine | None]]:
-    """The sides of a check, and the database of its view if it has one, while the block runs."""
+    """The sides of a check, and the database of its view if it has one, while the block runs.
+
+    Beside Kafka `copy` is the folder of what is read of the workers' state: one process at a time has it.
+    """
     origin = _has_legacy(project)
     projection = None if spec.stream else next(p for p in project.projections if p.name == spec.view)
     pace = Pace(clock=clock, wait=wait)
@@ -131,7 +138,7 @@ def opened(
         if isinstance(origin, Kafka):
             from dragoman.checking_kafka import sides_on_kafka
 
-            sides = sides_on_kafka(project, origin, spec, translator, projection, log, views, pace, held)
+            sides = sides_on_kafka(project, origin, spec, translator, projection, log, views, pace, held, copy)
         else:
             sides = _sides_here(project, origin, spec, translator, projection, log, views, pace, stopped, held)
         yield msgspec.structs.replace(sides, shown=shown_columns(translator, spec.terms.hidden)), views

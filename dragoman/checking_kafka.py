@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from reconcile.run import Sides
     from translators.compiled import CompiledTranslator
 
-COPY = "checked"
-"""The folder of the copies that checks read: a check may take long, and `dragoman status` does not wait for it."""
-
 
 def sides_on_kafka(
     project: Project,
@@ -39,15 +36,16 @@ def sides_on_kafka(
     views: Engine | None,
     pace: Pace,
     held: ExitStack,
+    copy: str,
 ) -> Sides:
-    """What is compared, and the fence of the live pipeline."""
+    """What is compared, and the fence of the live pipeline; `copy` is the folder of what it reads of the workers' state."""
     from dragoman.checking import NeverRun
 
     if not isinstance(log, KafkaLog):
         raise TypeError(f"{project.source.file} has its feeds on Kafka")
     legacy = legacy_engine(project, origin)
     held.callback(legacy.dispose)
-    found = held.enter_context(followed(project, origin, translator.name, COPY))
+    found = held.enter_context(followed(project, origin, translator.name, copy))
     if found is None:
         raise NeverRun(check=spec.check, what=f"the changelog of {translator.name}")
     store, catch_up = found

@@ -12,7 +12,6 @@ import msgspec
 from sqlalchemy import Engine
 
 from dragoman.checking import opened, run_id, run_recorded
-from dragoman.kafka_source import Kafka
 from dragoman.locks import locked
 from dragoman.project import Project
 from dragoman.wiring import make_folder
@@ -24,6 +23,7 @@ from reconcile.run import RunResult
 from reconcile.sources import KEYS_AT_ONCE
 from reconcile.watch.bucket import Bucket
 from reconcile.watch.changed import FeedTail
+from reconcile.watch.preflight import check_indexes, limit_statements
 from reconcile.watch.walk import SideName
 from reconcile.watch.watcher import Look, Promise, Watcher
 from translators.errors import DragomanError
@@ -49,13 +49,6 @@ class WatchedAlready(DragomanError):
 
     code: ClassVar[str] = "watch.already"
     hint: ClassVar[str] = "One is enough: it watches all checks. `dragoman reconcile runs` says how far it has come."
-
-
-class WatchElsewhere(DragomanError):
-    """The checks of {source} cannot be watched: its feeds are on Kafka."""
-
-    code: ClassVar[str] = "watch.kafka"
-    hint: ClassVar[str] = "Let a timer run `dragoman reconcile run`: it looks at every key each time."
 
 
 class Ended(Exception):
@@ -101,9 +94,6 @@ def span_of(text: str) -> timedelta:
 
 def watch_checks(watched: Watched, specs: Sequence[CheckSpec], told: Told) -> None:
     """Watch these checks, one look at a time, until a wait raises `Ended`."""
-    source = watched.project.source
-    if isinstance(source.origin, Kafka):
-        raise WatchElsewhere(source=source.file, where=source.file)
     with ExitStack() as held:
         lock = watched.project.path(LOCK)
         make_folder(lock.parent)
@@ -190,7 +180,7 @@ class _Guard:
     def _opened(self) -> Watcher:
         watched, spec = self._watched, self._spec
         translator = watched.project.made(spec.mapping)
-        sides, _ = self._held.enter_context(
+        sides, views = self._held.enter_context(
             opened(
                 watched.project,
                 spec,
@@ -199,8 +189,13 @@ class _Guard:
                 wait=watched.wait,
                 stopped=watched.stopped,
                 clock=watched.clock,
+                copy=f"watched/{spec.check}",
             )
         )
+        for engine in (sides.reader.engine, views):
+            if engine is not None:
+                limit_statements(engine)
+        check_indexes(sides.reader)
         topic = watched.project.source.feed_of(translator).topic
         return Watcher(
             spec,

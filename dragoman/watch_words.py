@@ -14,6 +14,7 @@ from reconcile.check import CheckSpec
 from reconcile.ledger.entries import Entry
 from reconcile.ledger.watches import WatchEntry
 from reconcile.run import RunResult
+from reconcile.watch.audit import most_wrong
 from reconcile.watch.watcher import Look, Promise
 from translators.errors import DragomanError
 
@@ -129,9 +130,23 @@ def told_watch(turns: Sequence[WatchEntry], now: datetime) -> list[str]:
         said.append(f"{last.skipped:,} changes were too many to follow; their keys are seen in their turn")
     if last.trouble is not None:
         said.append(f"the last look proved too little, {last.trouble}: {last.said}")
+    said += told_audit(turns[-2:], now)
     if len(turns) > 1:
         said.append(told_turn(turns[-2]))
     return said
+
+
+def told_audit(turns: Sequence[WatchEntry], now: datetime) -> list[str]:
+    """What the keys that these turns drew at random say of all; never that none is wrong."""
+    drawn, wrong = sum(turn.drawn for turn in turns), sum(turn.drawn_wrong for turn in turns)
+    if not drawn:
+        return []
+    most = f"{100 * most_wrong(drawn, wrong):.2g} %"
+    found = "none of them differs" if not wrong else f"{wrong:,} of them differ"
+    since = moment(turns[0].started, now)
+    return [
+        f"audit: {count(drawn, 'key')} drawn at random since {since}, {found}; at most {most} of all do, at 95 % confidence"
+    ]
 
 
 def _whole(promise: Promise) -> str:

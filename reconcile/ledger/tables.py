@@ -109,6 +109,8 @@ WATCHES = Table(
     Column("left", Integer, nullable=False),
     Column("changed", Integer, nullable=False),
     Column("skipped", Integer, nullable=False),
+    Column("drawn", Integer, nullable=False),
+    Column("drawn_wrong", Integer, nullable=False),
     Column("shares", JSON, nullable=False),
     Column("feed", JSON, nullable=False),
     Column("trouble", String(100)),

@@ -18,11 +18,12 @@ class WatchEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     `began` is when the check was first watched, `looked` when a look last ended. `oldest` is since when each key has been
     looked at, which is promised to be less than `within` seconds ago; `seen` the share of the spans that this turn has seen.
-    `keys` are the legacy's. The counts are of looks: `compared` at spans, `changed` at keys that had just changed; `found`
-    and `closed` are the findings that they opened and ended. `left` of all these could not be judged when they were looked
-    at, and are looked at again. `skipped` are changes that were too many to follow. `shares` says by database which share of
-    its rate is read: below 1 while it is slow. `feed` are the feed's offsets by partition up to which all changed keys were
-    judged. `trouble` is the code of why the last look proved too little, `said` the same in words.
+    `keys` are the legacy's. The counts are of looks: `compared` at spans, `changed` at keys that had just changed, `drawn` at
+    keys at random, of which `drawn_wrong` differed; `found` and `closed` are the findings that all of them opened and ended.
+    `left` of all these could not be judged when they were looked at, and are looked at again. `skipped` are changes that were
+    too many to follow. `shares` says by database which share of its rate is read: below 1 while it is slow. `feed` are the
+    feed's offsets by partition up to which all changed keys were judged. `trouble` is the code of why the last look proved
+    too little, `said` the same in words.
     """
 
     check: str
@@ -42,6 +43,8 @@ class WatchEntry(msgspec.Struct, frozen=True, kw_only=True):
     left: int = 0
     changed: int = 0
     skipped: int = 0
+    drawn: int = 0
+    drawn_wrong: int = 0
     shares: Mapping[str, float] = {}
     feed: Mapping[str, int] = {}
     trouble: str | None = None

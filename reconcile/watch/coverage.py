@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from random import Random
 from typing import get_args
 
 import msgspec
@@ -92,6 +93,17 @@ class Coverage:
         if self._going is not None:
             return self._going.begun
         return min(self._due(at) for at in range(len(self.spans)))
+
+    def drawn(self, dice: Random) -> str | None:
+        """A key at random, each row of both sides as likely as any other as far as spans know how many they have.
+
+        None if the row is gone, or there are no rows.
+        """
+        if not any(one.keys for one in self.spans):
+            return None
+        (span,) = dice.choices(self.spans, [one.keys for one in self.spans])
+        found = self._walks[span.side].places(span.after, self._until(span), 1, dice.randrange(span.keys))
+        return found[0].key if found else None
 
     def page(self, now: datetime) -> list[str]:
         """The keys that are to be looked at now: the same ones until `looked` is called. None if no span's time has come."""

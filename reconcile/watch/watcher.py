@@ -1,4 +1,4 @@
-"""The watch of one check, look by look: what just changed, and what has not been seen for long.
+"""The watch of one check, look by look: what just changed, what has not been seen for long, and a few at random.
 
 A look compares some keys by the same code and the same rule as a run, and the same ledger keeps what it finds.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from random import Random, SystemRandom
 
 import msgspec
 
@@ -17,6 +18,7 @@ from reconcile.ledger.entries import Entry
 from reconcile.ledger.ledger import Ledger
 from reconcile.ledger.watches import WatchBook, WatchEntry
 from reconcile.run import RunResult, Sides, reconcile
+from reconcile.watch.audit import DRAWN
 from reconcile.watch.bucket import Bucket
 from reconcile.watch.changed import Changed, FeedTail
 from reconcile.watch.coverage import Coverage, cut
@@ -73,7 +75,9 @@ class Watcher:
         ledger: Ledger,
         buckets: Mapping[SideName, Bucket],
         clock: Callable[[], datetime],
+        dice: Random | None = None,
     ) -> None:
+        self._dice = dice or SystemRandom()
         self._check = check
         self._promise = promise
         self._sides = rationed(sides, buckets)
@@ -95,7 +99,8 @@ class Watcher:
         now = self._clock()
         changed = self._changed()
         page = self._coverage.page(now)
-        keys = sorted({*changed.keys, *self._late, *page, *self._coverage.again, *self._open_findings(now)})
+        drawn = {key for _ in range(DRAWN) if (key := self._coverage.drawn(self._dice)) is not None}
+        keys = sorted({*changed.keys, *self._late, *page, *self._coverage.again, *self._open_findings(now), *drawn})
         counts = Counter(skipped=changed.skipped)
         if not keys:
             self._read_to = changed.offsets
@@ -107,6 +112,8 @@ class Watcher:
         if result.ended:
             self._coverage.looked(key for key in keys if key not in left)
             counts.update(compared=len(set(page) - left), changed=len(changed.keys - left))
+            wrong = {finding.key for finding in result.findings}
+            counts.update(drawn=len(drawn - left), drawn_wrong=len(drawn & wrong))
         found, closed = self._ledger.looked(result, keys)
         counts.update(found=len(found), closed=len(closed), in_flight=result.in_flight, left=len(left))
         return self._written(counts, result, found, closed)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from sqlalchemy import create_engine, text
@@ -183,6 +184,23 @@ class Shop:
         out, err = process.communicate(timeout=170)
         assert process.returncode in codes, err + out
         return [json.loads(line) for line in out.splitlines()]
+
+    def watch(self, enough: int) -> dict[str, list[str]]:
+        """`dragoman reconcile watch` until it has found so much and is asked to end; by key the causes of all that it found."""
+        words = ("reconcile", "watch", "--within", "40s", "--every", "1s", "--json")
+        said: list[dict[str, Any]] = []
+        with (self.folder / "watch.err").open("w") as err:
+            process = self.command(*words, stdout=subprocess.PIPE, stderr=err)
+            late = Timer(150, process.kill)
+            late.start()
+            with process.stdout as out:  # type: ignore[union-attr]
+                for line in out:
+                    said.append(json.loads(line))
+                    if sum(one["what"] == "found" for one in said) == enough:
+                        process.send_signal(signal.SIGTERM)
+            late.cancel()
+        assert process.wait(60) == 0, (said, (self.folder / "watch.err").read_text())
+        return {one["finding"]["key"]: one["finding"]["causes"] for one in said if one["what"] == "found"}
 
     def without_connect(self) -> None:
         """From now on nobody says where Kafka Connect is: PostgreSQL's slot has to tell."""

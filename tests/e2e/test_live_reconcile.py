@@ -123,6 +123,8 @@ def test_a_killed_worker_leaves_nothing_to_find_and_what_is_seeded_is_found(
             writers.stop()
         assert (clean["exit_code"], clean["confirmed"], clean["causes"]) == (0, 0, []), clean
         seeded = seed(shop)
+        watched = shop.watch(sum(map(len, seeded.values())))
+        assert watched == {key: list(cause) for cause, keys in seeded.items() for key in keys}
         if isinstance(shop.legacy, PostgresLegacy):
             shop.without_connect()
         gate = shop.check("--gate")

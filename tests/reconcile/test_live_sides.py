@@ -19,6 +19,7 @@ from reconcile.errors import SideUnreadable
 from reconcile.fence import Fence, Pace
 from reconcile.kafka_sides import FeedPosition, connector_hop
 from reconcile.sources import Layout, LegacyReader
+from reconcile.watch import preflight
 from tests.connectors.connect.world import PASSWORD
 from tests.killed.legacy import MariaDBLegacy, PostgresLegacy
 from tests.model.product import CONTRACTS, MAPPING, SCHEMA
@@ -224,3 +225,32 @@ def test_a_moment_needs_a_database_that_answers(tmp_path: Path, unused_name: str
     with pytest.raises(SideUnreadable, match="does not exist"), reader.snapshot():
         pass
     engine.dispose()
+
+
+def test_a_watch_does_not_scan_a_big_table(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The payments of an order are found by an index, or there are few of them; the statement that is told mends it."""
+    monkeypatch.setattr(preflight, "BIG", 3)
+    for number in range(3):
+        place.order("A", number)
+    preflight.check_indexes(place.reader)
+    place.order("A", 4)
+    with pytest.raises(preflight.Unindexed) as refused:
+        preflight.check_indexes(place.reader)
+    assert refused.value.message.startswith("payment has more than 3 rows")
+    session = place.legacy.session()
+    session.execute(refused.value.advice.partition(", or let")[0])
+    session.commit()
+    session.close()
+    preflight.check_indexes(place.reader)
+
+
+def test_a_statement_of_a_watch_does_not_go_on_for_long(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "SECONDS", 1)
+    with place.reader.connected() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    preflight.limit_statements(place.engine)
+    sleep = "pg_sleep" if isinstance(place.legacy, PostgresLegacy) else "sleep"
+    with pytest.raises(SideUnreadable, match="statement"), place.reader.connected() as connection:
+        connection.exec_driver_sql(f"SELECT {sleep}(20)")
+    with place.reader.snapshot() as snapshot:
+        assert list(snapshot.read()) == []

@@ -162,6 +162,17 @@ def test_a_pipeline_that_stands_is_told_and_proves_nothing(scene: Scene, engine:
     assert look.entry.changed == 1, "what could not be judged is read again by the next process"
 
 
+def test_what_is_drawn_at_random_counts_what_is_wrong(scene: Scene, engine: Engine) -> None:
+    guard = Guard(scene, engine, within=240 * HOUR)
+    for order in scene.still:
+        edited_field(scene, order)
+    looks = [guard.look() for _ in range(30)]
+    drawn, wrong = looks[-1].entry.drawn, looks[-1].entry.drawn_wrong
+    assert 30 < drawn <= 60
+    assert 0 < wrong < drawn, "those that move were not edited"
+    assert guard.book.turns(CHECK.check)[0].drawn == drawn
+
+
 def test_a_ledger_row_is_what_the_entry_was(scene: Scene, engine: Engine) -> None:
     guard = Guard(scene, engine)
     look = guard.look()

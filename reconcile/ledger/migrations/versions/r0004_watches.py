@@ -21,6 +21,8 @@ def upgrade() -> None:
         "left",
         "changed",
         "skipped",
+        "drawn",
+        "drawn_wrong",
     )
     op.create_table(
         "dragoman_watch",
