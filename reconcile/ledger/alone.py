@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from reconcile.ledger.opening import told
 from translators.errors import DragomanError
@@ -62,7 +63,7 @@ def _by_file(path: str) -> Iterator[None]:
 
 @contextmanager
 def _by_session(engine: Engine) -> Iterator[None]:
-    """The server gives the lock back when the connection ends."""
+    """Given back at once; where that fails, by the server when it sees that the connection has ended."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
         with told():
             ours = session.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar_one()
@@ -71,4 +72,6 @@ def _by_session(engine: Engine) -> Iterator[None]:
         try:
             yield
         finally:
+            with suppress(SQLAlchemyError):
+                session.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
             session.invalidate()
