@@ -44,6 +44,18 @@ class Stream(Protocol):
         """The columns that both write in one same way as they are: there the same text is the same value, and no other's."""
 
 
+class Canonical:
+    """The part of a stream whose lines are canonical as they are: nothing in them is as a database writes it."""
+
+    def texts(self, row: bytes, native: frozenset[str] = frozenset()) -> Texts:
+        """See the port."""
+        return texts_of(row)
+
+    def written_alike(self, other: object) -> frozenset[str]:
+        """See the port."""
+        return frozenset()
+
+
 class Difference(msgspec.Struct, frozen=True):
     """One key whose rows differ: the canonical texts of each side, the key's first; `None` is no row."""
 

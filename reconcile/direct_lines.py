@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Numeric, Select, Text, case, cast, column, func, literal, literal_column, select
 
-from reconcile.canonical import texts_of
+from reconcile.blocks import Canonical
 from reconcile.copy import copies
 from reconcile.duckdb_lines import field_at, fields_of, has_one_text
 from reconcile.legacy_lines import legacy_order, mapping_of
@@ -46,7 +46,7 @@ def renamed_columns(bound: BoundMapping) -> dict[str, Column] | None:
     return found
 
 
-class DirectLines:
+class DirectLines(Canonical):
     """See `reconcile.blocks.Stream`: one line for each root. `counted` gets the rows of the table."""
 
     side = SIDE
@@ -65,14 +65,6 @@ class DirectLines:
         asked = direct_statement(reader, self._shape, self._order, keys)
         with copies(reader.engine, asked, of=self._snapshot.connection) as batches:
             yield self._read(batches)
-
-    def texts(self, row: bytes, native: frozenset[str] = frozenset()) -> tuple[str | None, ...]:
-        """See the port."""
-        return texts_of(row)
-
-    def written_alike(self, other: object) -> frozenset[str]:
-        """See the port."""
-        return frozenset()
 
     def _read(self, batches: Iterator[list[bytes]]) -> Iterator[bytes]:
         for batch in batches:

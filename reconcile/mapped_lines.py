@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
+from reconcile.blocks import Canonical
 from reconcile.canonical import texts_of
 from reconcile.compare import expected_of
 from reconcile.content import ViewShape
@@ -47,7 +48,7 @@ _READ = (
 )
 
 
-class MappedLines:
+class MappedLines(Canonical):
     """See `reconcile.blocks.Stream`: of what exists, and of what the mapping refuses. `counted` gets the rows by table.
 
     `by_python` counts the things that DuckDB could not map.
@@ -81,14 +82,6 @@ class MappedLines:
             connection = held.enter_context(closing(_opened(folder)))
             windows = _Windows(self, reader, tables, streams, connection, folder)
             yield chain.from_iterable(windows.read())
-
-    def texts(self, row: bytes, native: frozenset[str] = frozenset()) -> tuple[str | None, ...]:
-        """See the port."""
-        return texts_of(row)
-
-    def written_alike(self, other: object) -> frozenset[str]:
-        """See the port."""
-        return frozenset()
 
 
 def _opened(folder: Path) -> duckdb.DuckDBPyConnection:

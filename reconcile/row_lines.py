@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from reconcile.blocks import Stream
-from reconcile.canonical import line, texts_of
+from reconcile.blocks import Canonical, Stream
+from reconcile.canonical import line
 from reconcile.compare import Expected, compare
 from reconcile.content import Content, ViewShape, plain
 from reconcile.keys import in_order
@@ -71,7 +71,7 @@ class RowSides:
         return _line(key, row.content, self._shape)
 
 
-class RowStream(Generic[T]):
+class RowStream(Canonical, Generic[T]):
     """Values with the lines made of them; `values` holds those that are not settled."""
 
     key: tuple[Type, ...] = (Type("text"),)
@@ -86,14 +86,6 @@ class RowStream(Generic[T]):
     def lines(self, keys: KeyRange = WHOLE, native: frozenset[str] = frozenset()) -> Iterator[Iterator[bytes]]:
         """See `reconcile.blocks.Stream`."""
         yield self._lines()
-
-    def texts(self, row: bytes, native: frozenset[str] = frozenset()) -> tuple[str | None, ...]:
-        """See `reconcile.blocks.Stream`."""
-        return texts_of(row)
-
-    def written_alike(self, other: object) -> frozenset[str]:
-        """See `reconcile.blocks.Stream`."""
-        return frozenset()
 
     def settled(self, key: str) -> dict[str, T]:
         """The values up to this key, which are no longer kept."""

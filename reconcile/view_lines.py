@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from pipeline.projection.tables import ORDINAL
+from reconcile.blocks import Canonical
 from reconcile.canonical import texts_of
 from reconcile.copy import copies
 from reconcile.errors import SideUnsorted
@@ -19,7 +20,7 @@ from reconcile.view import SIDE, ProjectionView
 from translators.contract import Shape
 
 
-class ViewLines:
+class ViewLines(Canonical):
     """See `reconcile.blocks.Stream`; lines of `reconcile.native_text`, as of the moment that `connection` sees."""
 
     side = SIDE
@@ -40,14 +41,6 @@ class ViewLines:
                 for _, statement in view_statements(self._view, self._shape, self._order, keys)
             ]
             yield self._joined(header, children) if children else header
-
-    def texts(self, row: bytes, native: frozenset[str] = frozenset()) -> tuple[str | None, ...]:
-        """See the port."""
-        return texts_of(row)
-
-    def written_alike(self, other: object) -> frozenset[str]:
-        """See the port."""
-        return frozenset()
 
     def _joined(self, header: Iterator[bytes], children: Sequence[Iterator[bytes]]) -> Iterator[bytes]:
         """Each row with its elements, which stand in the same order."""

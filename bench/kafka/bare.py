@@ -29,7 +29,8 @@ def by_hand(job: Job, meter: Meter) -> None:
     asyncio.run(_run(job, meter, transform))
 
 
-async def _run(job: Job, meter: Meter, handle: Handle) -> None:
+async def clients(job: Job) -> tuple[Any, Any]:
+    """A consumer and a producer that are connected, set alike for all that is written by hand."""
     consumer: Any = AIOKafkaConsumer(
         job.source,
         bootstrap_servers=job.at,
@@ -46,6 +47,11 @@ async def _run(job: Job, meter: Meter, handle: Handle) -> None:
         max_batch_size=BATCH_BYTES,
     )
     await asyncio.gather(consumer.start(), producer.start())
+    return consumer, producer
+
+
+async def _run(job: Job, meter: Meter, handle: Handle) -> None:
+    consumer, producer = await clients(job)
     offsets: dict[Any, int] = {}
     sent: list[Any] = []
     committed = time.monotonic()

@@ -15,9 +15,8 @@ from threading import Event
 from typing import Any, cast
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from bench.kafka.bare import BATCH_BYTES, POLL_RECORDS
+from bench.kafka.bare import POLL_RECORDS, clients
 from bench.kafka.rung import Job, Meter
 from dragoman import __version__
 from dragoman.kafka_works import opened, workers
@@ -124,22 +123,7 @@ def by_hand(job: Job, meter: Meter) -> None:
 
 
 async def _by_hand(job: Job, meter: Meter, aggregates: Aggregates) -> None:
-    consumer: Any = AIOKafkaConsumer(
-        job.source,
-        bootstrap_servers=job.at,
-        group_id=job.group,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-    )
-    producer: Any = AIOKafkaProducer(
-        bootstrap_servers=job.at,
-        acks="all",
-        enable_idempotence=True,
-        compression_type="zstd",
-        max_batch_size=BATCH_BYTES,
-    )
-    await asyncio.gather(consumer.start(), producer.start())
+    consumer, producer = await clients(job)
     while meter.count < job.total:
         found = await consumer.getmany(timeout_ms=200, max_records=POLL_RECORDS)
         out = [one for records in found.values() for record in records for one in aggregates.read(record)]
