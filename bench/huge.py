@@ -129,7 +129,7 @@ class Scene:
 
     def start(self) -> subprocess.Popen[bytes]:
         """A worker, with batches of the usual size."""
-        command = [sys.executable, "-m", "tests.pipeline.runner_child", self._at, NAME, str(self.folder)]
+        command = [sys.executable, "-m", "tests.pipeline.runner_child", "aiokafka", self._at, NAME, str(self.folder)]
         with self._out.open("w") as out:
             return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "BATCH": "1000"})
 

@@ -21,6 +21,8 @@ _SLOT = """
            pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) AS retained
     FROM pg_replication_slots WHERE slot_name = :name"""
 _LOOK_SECONDS = 0.2
+_NO_SUCH_EVENT = 1220
+"""ER_ERROR_WHEN_EXECUTING_COMMAND: where SHOW BINLOG EVENTS begins, no event does."""
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +99,11 @@ class LegacyDatabase:
             raise PositionUnusable(position=text, reason=reason, fix=fix)
 
     def gtids_at(self, file: str, position: int) -> str:
-        """The GTIDs before a place in MariaDB's binary log; `connect.position-unusable`."""
+        """The GTIDs before a place in MariaDB's binary log; `connect.position-unusable`.
+
+        The server counts them from the file's beginning, and not past an event larger than its `max_allowed_packet`: then
+        it answers NULL, as where no event begins.
+        """
         place = f"{file}:{position}"
         with self._asked("its binary log") as ask:
             sizes = {row[0]: int(row[1]) for row in ask("SHOW BINARY LOGS")}
@@ -105,10 +111,29 @@ class LegacyDatabase:
         if file not in sizes:
             fix = f"The files are {', '.join(sizes) or 'none'}."
             raise PositionUnusable(position=place, reason="the server has no such file, or no longer", fix=fix)
-        if position > sizes[file] or gtids is None:
+        if position > sizes[file] or (gtids is None and not self._begins_event(file, position)):
             fix = f"The file ends at {sizes[file]}; a position is the end of an event."
             raise PositionUnusable(position=place, reason="no event of the file begins there", fix=fix)
+        if gtids is None:
+            reason = (
+                "an event before it is larger than the server's max_allowed_packet, so that it cannot count the GTIDs"
+            )
+            fix = "Let max_allowed_packet be larger (SET GLOBAL) until this is done, or choose a place in a later file."
+            raise PositionUnusable(position=place, reason=reason, fix=fix)
         return str(gtids)
+
+    def _begins_event(self, file: str, position: int) -> bool:
+        """Whether an event of the file, which is there, begins at a position, or the file ends at it."""
+        from sqlalchemy.exc import DBAPIError
+
+        with self._asked("its binary log") as ask:
+            try:
+                ask("SHOW BINLOG EVENTS IN :file FROM :position LIMIT 1", file=file, position=position)
+            except DBAPIError as error:
+                if error.orig is None or error.orig.args[:1] != (_NO_SUCH_EVENT,):
+                    raise
+                return False
+            return True
 
     @contextmanager
     def _asked(self, what: str) -> Iterator[Callable[..., Any]]:

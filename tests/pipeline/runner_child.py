@@ -1,6 +1,7 @@
 """A worker in its group, as a process: `python -m tests.pipeline.runner_child ENGINE BROKER NAME FOLDER [failpoint:n[:END]]`.
 
-END is `stop` or `hang`: without it the process is killed there.
+END is `stop` or `hang`: without it the process is killed there. A failpoint counts from SIGUSR1 on, which `armed` answers: what
+is done while partitions are handed over depends on who joins first.
 ENGINE is `aiokafka` or `faust`, with `:plain` behind it where no rows are kept. It says what it holds after each hand-over, and
 goes on until SIGTERM. What it keeps is in FOLDER, its own.
 """
@@ -86,6 +87,7 @@ def arm(text: str) -> None:
     """Kill the process at a failpoint, stop it there with SIGSTOP, or let it hang there for ever."""
     name, _, how = text.partition(":")
     number, _, end = how.partition(":")
+    print("armed", flush=True)
     if not end:
         failpoint.arm(f"{name}:{number}")
         return
@@ -109,8 +111,7 @@ def arm(text: str) -> None:
 
 if __name__ == "__main__":
     with_engine, at, named, own = sys.argv[1:5]
-    if len(sys.argv) > 5:
-        arm(sys.argv[5])
+    signal.signal(signal.SIGUSR1, lambda *_: arm(*sys.argv[5:]))
     try:
         with closing(KafkaLog(at, patience=30)) as opened:
             run(with_engine, opened, named, Path(own), hangs=sys.argv[-1].endswith(":hang"))

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class Workers:
         with (own / "out").open("w") as out:
             made = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, text=True)
         made.said = lambda: (own / "out").read_text().splitlines()  # type: ignore[attr-defined]
+        made.fails = bool(failpoint)  # type: ignore[attr-defined]
         self.running.append(made)
         return made
 
@@ -99,8 +101,15 @@ class Workers:
         return [set(map(int, lines[-1].split()[1:])) if lines else set() for lines in told]
 
     def share(self, *processes: subprocess.Popen[str]) -> None:
-        """Wait until these hold all partitions, each of them some."""
-        until(lambda: all(self.holding(*processes)) and sum(map(len, self.holding(*processes))) == PARTITIONS)
+        """Wait until these hold all partitions, each of them some; failpoints count from now on."""
+        until(
+            lambda: all(self.holding(*processes)) and sum(map(len, self.holding(*processes))) == PARTITIONS,
+            lambda: [(process.poll(), said(process)) for process in processes],
+        )
+        for process in processes:
+            if process.fails:  # type: ignore[attr-defined]
+                process.send_signal(signal.SIGUSR1)
+                until(partial(_is_armed, process))
 
     def close(self) -> None:
         for process in self.running:
@@ -116,11 +125,16 @@ def said(process: subprocess.Popen[str]) -> list[str]:
     return lines
 
 
-def until(holds: Callable[[], Any], seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
+def until(holds: Callable[[], Any], told: Callable[[], Any] = lambda: None) -> None:
+    """Wait for it; what is `told` stands in the failure where it does not come."""
+    deadline = time.monotonic() + SECONDS
     while not holds():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, told()
         time.sleep(0.1)
+
+
+def _is_armed(process: subprocess.Popen[str]) -> bool:
+    return "armed" in said(process)
 
 
 def end(process: subprocess.Popen[str]) -> float:

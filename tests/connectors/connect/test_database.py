@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pymysql
@@ -72,20 +72,60 @@ def test_a_publication_is_taken_away_once(
     assert database.drop_publication(unused_name) is False
 
 
+@pytest.fixture
+def fresh_log(
+    mariadb: pymysql.connections.Connection[pymysql.cursors.Cursor],
+) -> Iterator[Callable[[], tuple[str, int]]]:
+    """A file of the shared MariaDB's binary log with nothing in it that others wrote before; asks for its name and its end."""
+
+    def end() -> tuple[str, int]:
+        with mariadb.cursor() as cursor:
+            cursor.execute("SHOW MASTER STATUS")
+            status = cursor.fetchone()
+        assert status is not None
+        return status[0], int(status[1])
+
+    with mariadb.cursor() as cursor:
+        cursor.execute("FLUSH BINARY LOGS")
+        yield end
+        cursor.execute("FLUSH BINARY LOGS")
+
+
+@pytest.fixture
+def maria(mariadb_server: Server) -> Iterator[LegacyDatabase]:
+    """The shared MariaDB."""
+    with LegacyDatabase(f"mariadb+pymysql://root@{mariadb_server.host}:{mariadb_server.port}/mysql") as found:
+        yield found
+
+
 def test_a_place_in_the_binary_log_has_to_be_there(
-    mariadb_server: Server, mariadb: pymysql.connections.Connection[pymysql.cursors.Cursor]
+    fresh_log: Callable[[], tuple[str, int]], maria: LegacyDatabase
+) -> None:
+    file, end = fresh_log()
+    assert maria.gtids_at(file, end) is not None
+    with pytest.raises(PositionUnusable, match="no such file"):
+        maria.gtids_at("no-such.000001", 4)
+    with pytest.raises(PositionUnusable, match="no event"):
+        maria.gtids_at(file, end + (1 << 40))
+    with pytest.raises(PositionUnusable, match="no event"):
+        maria.gtids_at(file, end - 1)
+
+
+def test_an_event_that_the_server_cannot_read_again_is_told_as_such(
+    fresh_log: Callable[[], tuple[str, int]],
+    maria: LegacyDatabase,
+    mariadb: pymysql.connections.Connection[pymysql.cursors.Cursor],
+    unused_name: str,
 ) -> None:
     with mariadb.cursor() as cursor:
-        cursor.execute("SHOW MASTER STATUS")
-        status = cursor.fetchone()
-    assert status is not None
-    file, end = status[0], int(status[1])
-    with LegacyDatabase(f"mariadb+pymysql://root@{mariadb_server.host}:{mariadb_server.port}/mysql") as database:
-        assert database.gtids_at(file, end) is not None
-        with pytest.raises(PositionUnusable, match="no such file"):
-            database.gtids_at("no-such.000001", 4)
-        with pytest.raises(PositionUnusable, match="no event"):
-            database.gtids_at(file, end + (1 << 40))
+        cursor.execute(f"CREATE DATABASE {unused_name}")
+        cursor.execute(f"CREATE TABLE {unused_name}.wide (a LONGTEXT, b LONGTEXT)")
+        half = "REPEAT('x', @@max_allowed_packet DIV 2 + 1000)"
+        cursor.execute(f"INSERT INTO {unused_name}.wide VALUES ({half}, {half})")
+        mariadb.commit()
+    file, end = fresh_log()
+    with pytest.raises(PositionUnusable, match="larger than the server's max_allowed_packet"):
+        maria.gtids_at(file, end)
 
 
 @pytest.mark.parametrize(
