@@ -10,6 +10,7 @@ from typing import ClassVar
 import msgspec
 from sqlalchemy import Engine, create_engine
 
+from connectors.legacy.reading import sqlite_file
 from dragoman.kafka_source import Kafka
 from dragoman.project import Project
 from dragoman.rows import shown_columns
@@ -160,7 +161,7 @@ def _sides_here(
     store = held.enter_context(state_of(project, spec.mapping))
     if store is None:
         raise NeverRun(check=spec.check, what=project.settings.state)
-    legacy = create_engine(f"sqlite:///file:{origin.database}?mode=ro&uri=true")
+    legacy = create_engine(sqlite_file(origin.database))
     held.callback(legacy.dispose)
     pipeline = Pipeline(
         log=log, store=store, feed=project.source.feed_of(translator), schema=project.schema, stopped=stopped

@@ -5,17 +5,15 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-
+from dragoman.databases import engine_at
 from dragoman.kafka_works import followed, members
 from dragoman.legacy_capture import capture_of
-from dragoman.settings import masked
-from dragoman.wiring import DatabaseUrl
 from pipeline.log.kafka.log import KafkaLog
 from reconcile.kafka_sides import LivePipeline, live_sides
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from dragoman.kafka_source import Kafka
     from dragoman.project import Project
     from pipeline.log.port import Log
@@ -76,7 +74,5 @@ def legacy_engine(project: Project, origin: Kafka) -> Engine:
     """The legacy database of a source that names one; `DatabaseUrl`."""
     if origin.database is None:
         raise TypeError(f"{project.source.file} names no database")
-    try:
-        return create_engine(origin.database.reveal(), pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        raise DatabaseUrl(name=project.source.file, reason=masked(str(error)), where=project.source.file) from error
+    file = project.source.file
+    return engine_at(origin.database.reveal(), file, where=file, lives_long=True)

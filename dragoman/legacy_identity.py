@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dragoman.settings import masked
+from dragoman.preflighting import LegacyUnreachable, asked
 
 if TYPE_CHECKING:
     from dragoman.forms import Secret
@@ -29,22 +29,14 @@ def identity_asker(database: Secret | None) -> Callable[[], str | None]:
 
 
 def _identity(url: str) -> str | None:
-    from sqlalchemy import create_engine, text
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+    from sqlalchemy import text
 
     try:
-        engine = create_engine(url)
-        try:
-            with engine.connect() as connection:
-                is_mariadb = bool(getattr(engine.dialect, "is_mariadb", False))
-                question = _ASK["mariadb" if is_mariadb else engine.dialect.name]
-                return f"{engine.dialect.name}:{connection.execute(text(question)).scalar_one()}"
-        finally:
-            engine.dispose()
-    except (SQLAlchemyError, ArgumentError, NoSuchModuleError, ImportError, KeyError) as error:
-        _log.warning(
-            "The legacy database cannot be asked who it is: %s",
-            masked(str(error).splitlines()[0]),
-            extra={"action": "source.identity"},
-        )
+        with asked(url) as connection:
+            name = connection.dialect.name
+            question = _ASK["mariadb" if getattr(connection.dialect, "is_mariadb", False) else name]
+            return f"{name}:{connection.execute(text(question)).scalar_one()}"
+    except (LegacyUnreachable, KeyError) as error:
+        reason = error.fields["reason"] if isinstance(error, LegacyUnreachable) else f"{error} is not known here"
+        _log.warning("The legacy database cannot be asked who it is: %s", reason, extra={"action": "source.identity"})
         return None

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from connectors.legacy.guess import Guess, guess
 from connectors.legacy.names import snake, words_of
+from connectors.legacy.reading import sqlite_file
 from connectors.legacy.reflect import Reflection, reflect
 from connectors.legacy.sample import codes
 from connectors.legacy.scaffold import Login, Scaffold
@@ -122,7 +123,7 @@ def _url(target: str, variables: Mapping[str, str]) -> URL:
 
 def _connected(url: URL, held: ExitStack) -> Connection:
     if url.drivername == "sqlite":
-        url = URL.create("sqlite", database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
+        url = sqlite_file(url.database or "")
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     held.callback(engine.dispose)
     return held.enter_context(engine.connect())

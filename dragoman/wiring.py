@@ -13,15 +13,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy import Engine
 
 from connectors.capture import SqliteCapture
 from dragoman import __version__
+from dragoman.databases import engine_at
 from dragoman.kafka_source import Kafka
 from dragoman.project import Project
 from dragoman.python_files import python_module
-from dragoman.settings import masked
 from dragoman.source import Legacy, Recording, Source
 from pipeline.accounting import Accounting, account
 from pipeline.consume import ActionConsumer, ConsumerSpec, Handler
@@ -60,13 +59,6 @@ class FolderMissing(DragomanError):
 
     code: ClassVar[str] = "project.folder"
     hint: ClassVar[str] = "Make it, or give this user the right to; dragoman.yaml and consumers/ say where files go."
-
-
-class DatabaseUrl(DragomanError):
-    """{name} has a database that cannot be used: {reason}."""
-
-    code: ClassVar[str] = "view.database-url"
-    hint: ClassVar[str] = "Write a path for SQLite, or a URL such as postgresql+psycopg://user@host/name."
 
 
 class KafkaMissing(DragomanError):
@@ -329,10 +321,7 @@ def engine_of(project: Project, name: str, database: str) -> Engine:
     found = project.settings.database(database, f"consumers ({name})")
     if found.path is not None:
         make_folder(found.path.parent)
-    try:
-        return create_engine(found.url)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        raise DatabaseUrl(name=name, reason=masked(str(error))) from error
+    return engine_at(found.url, name)
 
 
 def projection_of(project: Project, spec: ProjectionSpec, log: Log, held: ExitStack) -> Projection:

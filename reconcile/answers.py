@@ -11,6 +11,7 @@ from typing import ClassVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from connectors.legacy.reading import one_moment
 from reconcile.declared import Query
 from reconcile.errors import ReconcileError
 from reconcile.fence import Fence
@@ -46,7 +47,7 @@ class SideAnswers:
         """See `reconcile.statements.Answers`; `QueryUnusable`."""
         if self._views is None:
             raise unusable(query, "the check has no view")
-        with _guarded(query), self._views.connect() as connection, _reading(connection):
+        with _guarded(query), self._views.connect() as connection, one_moment(connection):
             return _asked(connection, query)
 
     def extract(self, query: Query) -> Answer:
@@ -74,24 +75,3 @@ def _guarded(query: Query) -> Iterator[None]:
     except SQLAlchemyError as error:
         # The driver's own words: SQLAlchemy's would quote the statement.
         raise unusable(query, getattr(error, "orig", None) or type(error).__name__) from error
-
-
-@contextmanager
-def _reading(connection: Connection) -> Iterator[None]:
-    """One moment of the database, in which nothing can be written."""
-    match connection.dialect.name:
-        case "sqlite":
-            connection.exec_driver_sql("PRAGMA query_only = ON")
-            try:
-                yield
-            finally:
-                connection.rollback()
-                connection.exec_driver_sql("PRAGMA query_only = OFF")
-        case "postgresql":
-            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-            yield
-        case "mysql" | "mariadb":
-            connection.exec_driver_sql("START TRANSACTION READ ONLY")
-            yield
-        case _:
-            yield

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from sqlalchemy import Connection, inspect, text
 
+from connectors.legacy.reading import only_read
 from translators.errors import DragomanError
 from translators.schema import column_type, source_type
 
@@ -100,7 +101,7 @@ _SQL = _queries()
 def reflect(connection: Connection, namespace: str | None = None, wanted: Sequence[str] = ()) -> Reflection:
     """The tables of one schema (the connection's own if none is named), all of them or those that are `wanted`."""
     connector = _connector(connection)
-    _only_read(connection, connector)
+    only_read(connection, connector, _SECONDS)
     place = namespace or _default_namespace(connection, connector)
     short = "postgres" if connector == "postgresql" else connector
     found = _rows(connection, f"{short}_tables", place)
@@ -134,18 +135,6 @@ def _connector(connection: Connection) -> Reflectable:
     if dialect.name in ("postgresql", "sqlite"):
         return cast(Reflectable, dialect.name)
     raise DatabaseUnsupported(dialect=dialect.name)
-
-
-def _only_read(connection: Connection, connector: Reflectable) -> None:
-    """Nothing of this session can change anything, and no statement keeps the database busy for long."""
-    if connector == "postgresql":
-        connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
-        connection.exec_driver_sql(f"SET statement_timeout = '{_SECONDS}s'")
-    elif connector == "mariadb":
-        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
-        connection.exec_driver_sql(f"SET SESSION max_statement_time = {_SECONDS}")
-    else:
-        connection.exec_driver_sql("PRAGMA query_only = ON")
 
 
 def _default_namespace(connection: Connection, connector: Reflectable) -> str:
