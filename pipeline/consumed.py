@@ -25,7 +25,7 @@ from pipeline.cloudevents import CloudEvent
 from pipeline.log.port import Headers, Record
 from pipeline.projection.rows import KEYS_AT_ONCE
 from pipeline.projection.tables import NAME_LENGTH, checkpoint_table
-from pipeline.projection.types import Stored, bytes_type, key_type
+from pipeline.projection.types import UTF8, Stored, bytes_type, key_type
 from translators.errors import DragomanError
 
 _headers = msgspec.json.Decoder(Headers).decode
@@ -61,6 +61,7 @@ class ConsumerTables:
             Column("event_id", key_type(), primary_key=True),
             Column("subject", key_type(), nullable=False),
             Column("handled_at", Stored("timestamptz"), nullable=False),
+            **UTF8,
         )
         self._parked = Table(
             "_dragoman_consumer_parked",
@@ -78,6 +79,7 @@ class ConsumerTables:
             Column("code", String(NAME_LENGTH), nullable=False),
             Column("message", Text, nullable=False),
             Column("first_seen", Stored("timestamptz"), nullable=False),
+            **UTF8,
         )
         self.all = metadata.sorted_tables
 

@@ -24,7 +24,8 @@ settings.load_profile("dragoman")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="how often tests/killed kills each connector")
-    parser.addoption("--oracle-runs", type=int, default=12, help="how many runs the oracle of checks judges")
+    said = "how many runs the oracle of checks judges; between servers a quarter of it, for each pair of them"
+    parser.addoption("--oracle-runs", type=int, default=12, help=said)
     parser.addoption(
         "--stack",
         choices=("native", "docker"),

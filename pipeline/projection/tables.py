@@ -11,7 +11,7 @@ from pipeline.projection.check import shape_at
 from pipeline.projection.database import label, translated
 from pipeline.projection.errors import ViewTableConflict
 from pipeline.projection.spec import GONE, ProjectionSpec
-from pipeline.projection.types import Stored, bytes_type, column_type, key_type
+from pipeline.projection.types import UTF8, Stored, bytes_type, column_type, key_type
 from translators.contract import Shape
 
 ORDINAL = "_ordinal"
@@ -47,6 +47,7 @@ class Tables:
             *_key_columns(spec, shape),
             *(Column(name, column_type(shape_at(shape, path))) for name, path in spec.columns.items()),
             *_known_by(),
+            **UTF8,
         )
         children = {}
         for path, child in spec.children.items():
@@ -57,12 +58,14 @@ class Tables:
                 *_key_columns(spec, shape),
                 Column(ORDINAL, Integer, primary_key=True, autoincrement=False),
                 *(Column(name, column_type(shape_at(fields, inner))) for name, inner in child.columns.items()),
+                **UTF8,
             )
         gone = Table(
             spec.table + GONE,
             metadata,
             Column("_key", key_type(), primary_key=True),
             Column("_version", String(VERSION_LENGTH), nullable=False),
+            **UTF8,
         )
         checkpoint = checkpoint_table(metadata, "_dragoman_checkpoint", "projection")
         return cls(spec, metadata, header, children, gone, checkpoint, _parked(metadata))
@@ -77,6 +80,7 @@ def checkpoint_table(metadata: MetaData, name: str, reader: str) -> Table:
         Column("topic", String(NAME_LENGTH), primary_key=True),
         Column("partition", Integer, primary_key=True, autoincrement=False),
         Column("offset", BigInteger, nullable=False),
+        **UTF8,
     )
 
 
@@ -147,4 +151,5 @@ def _parked(metadata: MetaData) -> Table:
         Column("message", Text, nullable=False),
         Column("value", bytes_type()),
         Column("first_seen", Stored("timestamptz"), nullable=False),
+        **UTF8,
     )

@@ -18,21 +18,29 @@ KEY_LENGTH = 512
 """Characters of a business key's text; longer ones are refused by databases that keep limits."""
 
 
-def key_type() -> TypeEngine[str]:
+LONG = 255
+"""Characters of a text from which on MySQL and MariaDB keep it outside of the row, whose bytes they limit."""
+
+UTF8: Mapping[str, Any] = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
+"""What tables are made with, since a database there may have been made with a smaller character set."""
+
+_MYSQL = ("mysql", "mariadb")
+
+
+def key_type() -> Stored:
     """A text that is compared and ordered by code points, whatever the database does with other texts."""
-    exact = String(KEY_LENGTH)
-    return exact.with_variant(String(KEY_LENGTH, collation="C"), "postgresql").with_variant(
-        String(KEY_LENGTH, collation="utf8mb4_bin"), "mysql", "mariadb"
-    )
+    return Stored("key", KEY_LENGTH)
 
 
 def bytes_type() -> TypeEngine[bytes]:
     """Bytes of any length (MySQL picks the type that holds so many)."""
-    return LargeBinary().with_variant(LargeBinary(2**31 - 1), "mysql", "mariadb")
+    return LargeBinary().with_variant(LargeBinary(2**31 - 1), *_MYSQL)
 
 
 def column_type(shape: Shape, *, key: bool = False) -> Stored:
-    """The type of a column for a contract's field."""
+    """The type of a column for a contract's field; texts of a `key` are told apart by every character."""
+    if key and shape.kind == "text":
+        return Stored("exact", shape.max_length or KEY_LENGTH)
     return Stored(shape.kind, shape.max_length or (KEY_LENGTH if key else None), shape.digits, shape.places)
 
 
@@ -58,7 +66,11 @@ class Stored(TypeDecorator[Any]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The database's own type. Not adapted here: some dialects would make FLOAT of Double."""
-        return self._plain() if self._plainly(dialect) else self._native()
+        if self.kind in ("key", "exact"):
+            return String(self.length, collation=self._collation(dialect))
+        found = self._plain() if self._plainly(dialect) else self._native()
+        is_long = isinstance(found, String) and (found.length or LONG + 1) > LONG
+        return mysql.LONGTEXT() if is_long and dialect.name in _MYSQL else found
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """What is handed to the driver."""
@@ -80,6 +92,13 @@ class Stored(TypeDecorator[Any]):
 
     def _plainly(self, dialect: Dialect) -> bool:
         return dialect.name == "sqlite" or (self.kind == "decimal" and (self.digits is None or self.places is None))
+
+    def _collation(self, dialect: Dialect) -> str | None:
+        """That of bytes, without padding: where others take texts for the same, two keys would be one."""
+        if dialect.name in _MYSQL:
+            is_mariadb = dialect.name == "mariadb" or getattr(dialect, "is_mariadb", False)
+            return "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin"
+        return "C" if dialect.name == "postgresql" and self.kind == "key" else None
 
     def _plain(self) -> TypeEngine[Any]:
         match self.kind:
@@ -105,7 +124,7 @@ class Stored(TypeDecorator[Any]):
             case "date":
                 return Date()
             case "timestamptz":
-                return DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+                return DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), *_MYSQL)
             case _:
                 return Text() if self.length is None else String(self.length)
 

@@ -195,7 +195,7 @@ def test_rows_come_in_the_order_of_code_points_and_by_key(tmp_path: Path) -> Non
         (
             mysql.dialect(),
             [
-                "_key VARCHAR(512) COLLATE utf8mb4_bin",
+                "_key VARCHAR(512) COLLATE utf8mb4_0900_bin",
                 "premium_amount NUMERIC(9, 2)",
                 "changed DATETIME(6)",
                 "score DOUBLE,",

@@ -1,4 +1,4 @@
-"""A legacy that is written to, the real capture, translator and projection in one process, and the check in the middle of it.
+"""A legacy that is written to, a capture, the real translator and projection in one process, and the check in the middle.
 
 Whenever the check waits or reads, the rest of the world goes on: programs write, the parts of the pipeline turn or stall, a
 worker is killed at one of its seams. All of it is drawn from one seed. What is right, `tests.model.meaning` says.
@@ -7,50 +7,36 @@ worker is killed at one of its seams. All of it is drawn from one seed. What is 
 from __future__ import annotations
 
 import random
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 
-from connectors.capture import CaptureSpec, SqliteCapture, install
 from connectors.debezium.decode import Decoder
-from connectors.feeds import Feed as CapturedFeed
-from pipeline.engine.sources import CaptureSource
 from pipeline.failpoint import arm
-from pipeline.feed import Feed, Identity
+from pipeline.feed import Identity
 from pipeline.log.memory import MemoryLog
-from pipeline.log.port import Page, TopicSpec
+from pipeline.log.port import Page
 from pipeline.projection.project import Projection
 from pipeline.projection.spec import read_projection
 from pipeline.state.memory import MemoryState
 from pipeline.worker import TranslatorWorker
 from reconcile.check import CheckSpec
-from reconcile.embedded import Pipeline, sides_of
 from reconcile.fence import Pace
 from reconcile.position import Moment
 from reconcile.run import RunResult, Sides, reconcile
-from reconcile.streams import WHOLE, KeyRange
-from reconcile.view import ViewRow, ViewSide
-from reconcile.watch.walk import Listed
+from reconcile.view import ProjectionView
 from tests.model.faults import SEAMS, Killed, disarm, in_process
-from tests.model.product import CONTRACTS, MAPPING, SCHEMA
+from tests.model.product import CONTRACTS, MAPPING
+from tests.reconcile.oracle.legacies import FEED, Captured, Legacy, Session
 from tests.reconcile.world import Clock
 from translators.compiled import compile_mapping
 from translators.mapping import read_mapping
-from translators.schema_text import read_schema
 
-TABLES = {
-    "orders": "br CHAR(3), no NUMERIC(6,0), sts CHAR(1) NOT NULL, note TEXT, touched INTEGER, PRIMARY KEY (br, no)",
-    "order_line": "br CHAR(3), no NUMERIC(6,0), ln SMALLINT, qty INTEGER, PRIMARY KEY (br, no, ln)",
-    "payment": "pid INTEGER PRIMARY KEY, br CHAR(3) NOT NULL, no NUMERIC(6,0) NOT NULL, amt NUMERIC(8,2)",
-    "txlog": "id INTEGER PRIMARY KEY, at TEXT",
-}
-_MARKER = "  txlog: {context: sales, key: [id], columns: {id: integer not null, at: timestamptz}}\n"
 VIEW = """\
 projection: order_view
 reads: order
@@ -62,23 +48,15 @@ children:
   lines: {table: order_line_view, columns: {line_number: number, quantity: quantity}}
   payments: {table: order_payment_view, columns: {payment_number: number, amount: amount}}
 """
-FEED = Feed(
-    topic="legacy.order",
-    transactions="legacy.transaction",
-    notifications="legacy.notification",
-    begins="snapshot",
-    exactly_once=True,
-)
 CHECK = CheckSpec(check="order_view", mapping="order", view="order_view", limit=0, owner="Orders")
-PARTITIONS = 3
 STILL, MOVING = 30, 14
 """How many orders nobody touches once the check runs, and how many the programs have in mind."""
 LONGEST_STALL = 8
 KEYS = ("A", "B", "C")
 
 
-def schema_text() -> str:
-    return SCHEMA.format(connector="sqlite", namespace="main", identity="full") + _MARKER
+Opening = Callable[[Clock, random.Random], Legacy]
+"""Makes the legacy of a scene, empty, for its clock and its dice."""
 
 
 class Losing(MemoryLog):
@@ -98,54 +76,35 @@ class Losing(MemoryLog):
 class Scene:
     """One world in a folder."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, legacy: Opening | None = None, views: Engine | None = None) -> None:
         self.dice = random.Random(seed)
-        self.folder, self.clock = folder, Clock()
+        self.clock = Clock()
         self.losing: set[str] = set()
         self.deaths = self.writes = 0
         self._stalled = {"capture": 0, "worker": 0, "projection": 0}
         self._payments = iter(range(1, 1_000_000))
-        self.schema = read_schema(schema_text(), "schema.yaml")
+        self.source = Captured(folder, self.clock) if legacy is None else legacy(self.clock, self.dice)
+        self.views = create_engine(f"sqlite:///{folder / 'view.db'}") if views is None else views
+        self.schema = self.source.schema
         mapping = MAPPING.format(codes="{N: new, S: shipped, C: cancelled}")
         self.translator = compile_mapping(read_mapping(mapping, "mapping.yaml"), mapping, self.schema, CONTRACTS)
         self.log, self.store = MemoryLog(), MemoryState()
-        self.db = sqlite3.connect(folder / "legacy.db", isolation_level=None)
-        self.db.execute("PRAGMA journal_mode=WAL")
-        self.db.execute("PRAGMA synchronous=OFF")
-        for name, columns in TABLES.items():
-            self.db.execute(f"CREATE TABLE {name} ({columns})")
-        self.capturing()
         self.still = [(self.dice.choice(KEYS), number) for number in range(1, STILL + 1)]
         self.moving = [(self.dice.choice(KEYS), number) for number in range(1000, 1000 + MOVING)]
         for order in (*self.still, *self.moving):
             self.place(order)
-        self.engines: list[Engine] = [create_engine(f"sqlite:///{folder / name}") for name in ("legacy.db", "view.db")]
         self._pipeline()
 
     def close(self) -> None:
-        self.capture.close()
-        self.db.close()
-        for engine in self.engines:
-            engine.dispose()
+        self.source.close()
+        self.views.dispose()
 
     # The legacy's programs.
 
-    def capturing(self) -> None:
-        """From now on triggers see every change."""
-        tables = self.schema.tables
-        install(self.db, [tables[name] for name in ("orders", "order_line", "payment")], tables["txlog"])
-
-    def blind(self) -> None:
-        """From now on nobody sees a change."""
-        for (name,) in self.db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            self.db.execute(f"DROP TRIGGER {name}")
-
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        self.db.execute("BEGIN")
-        self.db.execute("INSERT INTO txlog (at) VALUES ('2026-11-20T06:14:00Z')")
-        yield self.db
-        self.db.execute("COMMIT")
+    def transaction(self) -> Iterator[Session]:
+        with self.source.transaction() as session:
+            yield session
         self.writes += 1
 
     def place(self, order: tuple[str, int]) -> None:
@@ -157,17 +116,17 @@ class Scene:
             for line in range(self.dice.randrange(3)):
                 db.execute("INSERT INTO order_line VALUES (?, ?, ?, ?)", (*key, line, self.dice.choice((None, 0, 7))))
             if self.dice.random() < 0.6:
-                self.pay(key)
+                self._pay(db, key)
 
-    def pay(self, key: tuple[str, int]) -> None:
+    def _pay(self, db: Session, key: tuple[str, int]) -> None:
         amount = self.dice.choice((None, "10.00", "0.50", "-3.25"))
-        self.db.execute("INSERT INTO payment VALUES (?, ?, ?, ?)", (next(self._payments), *key, amount))
+        db.execute("INSERT INTO payment VALUES (?, ?, ?, ?)", (next(self._payments), *key, amount))
 
     def work(self) -> None:
         """One transaction of somebody on an order that moves: also back to what it was, gone, and there again."""
         order = self.dice.choice(self.moving[:3] if self.dice.random() < 0.5 else self.moving)
         key, of = (order[0].ljust(3), order[1]), "br = ? AND no = ?"
-        if not self.db.execute(f"SELECT 1 FROM orders WHERE {of}", key).fetchone():
+        if not self.source.has(key):
             self.place(order)
             return
         with self.transaction() as db:
@@ -179,7 +138,7 @@ class Scene:
                 case 2:
                     db.execute(f"UPDATE order_line SET qty = coalesce(qty, 0) + 1 WHERE {of}", key)
                 case 3:
-                    self.pay(key)
+                    self._pay(db, key)
                 case 4:
                     db.execute(f"DELETE FROM payment WHERE {of}", key)
                 case 5:
@@ -189,22 +148,7 @@ class Scene:
     # The pipeline.
 
     def _pipeline(self) -> None:
-        feeds = (
-            CapturedFeed(
-                name="order",
-                tables=dict.fromkeys(("orders", "order_line", "payment"), ("br", "no")),
-                partitions=PARTITIONS,
-            ),
-        )
-        spec = CaptureSpec(schema=self.schema, feeds=feeds, marker="txlog")
-        self.capture = SqliteCapture(self.folder / "legacy.db", spec, self.clock)
-        kinds = {"legacy.transaction": "transaction", "legacy.notification": "notification"}
-        topics = [
-            TopicSpec(name=name, kind=kinds.get(name, "feed"), partitions=count)  # type: ignore[arg-type]
-            for name, count in spec.topics()
-        ]
-        self.source = CaptureSource(self.capture, "legacy", topics, self.log, limit=7)
-        self.source.turn()
+        self.source.begin(self.log)
         self.worker = self.new_worker()
         self.view_spec = read_projection(VIEW, "consumers/order_view.yaml")
         self.projection().prepare()
@@ -217,7 +161,8 @@ class Scene:
             store=self.store,
             translator=self.translator,
             decoder=Decoder(self.schema, FEED.notifications),
-            feed=FEED,
+            feed=self.source.feed,
+            passed=self.source.passed,
             identity=Identity(namespace="com.example", source="legacy", source_epoch=1, version="0"),
             batch_size=self.dice.choice((1, 5, 100)),
         )
@@ -226,7 +171,7 @@ class Scene:
 
     def projection(self) -> Projection:
         log = Losing(self.log, self.losing)
-        return Projection(self.view_spec, self.translator.bound.shape, self.engines[1], log, self.clock, "order.state")
+        return Projection(self.view_spec, self.translator.bound.shape, self.views, log, self.clock, "order.state")
 
     def flow(self) -> None:
         """Everything that was written comes all the way."""
@@ -272,11 +217,11 @@ class Scene:
 
     def sides(self) -> Sides:
         """What is compared, with the world going on whenever it is read."""
-        works = Pipeline(log=self.log, store=self.store, feed=FEED, schema=self.schema, stopped=lambda: None)
         pace = Pace(clock=self.clock, wait=self.clock.wait, deadline=timedelta(seconds=120))
-        sides = sides_of(self.translator, self.view_spec, works, pace, legacy=self.engines[0], views=self.engines[1])
+        sides = self.source.sides(self.translator, self.view_spec, self.store, pace, self.views)
         sides.reader.source_position = _BusyPosition(sides.reader.source_position, self.happen)
-        return msgspec.structs.replace(sides, view=_BusyView(sides.view, self.happen))
+        view = _BusyView(self.views, self.view_spec, self.translator.bound.shape, "order.state", self.happen)
+        return msgspec.structs.replace(sides, view=view)
 
 
 class _BusyPosition:
@@ -297,23 +242,16 @@ class _BusyPosition:
         return self._position.touched(moment, after)
 
 
-class _BusyView:
+class _BusyView(ProjectionView):
     """The world goes on before and after each look at the view."""
 
-    def __init__(self, view: ViewSide, happen: Callable[[], None]) -> None:
-        self._view, self._happen = view, happen
-        self.shape, self.checkpoint, self.parked = view.shape, view.checkpoint, view.parked
-        if isinstance(view, Listed):
-            self.keys_after = view.keys_after
+    def __init__(self, *of: Any) -> None:
+        *usual, self._happen = of
+        super().__init__(*usual)
 
     @contextmanager
-    def rows(self, keys: KeyRange = WHOLE) -> Iterator[Iterator[ViewRow]]:
+    def connected(self) -> Iterator[Connection]:
         self._happen()
-        with self._view.rows(keys) as rows:
-            yield rows
-
-    def read_keys(self, keys: Sequence[str]) -> Mapping[str, ViewRow]:
+        with super().connected() as connection:
+            yield connection
         self._happen()
-        found = self._view.read_keys(keys)
-        self._happen()
-        return found

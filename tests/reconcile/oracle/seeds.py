@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 
 from pipeline import cloudevents
 from pipeline.log.port import Outgoing
@@ -13,7 +11,8 @@ from pipeline.projection.content import row_hash
 from pipeline.projection.rows import ViewReader
 from pipeline.projection.tables import Tables
 from tests.model.meaning import text_of
-from tests.reconcile.oracle.scene import PARTITIONS, Scene
+from tests.reconcile.oracle.legacies import PARTITIONS
+from tests.reconcile.oracle.scene import Scene
 
 Order = tuple[str, int]
 Seed = Callable[[Scene, Order], None]
@@ -22,13 +21,20 @@ _ROWS = "br = ? AND no = ?"
 
 
 def by_hand(scene: Scene, statement: str, *values: object) -> int:
-    with closing(sqlite3.connect(scene.folder / "view.db")) as view, view:
-        return view.execute(statement, values).rowcount
+    """Somebody writes into the view; values stand at question marks."""
+    statement = statement if scene.views.dialect.name == "sqlite" else statement.replace("?", "%s")
+    with scene.views.begin() as connection:
+        return connection.exec_driver_sql(statement, values).rowcount
 
 
 def in_legacy(scene: Scene, order: Order, statement: str) -> None:
-    with scene.transaction() as db:
-        assert db.execute(statement, (order[0].ljust(3), order[1])).rowcount
+    with scene.transaction() as session:
+        assert session.execute(statement, row_of(order))
+
+
+def row_of(order: Order) -> tuple[str, int]:
+    """The key of an order as the legacy stores it."""
+    return order[0].ljust(3), order[1]
 
 
 def edited_field(scene: Scene, order: Order) -> None:
@@ -58,7 +64,7 @@ def misapplied(scene: Scene, order: Order) -> None:
     """The projection wrote something else than was published, and hashed what it wrote."""
     edited_field(scene, order)
     key = text_of(order)
-    with scene.engines[1].connect() as connection:
+    with scene.views.connect() as connection:
         reader = ViewReader(Tables.of(scene.view_spec, scene.translator.bound.shape))
         stored = reader.read_keys(connection, [key])[key]
     hashed = row_hash(stored.header, stored.children)
@@ -92,9 +98,8 @@ def not_captured_delete(scene: Scene, order: Order) -> None:
 
 def _unseen(scene: Scene, order: Order, statement: str) -> None:
     scene.flow()
-    scene.blind()
-    in_legacy(scene, order, statement)
-    scene.capturing()
+    with scene.source.unseen() as session:
+        assert session.execute(statement, row_of(order))
 
 
 def wrong_in_the_stream(scene: Scene, order: Order) -> None:

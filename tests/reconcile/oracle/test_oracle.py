@@ -1,6 +1,6 @@
 """Confirmed is what was seeded among the orders that held still, with its cause, and nothing else: in every run.
 
-`--oracle-runs 500` makes more of them; each is drawn from its number.
+`--oracle-runs 500` makes more of them, and a quarter of that for each pair of servers; each is drawn from its number.
 """
 
 from __future__ import annotations
@@ -12,11 +12,22 @@ from pathlib import Path
 import pytest
 
 from tests.model.meaning import text_of
+from tests.reconcile.oracle.places import Place
 from tests.reconcile.oracle.scene import Scene
 from tests.reconcile.oracle.seeds import SEEDS, Order, Seed, edited_field, invented, invention, row_gone
+from tests.servers.databases import Kind
 
 BATCH = 6
 DECOYS = 2
+BETWEEN_SERVERS = 4
+"""Of so many runs in one process one is played between servers, of each pair."""
+PAIRS: list[tuple[Kind, Kind]] = [
+    ("mariadb", "postgres"),
+    ("postgres", "mariadb"),
+    ("mariadb", "mariadb"),
+    ("postgres", "postgres"),
+]
+"""Where the legacy is, and where the view."""
 COUNTED = ("runs", "seeded", "found", "false", "in_flight", "hot", "decoys", "deaths", "writes")
 
 
@@ -78,17 +89,43 @@ def seed_moving(scene: Scene, order: Order) -> Seed | None:
     return edited_field
 
 
+Told = Callable[[str, object], None]
+
+
+def proven(counts: Counter[str], told: Told) -> None:
+    """Say what came of all runs; nothing false, nothing missed, and the runs were such that there could have been."""
+    said = ", ".join(f"{counts[name]:,} {name}" for name in COUNTED)
+    told("oracle", said)
+    print(f"oracle: {said}")
+    assert counts["false"] == 0 and counts["found"] == counts["seeded"] > 0
+    assert counts["in_flight"] and counts["deaths"], "nothing moved, nobody died: the runs would prove nothing"
+
+
 def test_what_was_seeded_is_found_and_nothing_else(
-    tmp_path: Path, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+    tmp_path: Path, request: pytest.FixtureRequest, record_property: Told
 ) -> None:
     counts: Counter[str] = Counter()
     for seed in range(request.config.getoption("--oracle-runs")):
         counts += run(tmp_path / str(seed), seed)
-    said = ", ".join(f"{counts[name]:,} {name}" for name in COUNTED)
-    record_property("oracle", said)
-    print(f"oracle: {said}")
-    assert counts["false"] == 0 and counts["found"] == counts["seeded"] > 0
-    assert counts["in_flight"] and counts["deaths"], "nothing moved, nobody died: the runs would prove nothing"
+    proven(counts, record_property)
+
+
+@pytest.mark.parametrize(("legacy", "views"), PAIRS)
+def test_so_it_is_between_servers(
+    legacy: Kind, views: Kind, unused_name: str, request: pytest.FixtureRequest, record_property: Told
+) -> None:
+    """A connector follows the legacy, which may be of another kind than what holds the view."""
+    ours, theirs = (Place(kind, request.getfixturevalue(f"{kind}_server")) for kind in (legacy, views))
+    counts: Counter[str] = Counter()
+    first = 1_000 * (1 + PAIRS.index((legacy, views)))
+    for seed in range(first, first + request.config.getoption("--oracle-runs") // BETWEEN_SERVERS):
+        with ours.legacy(f"l{seed}_{unused_name}") as opening, theirs.views(f"v{seed}_{unused_name}") as engine:
+            scene = Scene(Path(), seed, opening, engine)
+            try:
+                counts += judged(scene, seed)
+            finally:
+                scene.close()
+    proven(counts, record_property)
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.__name__)

@@ -19,7 +19,8 @@ from reconcile.watch.bucket import Bucket
 from reconcile.watch.changed import FeedTail
 from reconcile.watch.watcher import Look, Promise, Watcher
 from tests.model.meaning import text_of
-from tests.reconcile.oracle.scene import CHECK, FEED, Scene
+from tests.reconcile.oracle.legacies import FEED
+from tests.reconcile.oracle.scene import CHECK, Scene
 from tests.reconcile.oracle.seeds import edited_field, edited_money, row_gone
 
 HOUR = timedelta(hours=1)
