@@ -10,10 +10,10 @@ from connectors.debezium.decode import Decoder
 from connectors.debezium.records import Decoded
 from pipeline.bounds import Limits
 from pipeline.cloudevents import Producer
+from pipeline.decoding import decoded
 from pipeline.feed import Curated, Feed, Identity, group_of
 from pipeline.log.port import Log, Record
 from pipeline.state.port import Lifecycle, StateStore
-from translators.change import Change
 from translators.translator import Translator
 
 BATCH = 1_000
@@ -58,10 +58,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     def decode(self, record: Record) -> Decoded:
         """What a record is; never raises for what is in it."""
-        decoded = self.decoder.decode(
-            record.topic, record.partition, record.offset, record.key, record.value, record.headers
-        )
-        return self.decoder.with_moved(decoded, record.headers) if isinstance(decoded, Change) else decoded
+        return decoded(self.decoder, record)
 
     def producer(self, life: Lifecycle) -> Producer:
         """Who publishes in this life of the state.

@@ -17,9 +17,10 @@ from typing import Literal, Protocol
 import msgspec
 
 from connectors.debezium.decode import Decoder
-from connectors.debezium.records import Decoded, Notification, TransactionMark, Unreadable
+from connectors.debezium.records import Notification, TransactionMark, Unreadable
 from pipeline.aside import aside
 from pipeline.cloudevents import Producer
+from pipeline.decoding import decoded
 from pipeline.difference import Difference, Differences
 from pipeline.feed import Curated, Feed, Identity
 from pipeline.job import BATCH
@@ -228,7 +229,7 @@ class _Run:
         completed = False
         if wanted or self._old.loading or self._new.loading:
             for record in recorded.marks():
-                match self._decode(self._decoders[1], record):
+                match decoded(self._decoders[1], record):
                     case TransactionMark(transaction=name, status="END") if feed.exactly_once and name in wanted:
                         ended.add(name)
                     case Unreadable() as unread:
@@ -242,10 +243,10 @@ class _Run:
             self._differences.compare(*steps)
 
     def _arrived(self, side: Side, records: Sequence[AnyRecord]) -> list[Arrived]:
-        decoded = [(self._decode(side.decoder, record), record) for record in records]
+        told = [(decoded(side.decoder, record), record) for record in records]
         if not self._sets_aside:
-            return [(one, record.timestamp) for one, record in decoded]
-        return [(aside(one, _recorded(record), side.translator), record.timestamp) for one, record in decoded]
+            return [(one, record.timestamp) for one, record in told]
+        return [(aside(one, _recorded(record), side.translator), record.timestamp) for one, record in told]
 
     def _compare(self, partition: int, old: Sequence[Arrived], new: Sequence[Arrived]) -> None:
         self._differences.compare(self._old.take(partition, old), self._new.take(partition, new))
@@ -257,12 +258,6 @@ class _Run:
         taken = list(islice(places, room))
         self.changes += len(taken)
         return taken[-1] + 1 if room is not None and len(taken) == room else len(arrived)
-
-    @staticmethod
-    def _decode(decoder: Decoder, record: AnyRecord) -> Decoded:
-        return decoder.decode(
-            record.topic, record.partition or 0, record.offset or 0, record.key, record.value, record.headers
-        )
 
 
 def _recorded(record: AnyRecord) -> Record:

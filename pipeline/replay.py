@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from connectors.debezium.decode import Decoder
-from connectors.debezium.records import Decoded, IncrementalRow, TransactionMark, Truncate, Unreadable
+from connectors.debezium.records import IncrementalRow, TransactionMark, Truncate, Unreadable
+from pipeline.decoding import decoded
 from pipeline.grouping import Grouping, Placed, Reread, Transaction
 from pipeline.kept import Reach, kept_records, reaches
-from pipeline.log.port import Log, Record
+from pipeline.log.port import Log
 from pipeline.moves import Link, RowWithoutKey, emptied, link_of, place
 from pipeline.state.port import Stored
 from translators.aggregate import Positions, Rows, apply, fresh, seen, touches_unseen
@@ -86,16 +87,16 @@ def trace(
     for partition in kept:
         tracer = _Tracer(translator, key, partition, begins_empty)
         for record in kept_records(log, partition):
-            decoded = _decoded(decoder, record)
-            match decoded:
+            told = decoded(decoder, record)
+            match told:
                 case Change():
-                    tracer.take(decoded, record.timestamp)
+                    tracer.take(told, record.timestamp)
                 case IncrementalRow(change):
                     tracer.reread(change, record.timestamp, incremental=True)
                 case Unreadable():
-                    untold.append(Untold(at=decoded.at, what=f"{decoded.problem.code}: {decoded.problem.message}"))
+                    untold.append(Untold(at=told.at, what=f"{told.problem.code}: {told.problem.message}"))
                 case Truncate():
-                    tracer.truncate(decoded, record.timestamp)
+                    tracer.truncate(told, record.timestamp)
                 case _:
                     pass
         tracer.finish()
@@ -108,15 +109,10 @@ def ended(log: Log, topic: str | None, decoder: Decoder, wanted: set[str]) -> se
     found: set[str] = set()
     for kept in reaches(log, topic) if wanted else ():
         for record in kept_records(log, kept):
-            mark = _decoded(decoder, record)
+            mark = decoded(decoder, record)
             if isinstance(mark, TransactionMark) and mark.status == "END" and mark.transaction in wanted:
                 found.add(mark.transaction)
     return found
-
-
-def _decoded(decoder: Decoder, record: Record) -> Decoded:
-    found = decoder.decode(record.topic, record.partition, record.offset, record.key, record.value, record.headers)
-    return decoder.with_moved(found, record.headers) if isinstance(found, Change) else found
 
 
 class _Tracer:

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from connectors.debezium.decode import Decoder
+from pipeline.decoding import decoded
 from pipeline.engine.sources import POSITION_TOPIC, SNAPSHOT_PENDING, capture_group
 from pipeline.feed import Curated, Feed, group_of
 from pipeline.log.port import Log, Record
@@ -107,5 +108,5 @@ def open_step(log: Log, decoder: Decoder, topic: str, partition: int, offset: in
 
 
 def _transaction(decoder: Decoder, record: Record) -> str | None:
-    change = decoder.decode(record.topic, record.partition, record.offset, record.key, record.value, record.headers)
+    change = decoded(decoder, record)
     return change.transaction if isinstance(change, Change) else None

@@ -17,6 +17,9 @@ from pipeline.log.memory import MemoryLog
 from pipeline.log.port import Outgoing
 from pipeline.rehearse import LogFeed, RecordedFeed, Rehearsal, Side, rehearse
 from tests.pipeline.harness import ORDER_FEED, SCHEMA, Orders, append, create_topics
+from tests.pipeline.test_moves import line as line_row
+from tests.pipeline.test_moves import order as order_row
+from tests.pipeline.test_moves import placed
 from tests.pipeline.world import (
     BASE_TIME,
     MEANINGS,
@@ -125,6 +128,16 @@ class TestTheFeed:
         assert counted(rehearse(old, new, ORDER_FEED, LogFeed(log, ORDER_FEED))) == counted(
             over(records, Orders(), Orders(X="cancelled"))
         )
+
+    def test_a_root_that_got_another_number_is_nothing_new_and_nothing_gone(self) -> None:
+        class Silent(Orders):
+            def events(self, *states: Any) -> Said:
+                return Said(())
+
+        story = placed()
+        story.commit(("orders", "k", order_row(1), order_row(4)), ("order_line", "k", line_row(1), line_row(4)))
+        found = rehearse(side(Orders()), side(Silent()), ORDER_FEED, LogFeed(story.log, ORDER_FEED))
+        assert counted(found) == {("event-removed", "OrderPlaced.v1", ""): 1}
 
     def test_what_is_read_twice_is_a_repeat(self) -> None:
         records = list(feed(world(4).commits))
