@@ -13,6 +13,7 @@ EXTRAS = {
     "mode": "kafka",
     "httpx": "connect",
     "psycopg": "postgres",
+    "MySQLdb": "mysql",
     "duckdb": "reconcile",
 }
 """By the name that is imported, the extra that brings it."""

@@ -34,8 +34,9 @@ from connectors.debezium.refusal import Refusal
 from reconcile.errors import SideUnreadable, SideUnsorted
 from reconcile.keys import columns_of, in_order, is_whole
 from reconcile.legacy_rows import row_reader
+from reconcile.mysql_rows import MYSQL
 from reconcile.position import Moment, SourcePosition
-from reconcile.streams import MYSQL, WHOLE, KeyRange, within
+from reconcile.streams import WHOLE, KeyRange, within
 from translators.aggregate import Rows
 from translators.bound_mapping import BoundMapping
 from translators.parts import key_columns

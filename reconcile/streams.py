@@ -1,9 +1,9 @@
 """One table of a database as an ordered stream of canonical lines, all of it or a range of keys, by its fastest way.
 
-PostgreSQL writes the lines itself (COPY), and columns that are of one type on both sides as it writes them anyway. MySQL and
-MariaDB write them where each column's kind has a text there. Otherwise, as of SQLite and any other database that SQLAlchemy
-knows, lines are made here of a row's values. All but COPY come through a cursor on the server's side, unbuffered; the driver
-is the one that the engine's URL names.
+PostgreSQL writes the lines itself (COPY), and columns that are of one type on both sides as it writes them anyway. Those of
+MySQL and MariaDB are made of the texts that it sends, where each column's kind has one there. Otherwise, as of SQLite and any
+other database that SQLAlchemy knows, lines are made here of a row's values. All but COPY come through a cursor that holds
+nothing back; the driver is the one that the engine's URL names.
 """
 
 from __future__ import annotations
@@ -35,18 +35,15 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from reconcile.canonical import NotOfItsKind, by_postgres, line, renderer, texts_of
-from reconcile.canonical_mysql import line_by_mysql
 from reconcile.copy import canonical_session, copied
 from reconcile.errors import SideUnreadable
+from reconcile.mysql_rows import FETCH, MYSQL, sends_texts, text_rows
+from reconcile.mysql_text import canonical_writer, lines_of
 from translators.schema import Table, Type
-
-FETCH = 1_000
-"""Rows that one fetch brings where there is no COPY."""
 
 Key = tuple[int | str, ...]
 """A primary key's values: whole numbers and texts, which every database can be made to sort alike."""
 
-MYSQL = ("mysql", "mariadb")
 NATIVE = text(
     "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
     "WHERE attrelid = to_regclass(quote_ident(:name)) AND attnum > 0"
@@ -165,22 +162,18 @@ class TableStream:
     def _fetched(self, connection: Connection, keys: KeyRange) -> Iterator[Iterable[bytes]]:
         kinds = [self._declared.columns[name] for name in self._names]
         columns: list[ColumnElement[Any]] = [column(name) for name in self._names]
-        connection = connection.execution_options(yield_per=FETCH)
+        statement = self._statement(columns, keys)
+        writers = [writer for kind in kinds if (writer := canonical_writer(kind)) is not None]
+        if sends_texts(self._engine) and len(writers) == len(kinds):
+            with closing(text_rows(connection, statement, self.side)) as batches:
+                for texts in batches:
+                    yield lines_of(texts, writers)
+            return
         if self._is(*MYSQL):
             connection.exec_driver_sql("SET time_zone = '+00:00'")
-            whole = line_by_mysql(list(zip(columns, kinds, strict=True)))
-            if whole is not None:
-                for rows in connection.execute(self._statement([whole], keys)).partitions():
-                    yield [self._whole(*row) for row in rows]
-                return
         renderers = [renderer(kind) for kind in kinds]
-        for rows in connection.execute(self._statement(columns, keys)).partitions():
+        for rows in connection.execution_options(yield_per=FETCH).execute(statement).partitions():
             yield (self._line(renderers, values) for values in rows)
-
-    def _whole(self, found: bytes | None) -> bytes:
-        if found is None:
-            raise SideUnreadable(side=self.side, reason="a row is longer than the server's max_allowed_packet")
-        return found + b"\n"
 
     def _line(self, renderers: Sequence[Callable[[object], str]], values: Sequence[object]) -> bytes:
         texts: list[str | None] = []

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, Select, event, func, inspect, literal_column, select
 
+from reconcile.mysql_rows import MYSQL
 from reconcile.sources import LegacyReader, table_of
-from reconcile.streams import MYSQL
 from translators.errors import DragomanError
 
 BIG = 10_000
