@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from connectors.connect.config import PostgresSource
 from connectors.connect.positions import furthest_lsn, read_lsn
 from connectors.connect.truth import Seen, SlotSeen, Symptom, lost, sharing, symptoms
+from connectors.legacy.binary_log import binary_log, binlog_place
 from dragoman.kafka_source import Connector, Kafka
 from dragoman.preflighting import LegacyUnreachable, asked
 from translators.errors import DragomanError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from dragoman.project import Project
     from pipeline.log.port import Log
 
@@ -90,19 +94,28 @@ def _at_worker(connector: Connector) -> Seen:
 
 def _in_database(project: Project, origin: Kafka, seen: Seen) -> Seen:
     spec = project.source.capture
-    if spec is None or not isinstance(spec.source, PostgresSource):
+    if spec is None:
         return seen
-    seen = msgspec.structs.replace(seen, slot_name=spec.source.slot, beat_every=spec.heartbeat_ms / 1000)
+    name = spec.source.slot if isinstance(spec.source, PostgresSource) else None
+    seen = msgspec.structs.replace(seen, slot_name=name, beat_every=spec.heartbeat_ms / 1000)
     if origin.database is None:
         return seen
-    from connectors.legacy.preflight_postgres import slot_of
-
     try:
         with asked(origin.database.reveal()) as connection:
-            found = slot_of(connection, spec.source.slot)
+            return _in_log(connection, origin, seen) if name is None else _in_slot(connection, origin, seen, name)
     except LegacyUnreachable:
         return seen  # nobody could look: nothing is said of it
-    slot = None
+
+
+def _in_log(connection: Connection, origin: Kafka, seen: Seen) -> Seen:
+    log = binary_log(connection)
+    return msgspec.structs.replace(seen, log=log, place=binlog_place(_committed(origin, seen)))
+
+
+def _in_slot(connection: Connection, origin: Kafka, seen: Seen, name: str) -> Seen:
+    from connectors.legacy.preflight_postgres import slot_of
+
+    found, slot = slot_of(connection, name), None
     if found is not None:
         gone = bool(found.conflicting or found.invalidation_reason)
         slot = SlotSeen(
@@ -112,18 +125,19 @@ def _in_database(project: Project, origin: Kafka, seen: Seen) -> Seen:
             behind=found.behind or 0,
             confirmed=None if found.confirmed_flush_lsn is None else read_lsn(found.confirmed_flush_lsn),
         )
-    return msgspec.structs.replace(seen, slot_asked=True, slot=slot, committed=_committed(origin, seen))
+    committed = furthest_lsn(_committed(origin, seen))
+    return msgspec.structs.replace(seen, slot_asked=True, slot=slot, committed=committed)
 
 
-def _committed(origin: Kafka, seen: Seen) -> int | None:
-    """How far the connector is by its own account: asked after the slot, which it confirms only later than that."""
+def _committed(origin: Kafka, seen: Seen) -> Mapping[str, Any] | None:
+    """How far the connector is by its own account: asked after the database, where it is no further by then."""
     from dragoman.access import connect_client
 
     if origin.connector is None or not seen.has_offsets:
         return None
     try:
         with connect_client(origin.connector, patience=0) as client:
-            told = [furthest_lsn(one.offset) for one in client.offsets(seen.name)]
+            told = [one.offset for one in client.offsets(seen.name)]
     except DragomanError:
         return None
     return told[0] if len(told) == 1 else None

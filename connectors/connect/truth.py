@@ -9,6 +9,7 @@ import msgspec
 
 from connectors.connect.positions import lsn_text
 from connectors.connect.states import ConnectorStatus
+from connectors.legacy.binary_log import BinaryLog, BinlogPlace, is_kept
 
 MUCH_RETAINED = 1 << 30
 """Bytes of log that a slot may keep before it is said."""
@@ -17,9 +18,9 @@ _SILENT_HEARTBEATS, _SILENT_SECONDS = 10, 30.0
 _ASK = "See whether the worker of `connect:` runs, and what its log says."
 _KEEPS = "until it goes on, the database keeps its log."
 _ANEW = (
-    "Nothing may go on from now as if nothing had been: that would hide the gap. `dragoman connectors destroy` forgets slot "
-    "and offsets; `dragoman raise-epoch`, then `dragoman connectors apply` reads all tables anew, and takes back what "
-    "is gone."
+    "Nothing may go on from now as if nothing had been: that would hide the gap. `dragoman connectors destroy` forgets where "
+    "it was (offsets, and a slot); `dragoman raise-epoch`, then `dragoman connectors apply` reads all tables anew, and takes "
+    "back what is gone."
 )
 
 
@@ -38,8 +39,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a connector. `status` is None where the worker knows none of that name; `unreachable` why it could not
     be asked. `slot_name` is None where there is no slot to have, `slot` where there is none of that name, `slot_asked` whether
     anybody could look. `committed` is the LSN up to which the connector says that it has read, asked after the slot was, None
-    where it says none; `exact` whether Connect writes it down together with the records. `record_seconds` and `beat_seconds`
-    are since the last record and heartbeat, None if there is none."""
+    where it says none; `exact` whether Connect writes it down together with the records. `log` is what a MariaDB keeps, None
+    where nobody could look, and `place` how far in it the connector is. `record_seconds` and `beat_seconds` are since the last
+    record and heartbeat, None if there is none."""
 
     name: str
     status: ConnectorStatus | None
@@ -50,6 +52,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     slot: SlotSeen | None = None
     has_offsets: bool = False
     committed: int | None = None
+    log: BinaryLog | None = None
+    place: BinlogPlace | None = None
     exact: bool = False
     record_seconds: float | None = None
     beat_seconds: float | None = None
@@ -108,12 +112,27 @@ def _state(seen: Seen) -> Iterator[Symptom]:
 
 
 def lost(seen: Seen) -> Symptom | None:
-    """Why a connector cannot go on where it was: changes are missing between what it has read and what its slot still has.
+    """Why a connector cannot go on where it was: changes are missing between what it has read and what the database still has.
 
     Whatever starts it then may go on from now, and nothing would ever tell.
     """
-    slot, name = seen.slot, seen.slot_name
-    if name is None or not seen.slot_asked:
+    return _purged(seen) if seen.slot_name is None else _gone(seen, seen.slot_name)
+
+
+def _purged(seen: Seen) -> Symptom | None:
+    log, place = seen.log, seen.place
+    if log is None or place is None or is_kept(log, place):
+        return None
+    message = (
+        f"{seen.name} has read up to {place.file}:{place.position}, and the server keeps its binary log from "
+        f"{log.files[0]} only: what is between was purged before it was captured."
+    )
+    return _error("connector.log-purged", message, _ANEW)
+
+
+def _gone(seen: Seen, name: str) -> Symptom | None:
+    slot = seen.slot
+    if not seen.slot_asked:
         return None
     if slot is None:
         message = f"The slot {name} is gone: changes since {seen.name} committed last are not captured."

@@ -66,6 +66,9 @@ def _say_connector(one: ConnectorStanding) -> None:
         facts.append(
             f"slot {seen.slot_name}: {decimal(seen.slot.behind)} behind, {decimal(seen.slot.retained)} of log kept"
         )
+    if seen.log is not None:
+        at = "nothing of it read" if seen.place is None else f"read up to {seen.place.file}:{seen.place.position}"
+        facts.append(f"binary log kept from {seen.log.files[0]}, {at}")
     say((f"  {', '.join(facts)}", "dim"))
     for symptom in one.symptoms:
         mark = ("  ✗ ", "bold red") if symptom.severity == "error" else ("  ! ", "yellow")

@@ -304,6 +304,8 @@ def test_a_mariadb_is_planned_applied_and_taken_away(
             assert {item["action"] for item in shop.plan()["items"]} == {"keep"}
             assert "nothing to do" in shop.succeeds("apply").out
             (held,) = shop.succeeds("offsets", "--json").lines
+            told = CliRunner().invoke(app, ["status", "--project", str(folder)], env={"LEGACY_URL": shop.url}).stdout
+            assert f"read up to {held['position'].partition(',')[0]}" in told and "log-purged" not in told
             refused = shop.run("offsets", "--set", "no-such.000001:4", "--yes")
             assert ":" in held["position"] and refused.err == "connect.position-unusable"
             assert "forgot its offsets" in shop.succeeds("destroy", "--yes").out

@@ -7,6 +7,7 @@ import pytest
 
 from connectors.connect.states import ConnectorStatus, TaskStatus
 from connectors.connect.truth import Seen, SlotSeen, sharing, symptoms
+from connectors.legacy.binary_log import BinaryLog, BinlogPlace
 
 TRACE = "org.postgresql.util.PSQLException: no such slot\n\tat a.b.C\nCaused by: java.io.EOFException: gone\n\tat d"
 
@@ -84,6 +85,35 @@ def test_a_lost_slot_says_that_nothing_may_go_on_from_now() -> None:
     for slot in (None, msgspec.structs.replace(IDLE, wal_status="lost")):
         (one,) = symptoms(msgspec.structs.replace(WELL, slot=slot))
         assert "hide the gap" in one.fix and "epoch" in one.fix
+
+
+@pytest.mark.parametrize(
+    ("file", "gtids", "kept"),
+    [
+        ("log.000002", "", True),
+        ("log.000001", "", False),
+        # After a failover files have other names, and GTIDs decide.
+        ("other.000009", "0-1-7", True),
+        ("other.000009", "0-2-9,1-1-3", True),
+        ("log.000002", "0-1-6", False),
+        ("log.000002", "1-1-3", False),
+    ],
+)
+def test_a_purged_binary_log_is_lost_to_who_has_not_read_it(file: str, gtids: str, kept: bool) -> None:
+    log = BinaryLog(files=("log.000002", "log.000003"), purged="0-1-7")
+    seen = msgspec.structs.replace(
+        WELL,
+        slot_name=None,
+        slot_asked=False,
+        slot=None,
+        log=log,
+        place=BinlogPlace(file=file, position=4, gtids=gtids),
+    )
+    found = list(symptoms(seen))
+    assert [one.code for one in found] == ([] if kept else ["connector.log-purged"])
+    assert all("hide the gap" in one.fix and "from log.000002 only" in one.message for one in found)
+    for unknown in ({"place": None}, {"log": None}):
+        assert list(symptoms(msgspec.structs.replace(seen, **unknown))) == []
 
 
 def test_who_shares_a_slot_or_a_number() -> None:
