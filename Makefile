@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
+PYTHON_H := "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h"
+BUILDS_MYSQLCLIENT := { command -v cc && pkg-config --exists libmariadb && test -e $(PYTHON_H); } >/dev/null 2>&1
 
 setup: $(VENV)/dev.stamp
 
@@ -53,6 +55,7 @@ lock: $(VENV)/dev.stamp
 		--output-file requirements/dev.txt
 	$(LOCK) --group build pyproject.toml --extra connect --extra kafka --extra postgres --extra reconcile \
 		--constraints requirements/dev.txt --output-file requirements/image.txt
+	$(LOCK) --extra mysql --constraints requirements/dev.txt pyproject.toml --output-file requirements/mysql.txt
 
 # What Kafka, Connect and Debezium are made of, by its digests; needs Maven.
 lock-stack: $(VENV)/core.stamp
@@ -79,7 +82,9 @@ $(VENV)/core.stamp: requirements/core.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: requirements/dev.txt requirements/core.txt pyproject.toml | $(BIN)/python
+# The C driver of MariaDB is compiled: where its library's headers are not, its tests are skipped and say so.
+$(VENV)/dev.stamp: requirements/dev.txt requirements/core.txt requirements/mysql.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	! $(BUILDS_MYSQLCLIENT) || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/mysql.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/core.stamp $@

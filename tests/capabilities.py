@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ CAPABILITIES: dict[str, Callable[[], bool]] = {
     "chromium": lambda: chromium() is not None,
     "PostgreSQL": has_postgres,
     "MariaDB": has_mariadb,
+    "mysqlclient, or what it is built with": lambda: find_spec("MySQLdb") is not None,
     "Java": has_java,
     "Kafka's jars, or Maven and a Maven Central to fetch them from": _jars,
     "a Docker engine": _engine,

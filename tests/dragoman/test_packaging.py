@@ -107,7 +107,7 @@ def test_the_locks_satisfy_the_project_and_agree() -> None:
     core = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
     image = [*core, *extras["connect"], *extras["kafka"], *extras["postgres"], *extras["reconcile"]]
     dev = [*image, *extras["test"], *extras["dev"]]
-    for lock, wanted in (("core.txt", core), ("dev.txt", dev), ("image.txt", image)):
+    for lock, wanted in (("core.txt", core), ("dev.txt", dev), ("image.txt", image), ("mysql.txt", extras["mysql"])):
         locked = pins(lock)
         for requirement in map(Requirement, wanted):
             if requirement.name != "dragoman":
@@ -115,7 +115,7 @@ def test_the_locks_satisfy_the_project_and_agree() -> None:
     assert pins("core.txt").items() <= pins("image.txt").items() <= pins("dev.txt").items()
 
 
-@pytest.mark.parametrize("lock", ["core.txt", "dev.txt", "image.txt"])
+@pytest.mark.parametrize("lock", ["core.txt", "dev.txt", "image.txt", "mysql.txt"])
 def test_every_pin_has_hashes_and_no_lock_names_an_index(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
     blocks = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]

@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from reconcile.blocks import Block, Difference, blocks
 from reconcile.errors import SideUnreadable, SideUnsorted
 from reconcile.streams import WHOLE, KeyRange, TableStream
+from tests.capabilities import require
 from translators.schema import Table, Type
 
 DATABASES = ("sqlite", "postgresql", "mariadb", "mysqlclient")
@@ -87,6 +88,8 @@ class Databases:
                 f"CREATE DATABASE {self._name} ENCODING 'UTF8' TEMPLATE template0"
             )
             return f"postgresql+psycopg://dragoman@{server.host}:{server.port}/{self._name}"
+        if dialect == "mysqlclient":
+            require("mysqlclient, or what it is built with")
         server = self._request.getfixturevalue("mariadb_server")
         name, driver = f"{self._name}_{dialect}", {"mariadb": "pymysql", "mysqlclient": "mysqldb"}[dialect]
         self._request.getfixturevalue("mariadb").cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
