@@ -109,6 +109,7 @@ def _command(plan: Plan, item: Item) -> Command:
         partition=item.partition,
         finding=item.finding,
         corrects=item.corrects,
+        above=item.above,
     )
 
 

@@ -26,7 +26,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One order. `id` is its offset in the control topic, `at` when it was given (milliseconds since the epoch).
 
     `through` of a discard is the version of the last step that is given up: those that somebody has seen. `finding` is
-    what a repair is for, `corrects` the id of the record that it repeats or corrects. `epoch` is the state epoch that it
+    what a repair is for, `corrects` the id of the record that it repeats or corrects, `above` that one's version: views take
+    only what is newer, whoever wrote the record. `epoch` is the state epoch that it
     was given for: it says nothing to another life of the state. `source_epoch` is what the source's is raised to.
     """
 
@@ -38,6 +39,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     through: int = 0
     finding: str = ""
     corrects: str = ""
+    above: int = 0
     epoch: int = 0
     source_epoch: int = 0
     at: int = 0

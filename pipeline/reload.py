@@ -23,7 +23,7 @@ from pipeline.job import Job
 from pipeline.marks import Completed
 from pipeline.parking import release
 from pipeline.publish import Publisher
-from pipeline.repair import repair_facts
+from pipeline.repair import next_version, repair_facts
 from pipeline.state.port import Pin, Save, Stored, Waiting
 from pipeline.stateless import RowBatch, reload_row
 from translators.aggregate import Rows, seen
@@ -184,7 +184,9 @@ def reload_without_rows(batch: RowBatch, command: Command, told: Told, waiting: 
 def _published(batch: Batch, command: Command, after: Stored, gone: Sequence[Waiting], left: Sequence[Waiting]) -> str:
     """Publish the state, below the versions of the steps that still wait; where none is free there, behind them."""
     version = (
-        after.version + 1 if not left else max((s.version for s in gone if s.version < left[0].version), default=0)
+        next_version(command, after)
+        if not left
+        else max((s.version for s in gone if s.version < left[0].version), default=0)
     )
     later = msgspec.structs.replace(after, loading=True)
     try:

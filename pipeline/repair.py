@@ -32,6 +32,11 @@ def repair_facts(command: Command, stored: Stored, version: int) -> StepFacts:
     )
 
 
+def next_version(command: Command, stored: Stored) -> int:
+    """The version of what a repair publishes: above that of the state, and of what it corrects."""
+    return max(stored.version, command.above) + 1
+
+
 def republish(batch: Batch, command: Command) -> str:
     """Publish the current state of a key as a new version, class repair; says what came of it.
 
@@ -48,7 +53,7 @@ def republish(batch: Batch, command: Command) -> str:
         return "nothing is known of this key"
     if stored.partial:
         return "not all of its rows are known: reload it"
-    facts = repair_facts(command, stored, stored.version + 1)
+    facts = repair_facts(command, stored, next_version(command, stored))
     after = msgspec.structs.replace(stored, version=facts.version, loading=False, unmapped=None)
     try:
         state = batch.translator.state(stored.rows)

@@ -28,7 +28,11 @@ REMEDIES: dict[str, Remedy] = {
         "reload", "legacy to stream: the rows that the pipeline knows are not those of the legacy", _READ
     ),
     "capture-gap": Remedy("reload", "legacy to stream: a change of its rows was never captured", _READ),
-    "not-published": Remedy("reload", "legacy to stream: the last record is not what its rows mean", _READ),
+    "not-published": Remedy(
+        "republish",
+        "legacy to stream: the rows are known, and the last record is not what they mean",
+        "It was published again: find out what loses records of the state stream, or who else writes to it.",
+    ),
     "not-sent": Remedy("reload", "legacy to stream: the source did not send all of the rows", _READ),
     "mapping-changed": Remedy(
         "republish", "legacy to stream: the rows are known, and another mapping published them", _READ

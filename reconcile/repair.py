@@ -57,7 +57,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One key that is repaired. `version` is that of its finding in the ledger. `expected`, `source` and `seen` are digests: of
     what the view ought to show, of the legacy's rows, and of what the view showed. `corrects` is the record of the state stream
-    that the repair follows."""
+    that the repair follows, `above` its version."""
 
     finding: str
     key: str
@@ -72,6 +72,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     seen: str
     partition: int = ANYWHERE
     corrects: str = ""
+    above: int = 0
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,7 +214,14 @@ def _item(finding: Finding, one: Confirmed, action: Action, version: str) -> Ite
         seen=of_view(comparison.row),
         partition=ANYWHERE if stored is None else stored.partition,
         corrects="" if last is None else last.id,
+        above=0 if last is None else _version(last.sequence),
     )
+
+
+def _version(sequence: str) -> int:
+    """The version in a sequence; 0 where somebody else wrote it, in another form."""
+    parts = sequence.split(".")
+    return int(parts[1]) if len(parts) == 4 and parts[1].isascii() and parts[1].isdigit() and len(parts[1]) <= 12 else 0
 
 
 def causes_of(finding: Finding) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -21,6 +22,8 @@ from dragoman.project import Project
 from dragoman.repairing import Bench, keep_plan, make_plan, read_plan
 from dragoman.settings import read_settings
 from dragoman.wiring import reading, utc, works
+from pipeline.log.embedded import EmbeddedLog
+from pipeline.log.port import Outgoing
 from reconcile.ledger.entries import Entry
 from reconcile.repair import Plan, planned
 from reconcile.run import RunResult
@@ -61,14 +64,15 @@ def seed(project: Path) -> None:
 class Shop:
     """A project with its worker in this process: it works whenever somebody waits, and then `meanwhile` happens."""
 
-    def __init__(self, folder: Path, held: ExitStack) -> None:
+    def __init__(self, folder: Path, held: ExitStack, check: str = "policy_view") -> None:
         self.folder = folder
         self.meanwhile: Callable[[], None] = lambda: None
         self.project = Project(read_settings(folder, {}))
         self.engine = held.enter_context(works(self.project)).engine
         log = held.enter_context(reading(self.project))
         self.ledger = held.enter_context(ledger_of(self.project))
-        (spec,) = chosen_checks(self.project, "policy_view")
+        (spec,) = chosen_checks(self.project, check)
+        self.check_name = check
         self.bench = Bench(project=self.project, ledger=self.ledger, log=log, spec=spec, wait=self.wait)
         self.runs = 0
 
@@ -94,7 +98,7 @@ class Shop:
             return carry_out(self.bench, plan, May(**may), SOON)
 
     def entry(self, key: str) -> Entry:
-        (found,) = (entry for entry in self.ledger.findings("policy_view", closed=True) if entry.key == key)
+        (found,) = (entry for entry in self.ledger.findings(self.check_name, closed=True) if entry.key == key)
         return found
 
 
@@ -200,6 +204,72 @@ def test_who_writes_it_again_is_told_to_be_found_and_a_third_repair_is_a_persons
     again = shop.plan(escalated=True)
     assert {item.key for item in again.items} == set(keys)
     assert set(outcomes(shop.repair(again)).values()) == {"closed"}
+
+
+AGAINST_STREAM = "check: policy_published\nmapping: policy\nagainst: stream\nlimit: 0\nowner: Policy\n"
+
+
+def stream_of(log: Path, key: str) -> list[int]:
+    """Where the state stream has the records of a key, in its order."""
+    of = "(SELECT slot FROM partitions WHERE topic = 'policy.state')"
+    return [
+        n for (n,) in query(log, f"SELECT id FROM records WHERE key = ? AND id >> 44 IN {of} ORDER BY id", key.encode())
+    ]
+
+
+def lose(log: Path, places: list[int]) -> None:
+    """Records are gone from a topic, whoever lost them."""
+    with closing(sqlite3.connect(log)) as stored, stored:
+        assert stored.executemany("DELETE FROM records WHERE id = ?", [(place,) for place in places]).rowcount == len(
+            places
+        )
+
+
+def overwrite(log: Path, key: str) -> None:
+    """Somebody else publishes a later version of a key, with another status."""
+    with closing(EmbeddedLog(log)) as stream:
+        (number,) = {place >> 44 for place in stream_of(log, key)}
+        ((partition,),) = query(log, "SELECT partition FROM partitions WHERE slot = ?", number)
+        last = [r for r in stream.read("policy.state", partition, 0, 10_000).records if r.key == key.encode()][-1]
+        headers = tuple((n, b"0001.000000000040.000001.0000" if n == "ce_sequence" else v) for n, v in last.headers)
+        value = re.sub(rb'"status":"[a-z]+"', b'"status":"quoted"', last.value or b"")
+        stream.append(
+            [Outgoing(topic=last.topic, partition=partition, timestamp=0, key=last.key, value=value, headers=headers)]
+        )
+
+
+def test_what_the_state_stream_lost_is_found_against_it_and_published_again(worked: Path) -> None:
+    """Its last record, a tombstone, all records of a key; and one of a later version that somebody else wrote."""
+    (worked / "checks" / "policy_published.yaml").write_text(AGAINST_STREAM)
+    with ExitStack() as held:
+        shop = Shop(worked, held, "policy_published")
+        log = shop.project.settings.log
+        with legacy(worked) as database, database:
+            assert database.execute(
+                "UPDATE polmst SET prem_amt = prem_amt + 1 WHERE TRIM(pol_no) = ?", (LOST,)
+            ).rowcount
+            for table in ("covdtl", "polmst"):
+                database.execute(f"DELETE FROM {table} WHERE TRIM(pol_no) = ?", (GONE,))
+        assert shop.check().confirmed == 2, "two whose code nobody knows"
+        for key in (LOST, GONE):
+            lose(log, stream_of(log, key)[-1:])
+        lose(log, stream_of(log, EDITED))
+        overwrite(log, UNCAPTURED)
+        seeded = {LOST, GONE, EDITED, UNCAPTURED}
+        found = {one.key: tuple(cause.name for cause in one.causes) for one in shop.check().findings}
+        assert {key: causes for key, causes in found.items() if key in seeded} == dict.fromkeys(
+            seeded, ("not-published",)
+        )
+        assert len(found) == 6
+        plan = shop.plan()
+        assert {item.key: item.action for item in plan.items} == dict.fromkeys(seeded, "republish")
+        told = shop.repair(plan, deletes=True)
+        assert outcomes(told) == dict.fromkeys(seeded, "closed")
+        assert shop.check().confirmed == 2
+        assert {shop.entry(key).state for key in seeded} == {"closed"}
+        assert not query(worked / "var" / "views.db", "SELECT 1 FROM policy_view WHERE policy_number = ?", GONE)
+        shown = "SELECT status FROM policy_view WHERE policy_number = ?"
+        assert query(worked / "var" / "views.db", shown, UNCAPTURED) != [("quoted",)]
 
 
 def test_deletes_need_their_permission_and_rows_that_no_mapping_takes_are_a_persons(shop: Shop) -> None:

@@ -112,6 +112,19 @@ def test_a_republished_state_is_a_new_version_that_names_what_it_repairs() -> No
         assert read == outcomes, table
 
 
+def test_a_repair_is_of_a_later_version_than_what_it_corrects() -> None:
+    """Somebody else may have written a record of a version that was never given: views would take nothing below it."""
+    world, log, store = ran()
+    key = next(k for k, _ in store.scan() if k not in store.waiting_keys() and int(k) in world.orders)
+    send(log, "republish", key, above=70)
+    run(log, store)
+    last = by_key(published(log, "order.state"))[key][-1]
+    assert version_of(last) == store.load([key])[key].version == 71
+    send(log, "republish", key, above=3)
+    run(log, store)
+    assert store.load([key])[key].version == 72
+
+
 def test_a_deleted_key_is_republished_as_a_tombstone() -> None:
     world, log, store = ran()
     gone = next(key for key, stored in store.scan() if int(key) not in world.orders and key not in store.waiting_keys())
