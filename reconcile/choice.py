@@ -10,6 +10,9 @@ from reconcile.copy_plans import MappedPlan, StreamPlan
 from reconcile.direct_lines import renamed_columns
 from reconcile.duckdb_lines import fields_of, lines_query
 from reconcile.legacy_lines import keys_are_numbers, lowest_key, needed_tables
+from reconcile.line_reads import reads_lines
+from reconcile.moments import tells_moments
+from reconcile.mysql_rows import sends_texts
 from reconcile.native_text import KeyOrder, LineShape
 from reconcile.plans import Plan, RowPlan
 from reconcile.row_lines import Saw
@@ -20,6 +23,7 @@ from translators.compiled import CompiledTranslator
 from translators.duckdb_state import business_key
 from translators.expression.dialect import NotInSql, quote
 from translators.expression.duckdb import DuckDB
+from translators.schema import Type
 
 _PLAIN_TYPES = (
     "smallint", "integer", "int", "bigint", "int2", "int4", "int8", "smallserial", "serial", "bigserial",
@@ -27,6 +31,14 @@ _PLAIN_TYPES = (
     "decimal", "numeric", "real", "double precision", "float4", "float8", "boolean", "bool", "date", "timestamp",
 )  # fmt: skip
 """Beginnings of the types whose text in a COPY is what the feed's decoder gives; of others, drivers have forms of their own."""
+
+_PLAIN_MYSQL = (
+    "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "decimal", "real", "double precision", "double",
+    "tinyint unsigned", "smallint unsigned", "mediumint unsigned", "int unsigned", "integer unsigned",
+    "varchar", "char", "text", "tinytext", "mediumtext", "longtext", "enum", "set",
+    "boolean", "bool", "bit", "date", "timestamp", "timestamptz",
+)  # fmt: skip
+"""Those of which MariaDB sends such a text, in the words of `schema.yaml`."""
 
 
 def plan_of(legacy: LegacySnapshot, view: ViewSide, saw: Saw | None = None) -> Plan:
@@ -39,7 +51,7 @@ def plan_of(legacy: LegacySnapshot, view: ViewSide, saw: Saw | None = None) -> P
     if saw is not None:
         return RowPlan(reader, view, _SLICED, saw)
     if not isinstance(whole, ProjectionView):
-        return RowPlan(reader, view, "The other side has to be the tables of a projection, in PostgreSQL.")
+        return RowPlan(reader, view, "The other side has to be the tables of a projection, in PostgreSQL or MariaDB.")
     if not isinstance(translator, CompiledTranslator):
         return RowPlan(reader, view, "The translator has to be a mapping; it is a Python class.")
     shape = LineShape.of(view.shape, whole.contract)
@@ -67,8 +79,11 @@ _SORTED = (
 def _against(reader: LegacyReader, translator: CompiledTranslator, view: ProjectionView, shape: LineShape) -> str:
     """What keeps PostgreSQL from writing both sides; empty if nothing does."""
     for side, engine in (("legacy", reader.engine), ("view", view.engine)):
-        if not _copies(engine):
-            return f"The {side} has to be in PostgreSQL, by psycopg; it is in {engine.dialect.name}."
+        if not reads_lines(engine):
+            found = f"it is in {engine.dialect.name} by {engine.dialect.driver}"
+            return f"The {side} has to be in PostgreSQL by psycopg, or in MariaDB by mysqlclient or PyMySQL; {found}."
+    if sends_texts(view.engine) and not tells_moments(view.engine):
+        return "The view's server has to say where a snapshot stands in its binary log: MariaDB does, with the log on."
     if translator.bound.mapping.python is not None:
         return "The mapping has to be SQL; it is a Python class."
     for path, of in shape.all():
@@ -77,8 +92,8 @@ def _against(reader: LegacyReader, translator: CompiledTranslator, view: Project
     for table in needed_tables(reader, translator).values():
         if not table.key:
             return f"Every table has to have a primary key; {table.name} has none."
-        for column in table.columns:
-            if not table.native[column].lower().startswith(_PLAIN_TYPES) or table.native[column].endswith("]"):
+        for column, kind in table.columns.items():
+            if not _is_plain(table.native[column].lower(), kind, reader.engine):
                 return f"The column {table.name}.{column} has to be of a plainer type than {table.native[column]}."
     with view.connected() as connection:
         altered = altered_column(view, shape, connection)
@@ -109,5 +124,7 @@ def order_of(legacy: LegacySnapshot) -> KeyOrder:
     return KeyOrder(by_length=lowest is None or lowest >= 0)
 
 
-def _copies(engine: Engine) -> bool:
-    return (engine.dialect.name, engine.dialect.driver) == ("postgresql", "psycopg")
+def _is_plain(native: str, kind: Type, engine: Engine) -> bool:
+    if sends_texts(engine):
+        return native.partition("(")[0].strip() in _PLAIN_MYSQL and kind.kind != "opaque"
+    return native.startswith(_PLAIN_TYPES) and not native.endswith("]")

@@ -1,4 +1,4 @@
-"""The plans where both sides are in PostgreSQL, which writes the lines: the legacy's rows as they are, or mapped by DuckDB."""
+"""The plans where both databases have lines, or texts to make them of: the legacy's rows as they are, or mapped by DuckDB."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from reconcile.blocks import Stream
 from reconcile.compare import Sides, compare, expected_of
 from reconcile.content import ViewShape
-from reconcile.copy import CSV
 from reconcile.direct_lines import DirectLines, direct_statement
 from reconcile.duckdb_lines import lines_query
 from reconcile.legacy_lines import mapping_of, needed_tables, raw_statement
+from reconcile.line_reads import LineReads, Wanted, told
 from reconcile.native_text import KeyOrder, LineShape
 from reconcile.plans import Asked, written
 from reconcile.sources import SIDE as LEGACY
@@ -23,38 +23,37 @@ from reconcile.sources import LegacySnapshot
 from reconcile.streams import Key, KeyRange
 from reconcile.view import SIDE as VIEW
 from reconcile.view import ProjectionView
-from reconcile.view_lines import ViewLines, view_statements
+from reconcile.view_lines import ViewLines, view_moment, view_statements
 from translators.expression.dialect import quote
 
 
 class StreamPlan(msgspec.Struct, frozen=True):
-    """Both sides as their databases write them."""
+    """Both sides as their databases have them."""
 
     view: ProjectionView
     compared: ViewShape
     shape: LineShape
     order: KeyOrder
     name: str = "stream"
-    why: str = "The mapping only names the columns of one table, and PostgreSQL writes both sides in one form itself."
+    why: str = "The mapping only names the columns of one table, and both sides have the same texts of them."
     faster: str = ""
 
     @contextmanager
     def opened(self, legacy: LegacySnapshot, keys: KeyRange, counted: Counter[str]) -> Iterator[Sides]:
         """See the port."""
-        with self.view.connected() as connection:
+        with view_moment(self.view, self.shape) as (connection, reads):
             lines = DirectLines(legacy, self.shape, self.order, counted)
-            yield CopySides(self, legacy, lines, connection)
+            yield CopySides(self, legacy, lines, connection, reads)
 
     def asked(self, legacy: LegacySnapshot) -> Iterator[Asked]:
         """See the port."""
         reader = legacy.reader
-        statement = direct_statement(reader, self.shape, self.order)
-        yield Asked(LEGACY, reader.layout.root, f"COPY ({written(statement, reader.engine)}) TO STDOUT")
+        yield _asked(LEGACY, reader.engine, direct_statement(reader, self.shape, self.order))
         yield from _asked_of_view(self)
 
 
 class MappedPlan(msgspec.Struct, frozen=True):
-    """The legacy's raw rows in windows through DuckDB, the view as PostgreSQL writes it."""
+    """The legacy's raw rows in windows through DuckDB, the view as its database has it."""
 
     view: ProjectionView
     compared: ViewShape
@@ -63,7 +62,7 @@ class MappedPlan(msgspec.Struct, frozen=True):
     faster: str
     name: str = "mapped stream"
     why: str = (
-        "The mapping is SQL: PostgreSQL hands over raw rows in the order of keys, and DuckDB maps them here in windows."
+        "The mapping is SQL: the legacy hands over raw rows in the order of keys, and DuckDB maps them here in windows."
     )
 
     @contextmanager
@@ -71,9 +70,9 @@ class MappedPlan(msgspec.Struct, frozen=True):
         """See the port."""
         from reconcile.mapped_lines import MappedLines
 
-        with self.view.connected() as connection:
+        with view_moment(self.view, self.shape) as (connection, reads):
             lines = MappedLines(legacy, self.compared, self.shape, self.order, counted)
-            yield CopySides(self, legacy, lines, connection)
+            yield CopySides(self, legacy, lines, connection, reads)
 
     def asked(self, legacy: LegacySnapshot) -> Iterator[Asked]:
         """See the port; the mapping is DuckDB's, of which nobody is asked."""
@@ -81,26 +80,34 @@ class MappedPlan(msgspec.Struct, frozen=True):
         mapping = mapping_of(reader)
         tables = needed_tables(reader, mapping)
         for name, table in tables.items():
-            statement = raw_statement(reader, name, table.columns, self.order)
-            yield Asked(LEGACY, name, f"COPY ({written(statement, reader.engine)}) TO STDOUT {CSV}")
+            yield _asked(LEGACY, reader.engine, raw_statement(reader, name, table.columns, self.order))
         yield from _asked_of_view(self)
         relations = {name: quote(name) for name in tables}
         yield Asked("here", "DuckDB", lines_query(mapping.bound, relations, self.shape, self.order))
 
 
 def _asked_of_view(plan: StreamPlan | MappedPlan) -> Iterator[Asked]:
-    for name, statement in view_statements(plan.view, plan.shape, plan.order):
-        yield Asked(VIEW, name, f"COPY ({written(statement, plan.view.engine)}) TO STDOUT")
+    for wanted in view_statements(plan.view, plan.shape, plan.order):
+        yield _asked(VIEW, plan.view.engine, wanted)
+
+
+def _asked(side: str, engine: Engine, wanted: Wanted) -> Asked:
+    return Asked(side, wanted.table, told(engine, wanted, written(wanted.statement, engine)))
 
 
 class CopySides:
     """See `reconcile.compare.Sides`: what differs is read again, as of the same two moments, and compared as values."""
 
     def __init__(
-        self, plan: StreamPlan | MappedPlan, snapshot: LegacySnapshot, legacy: Stream, connection: Connection
+        self,
+        plan: StreamPlan | MappedPlan,
+        snapshot: LegacySnapshot,
+        legacy: Stream,
+        connection: Connection,
+        reads: LineReads,
     ) -> None:
         self.legacy = legacy
-        self.view: Stream = ViewLines(plan.view, plan.shape, plan.order, connection)
+        self.view: Stream = ViewLines(plan.view, plan.shape, plan.order, reads)
         self._plan = plan
         self._snapshot = snapshot
         self._connection = connection

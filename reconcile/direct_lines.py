@@ -1,4 +1,4 @@
-"""What a mapping says of one table whose columns it only renames, as lines that PostgreSQL writes itself: nothing is mapped."""
+"""What a mapping says of one table whose columns it only renames, as lines of its columns: nothing is mapped."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Numeric, Select, Text, case, cast, column, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, Numeric, Text, case, cast, column, func, literal, literal_column, select
 
 from reconcile.blocks import Canonical
-from reconcile.copy import copies
 from reconcile.duckdb_lines import field_at, fields_of, has_one_text
-from reconcile.legacy_lines import legacy_order, mapping_of
+from reconcile.legacy_lines import key_column, legacy_order, mapping_of
+from reconcile.line_reads import Wanted
+from reconcile.mysql_rows import sends_texts
+from reconcile.mysql_text import Writer, as_sent, escaped, legacy_writer
 from reconcile.native_text import KeyOrder, LineShape
-from reconcile.sources import SIDE, LegacyReader, LegacySnapshot, canonical_key, table_of
+from reconcile.sources import SIDE, LegacyReader, LegacySnapshot, table_of
 from reconcile.streams import WHOLE, KeyRange, within
 from translators.bound_mapping import BoundMapping
 from translators.contract import Shape
@@ -63,7 +65,7 @@ class DirectLines(Canonical):
         """See the port."""
         reader = self._snapshot.reader
         asked = direct_statement(reader, self._shape, self._order, keys)
-        with copies(reader.engine, asked, of=self._snapshot.connection) as batches:
+        with self._snapshot.reads.lines(asked) as batches:
             yield self._read(batches)
 
     def _read(self, batches: Iterator[list[bytes]]) -> Iterator[bytes]:
@@ -72,19 +74,21 @@ class DirectLines(Canonical):
             yield from batch
 
 
-def direct_statement(
-    reader: LegacyReader, shape: LineShape, order: KeyOrder, keys: KeyRange = WHOLE
-) -> Select[*tuple[Any, ...]]:
+def direct_statement(reader: LegacyReader, shape: LineShape, order: KeyOrder, keys: KeyRange = WHOLE) -> Wanted:
     """What is asked of the root's table: the lines, as they are."""
     bound = mapping_of(reader).bound
-    root = reader.layout.root
+    root, texts = reader.layout.root, sends_texts(reader.engine)
     sort, bounds = legacy_order(reader, root, order, keys)
-    key = canonical_key(reader.tables[root], reader.layout.key, reader.dialect)
-    parts: list[ColumnElement[Any]] = [func.length(key), key] if order.by_length else [key]
+    key = key_column(reader, root, order)
+    parts: list[ColumnElement[Any]] = [func.char_length(cast(key, Text)), key] if order.by_length else [key]
+    writers: list[Writer] = [*[as_sent] * order.by_length, escaped]
     for path, of in shape.fields.items():
-        parts.append(_text(_column(bound.fields, path), of))
+        found = _column(bound.fields, path)
+        parts.append(column(found.column) if texts else _text(found, of))
+        writers.append(legacy_writer(found.type, of))
     named = [part.label(f"c{number}") for number, part in enumerate(parts)]
-    return within(select(*named).select_from(table_of(root, reader)).order_by(sort), [sort], bounds)
+    asked = select(*named).select_from(table_of(root, reader)).order_by(sort)
+    return Wanted(root, within(asked, [sort], bounds, as_bytes=texts), writers)
 
 
 def _column(fields: Mapping[str, Any], path: str) -> Column:

@@ -1,4 +1,4 @@
-"""The raw rows of a legacy in PostgreSQL, as its COPYs write them, in the order of business keys: cut where a window ends."""
+"""The raw rows of a legacy's tables as lines, in the order of business keys: cut where a window ends."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, column, func, select
+from sqlalchemy import ColumnElement, Double, Integer, Select, cast, column, func, literal_column, select
 
+from reconcile.line_reads import Wanted
+from reconcile.mysql_rows import sends_texts
+from reconcile.mysql_text import as_sent, csv_writer, quoted
 from reconcile.native_text import KeyOrder
 from reconcile.sources import LegacyReader, canonical_key, table_of
 from reconcile.streams import WHOLE, KeyRange, within
 from translators.compiled import CompiledTranslator
-from translators.schema import Table
+from translators.schema import Table, Type
 
 KeyReader = Callable[[bytes], Any]
 """Reads a number or a text, always the same of both."""
@@ -62,13 +65,28 @@ class RawRows:
 
 
 def raw_statement(
-    reader: LegacyReader, name: str, columns: Mapping[str, Any], order: KeyOrder, keys: KeyRange = WHOLE
-) -> Select[*tuple[Any, ...]]:
+    reader: LegacyReader, name: str, columns: Mapping[str, Type], order: KeyOrder, keys: KeyRange = WHOLE
+) -> Wanted:
     """What is asked of a table: its business key and these columns, in the order of the keys."""
     sort, bounds = legacy_order(reader, name, order, keys)
-    chosen: list[ColumnElement[Any]] = [column(c).label(f"c{number}") for number, c in enumerate(columns)]
-    asked = select(sort.label("k"), *chosen).select_from(table_of(name, reader)).order_by(sort)
-    return within(asked, [sort], bounds)
+    texts = sends_texts(reader.engine)
+    chosen = [
+        # Its text of a single-precision number is a rounded one.
+        (cast(column(c), Double) if texts and kind.kind == "float" else column(c)).label(f"c{number}")
+        for number, (c, kind) in enumerate(columns.items())
+    ]
+    asked = select(key_column(reader, name, order).label("k"), *chosen).select_from(table_of(name, reader))
+    writers = [as_sent if order.by_length else quoted, *map(csv_writer, columns.values())]
+    return Wanted(name, within(asked.order_by(sort), [sort], bounds, as_bytes=texts), writers, csv=True)
+
+
+def key_column(reader: LegacyReader, name: str, order: KeyOrder) -> ColumnElement[Any]:
+    """The business key of a table's rows."""
+    columns = reader.layout.columns(name)
+    if not order.by_length:
+        return canonical_key(reader.tables[name], columns, reader.dialect)
+    # The sum leaves out what MariaDB's ZEROFILL puts before a number.
+    return column(columns[0], Integer) + literal_column("0") if sends_texts(reader.engine) else column(columns[0])
 
 
 def legacy_order(

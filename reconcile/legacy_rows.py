@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import ColumnElement, Double, Text, cast, column
+from sqlalchemy import ColumnElement, Double, Text, cast, column, func
 
 from connectors.capture.wire import instant, wire_row, wire_value
 from connectors.debezium.refusal import Refusal
@@ -89,7 +89,7 @@ class DriverRows:
         self._postgres = schema.connector == "postgresql"
 
     def selected(self, name: str) -> ColumnElement[Any]:
-        """See the port; times of PostgreSQL as text, since Python's have no room for some of them.
+        """See the port; times as text, since Python's have no room for some of them, of which each driver makes its own.
 
         MariaDB's single-precision numbers are widened there, with their noise: their text is a rounded one.
         """
@@ -97,7 +97,9 @@ class DriverRows:
         if kind == "float" and not self._postgres:
             return cast(column(name), Double)
         has_form = native.startswith(_OWN_FORM) or native == "time" or native.endswith("[]")
-        if self._postgres and (kind in _TIMES or (kind == "opaque" and not has_form)):
+        if kind == "timestamptz" and not self._postgres:
+            return func.concat(cast(column(name), Text), "+00:00")
+        if kind in _TIMES or (self._postgres and kind == "opaque" and not has_form):
             return cast(column(name), Text)
         return column(name)
 

@@ -20,7 +20,6 @@ from reconcile.blocks import Canonical
 from reconcile.canonical import texts_of
 from reconcile.compare import expected_of
 from reconcile.content import ViewShape
-from reconcile.copy import CSV, copies
 from reconcile.duckdb_lines import lines_query
 from reconcile.errors import SideUnreadable, SideUnsorted
 from reconcile.legacy_lines import RawRows, mapping_of, needed_tables, number_key, raw_statement, text_key
@@ -71,13 +70,13 @@ class MappedLines(Canonical):
     def lines(self, keys: KeyRange = WHOLE, native: frozenset[str] = frozenset()) -> Iterator[Iterator[bytes]]:
         """See the port."""
         reader = self._snapshot.reader
-        tables = needed_tables(reader, mapping_of(reader))
+        tables, reads = needed_tables(reader, mapping_of(reader)), self._snapshot.reads
         with ExitStack() as held:
             folder = Path(held.enter_context(TemporaryDirectory(prefix="dragoman-windows-")))
             streams = {}
             for name, table in tables.items():
                 asked = raw_statement(reader, name, table.columns, self._order, keys)
-                batches = held.enter_context(copies(reader.engine, asked, CSV, of=self._snapshot.connection))
+                batches = held.enter_context(reads.lines(asked))
                 streams[name] = RawRows(batches, number_key if self._order.by_length else text_key)
             connection = held.enter_context(closing(_opened(folder)))
             windows = _Windows(self, reader, tables, streams, connection, folder)

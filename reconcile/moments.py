@@ -21,6 +21,7 @@ _LSN = text(
     "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END"
     " - '0/0'::pg_lsn)::bigint"
 )
+_NO_PLACE = "the server does not say where a snapshot stands in its binary log (MariaDB does, with the log on)"
 _MARIADB_SESSION = ("SET time_zone = '+00:00'", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
@@ -34,17 +35,19 @@ def postgres_moment(engine: Engine, streams: int) -> Iterator[Moment]:
 
 
 @contextmanager
-def mariadb_moment(engine: Engine, streams: int) -> Iterator[Moment]:
+def mariadb_moment(engine: Engine, streams: int, side: str = "legacy") -> Iterator[Moment]:
     """A transaction for each stream, since one reads one result at a time; all began at the same place in the binary log."""
     with ExitStack() as held:
         connections = tuple(_session(held.enter_context(engine.connect())) for _ in range(streams))
         for _ in range(_ATTEMPTS):
-            places = {_begin(connection) for connection in connections}
-            if len(places) == 1:
-                yield Moment(connections, places.pop())
+            first, *others = (_begin(connection) for connection in connections)
+            if first is None:
+                raise SideUnreadable(side=side, reason=_NO_PLACE)
+            if all(place == first for place in others):
+                yield Moment(connections, first)
                 return
         reason = f"{streams} connections never saw the same moment in {_ATTEMPTS} tries: too much is written"
-        raise SideUnreadable(side="legacy", reason=reason)
+        raise SideUnreadable(side=side, reason=reason)
 
 
 def _session(connection: Connection) -> Connection:
@@ -55,8 +58,14 @@ def _session(connection: Connection) -> Connection:
     return connection
 
 
-def _begin(connection: Connection) -> int:
-    """Begin anew; where the snapshot stands in the binary log, exactly.
+def tells_moments(engine: Engine) -> bool:
+    """Whether several connections can know that they see one moment: MariaDB says so where it keeps a binary log."""
+    with engine.connect() as connection:
+        return _begin(_session(connection)) is not None
+
+
+def _begin(connection: Connection) -> int | None:
+    """Begin anew; where the snapshot stands in the binary log, exactly, if the server says so.
 
     https://mariadb.com/kb/en/enhancements-for-start-transaction-with-consistent-snapshot/
     """
@@ -66,8 +75,4 @@ def _begin(connection: Connection) -> int:
         for name, value in connection.exec_driver_sql("SHOW STATUS LIKE 'binlog_snapshot_%%'")
     }
     pos = told.get("binlog_snapshot_position", "")
-    place = binlog_position(told.get("binlog_snapshot_file"), int(pos) if pos.isdigit() else None)
-    if place is None:
-        reason = "the server does not say where a snapshot stands in its binary log (MariaDB does, with the log on)"
-        raise SideUnreadable(side="legacy", reason=reason)
-    return place
+    return binlog_position(told.get("binlog_snapshot_file"), int(pos) if pos.isdigit() else None)

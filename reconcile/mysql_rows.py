@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select
+from sqlalchemy import ColumnElement, Connection, Engine, LargeBinary, Select, cast, event, func, literal_column
 
 from reconcile.errors import SideUnreadable
 
@@ -48,6 +49,31 @@ def text_rows(connection: Connection, statement: Select[*tuple[Any, ...]], side:
                 yield rows
     except drivers.Error as error:
         raise SideUnreadable(side=side, reason=error) from error
+
+
+def by_code_point(text: ColumnElement[Any]) -> ColumnElement[bytes]:
+    """What texts are sorted by: collations fold and pad, and the bytes of UTF-8 do not."""
+    return cast(func.convert(text.op("USING")(literal_column("utf8mb4"))), LargeBinary)
+
+
+def keep_days(engine: Engine) -> None:
+    """From its next connection on, mysqlclient gives days that no calendar has as texts, and not as NULL."""
+    if engine.dialect.driver == "mysqldb" and not event.contains(engine, "connect", _keep_days):
+        event.listen(engine, "connect", _keep_days)
+
+
+def _keep_days(driver: Any, _: object) -> None:
+    for kind in _TIMES:
+        driver.converter[kind] = partial(_day_or_text, driver.converter[kind])
+
+
+def _day_or_text(read: Callable[[str], object], text: str) -> object:
+    found = read(text)
+    return text if found is None else found
+
+
+# TIMESTAMP, DATE and DATETIME: https://mariadb.com/kb/en/result-set-packets/
+_TIMES = (7, 10, 12)
 
 
 @contextmanager

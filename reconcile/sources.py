@@ -13,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    LargeBinary,
     Select,
     TableClause,
     Text,
@@ -22,7 +21,6 @@ from sqlalchemy import (
     column,
     func,
     literal,
-    literal_column,
     or_,
     select,
     table,
@@ -34,7 +32,8 @@ from connectors.debezium.refusal import Refusal
 from reconcile.errors import SideUnreadable, SideUnsorted
 from reconcile.keys import columns_of, in_order, is_whole
 from reconcile.legacy_rows import row_reader
-from reconcile.mysql_rows import MYSQL
+from reconcile.line_reads import CopyReads, LineReads, TextReads
+from reconcile.mysql_rows import MYSQL, by_code_point, sends_texts
 from reconcile.position import Moment, SourcePosition
 from reconcile.streams import WHOLE, KeyRange, within
 from translators.aggregate import Rows
@@ -112,7 +111,9 @@ class LegacyReader:
     @contextmanager
     def snapshot(self) -> Iterator[LegacySnapshot]:
         """One moment of the database; while it is open, a SQLite database that is not in WAL mode takes no writes."""
-        with _translated(), self.source_position.moment(self.engine, len(self.tables)) as moment:
+        # Where texts are sent, values are read by keys while lines are.
+        streams = len(self.tables) + sends_texts(self.engine)
+        with _translated(), self.source_position.moment(self.engine, streams) as moment:
             yield LegacySnapshot(self, moment)
 
     @contextmanager
@@ -130,6 +131,13 @@ class LegacySnapshot:
         self._moment = moment
         self.position = moment.position
         self.connection = moment.connections[0]
+
+    @property
+    def reads(self) -> LineReads:
+        """Lines of several statements, beside what is read by keys."""
+        if sends_texts(self.reader.engine):
+            return TextReads(SIDE, self._moment.connections[1:])
+        return CopyReads(self.reader.engine, self.connection)
 
     def read(self, keys: KeyRange = WHOLE) -> Iterator[Aggregate]:
         """The business keys of a range in strict order; `SideUnsorted` if the database answers otherwise or has one twice."""
@@ -264,8 +272,7 @@ def canonical_key(declared: Table, names: Sequence[str], dialect: str) -> Column
     for part in parts[1:]:
         joined = joined + literal("/") + part
     if dialect in MYSQL:
-        # Its collations fold and pad; the bytes of UTF-8 sort by code point.
-        return cast(func.convert(joined.op("USING")(literal_column("utf8mb4"))), LargeBinary)
+        return by_code_point(joined)
     return joined.collate("C" if dialect == "postgresql" else "BINARY")
 
 

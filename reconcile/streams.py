@@ -18,7 +18,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    LargeBinary,
     Select,
     Text,
     and_,
@@ -26,7 +25,6 @@ from sqlalchemy import (
     column,
     func,
     literal,
-    literal_column,
     or_,
     select,
     table,
@@ -37,7 +35,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from reconcile.canonical import NotOfItsKind, by_postgres, line, renderer, texts_of
 from reconcile.copy import canonical_session, copied
 from reconcile.errors import SideUnreadable
-from reconcile.mysql_rows import FETCH, MYSQL, sends_texts, text_rows
+from reconcile.mysql_rows import FETCH, MYSQL, by_code_point, sends_texts, text_rows
 from reconcile.mysql_text import canonical_writer, lines_of
 from translators.schema import Table, Type
 
@@ -196,8 +194,7 @@ class TableStream:
         if kind.kind == "integer":
             return value
         if self._is(*MYSQL):
-            # Its collations pad; bytes do not.
-            return cast(func.convert(value.op("USING")(literal_column("utf8mb4"))), LargeBinary)
+            return by_code_point(value)
         text: ColumnElement[str] = cast(value, Text)
         text = func.rtrim(text, " ") if kind.padded else text
         collation = {"postgresql": "C", "sqlite": "BINARY"}.get(self._engine.dialect.name)

@@ -19,6 +19,7 @@ from pipeline.projection.parked import Parking
 from pipeline.projection.spec import ProjectionSpec
 from pipeline.projection.tables import Tables
 from reconcile.content import Content, ViewShape, masked_paths, narrowed
+from reconcile.mysql_rows import keep_days
 from reconcile.streams import WHOLE, KeyRange
 from reconcile.terms import Terms
 from translators.contract import Shape
@@ -89,6 +90,7 @@ class ProjectionView:
     """The view that a projection keeps in `engine`; `topic` is the state stream that it reads."""
 
     def __init__(self, engine: Engine, spec: ProjectionSpec, shape: Mapping[str, Shape], topic: str) -> None:
+        keep_days(engine)
         self.engine = engine
         self.spec = spec
         self.contract = shape

@@ -1,4 +1,4 @@
-"""A legacy and a view of it in one PostgreSQL, compared by the plan of a check and, beside it, value by value."""
+"""A legacy and a view of it in PostgreSQL or MariaDB, compared by the plan of a check and, beside it, value by value."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from pipeline.projection.spec import ProjectionSpec, read_projection
 from pipeline.projection.tables import ORDINAL, make_tables
 from reconcile.choice import plan_of
 from reconcile.compare import Counts, candidates, compare, expected_of
-from reconcile.moments import postgres_moment
+from reconcile.moments import mariadb_moment, postgres_moment
 from reconcile.plans import Plan
 from reconcile.position import Moment, Touched
 from reconcile.sources import Layout, LegacyReader
 from reconcile.streams import WHOLE, KeyRange
 from reconcile.view import ProjectionView
+from tests.capabilities import require
 from tests.translators import test_duckdb_state as policies
 from translators.aggregate import Rows
 from translators.compiled import CompiledTranslator
@@ -36,7 +37,8 @@ class At:
 
     @contextmanager
     def moment(self, engine: Engine, streams: int) -> Iterator[Moment]:
-        with postgres_moment(engine, streams) as moment:
+        opened = postgres_moment if engine.dialect.name == "postgresql" else mariadb_moment
+        with opened(engine, streams) as moment:
             yield moment
 
     def touched(self, moment: Moment, after: int) -> Iterator[Touched | str] | None:
@@ -44,28 +46,44 @@ class At:
 
 
 class Place:
-    """A legacy and a view of it in one PostgreSQL."""
+    """A legacy in `engine`, and a view of it there or in `shown_in`; columns in `native` have these types."""
 
-    def __init__(self, engine: Engine, translator: CompiledTranslator, view: str, native: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        translator: CompiledTranslator,
+        view: str,
+        native: Mapping[str, str],
+        shown_in: Engine | None = None,
+    ) -> None:
         bound = translator.bound
         self.engine, self.translator = engine, translator
         self.schema: LegacySchema = bound.schema
         self.spec: ProjectionSpec = read_projection(view, "consumers/view.yaml")
-        self.view = ProjectionView(engine, self.spec, bound.shape, "topic")
+        self.shown_in = shown_in or engine
+        self.view = ProjectionView(self.shown_in, self.spec, bound.shape, "topic")
         self.reader = LegacyReader(engine, bound.schema, translator, Layout.of(bound), At())
         for name, declared in bound.schema.tables.items():
-            columns = ", ".join(f'"{c}" {native.get(c, of)}' for c, of in declared.native.items())
+            quote = engine.dialect.identifier_preparer.quote_identifier
+            columns = ", ".join(f"{quote(c)} {native.get(c, of)}" for c, of in declared.native.items())
             self.sql(f"CREATE TABLE {name} ({columns})")
-        make_tables(engine, [self.view.tables.header, *self.view.tables.children.values()])
+        make_tables(self.shown_in, [self.view.tables.header, *self.view.tables.children.values()])
 
     def sql(self, statement: str, *values: object) -> None:
         with self.engine.begin() as connection:
             connection.exec_driver_sql(statement, values)
 
+    def edit(self, statement: str, *values: object) -> None:
+        """In the view's database."""
+        with self.shown_in.begin() as connection:
+            connection.exec_driver_sql(statement, values)
+
     def empty(self) -> None:
         view = self.view.tables
-        names = [*self.schema.tables, view.header.name, *(child.name for child in view.children.values())]
-        self.sql(f"TRUNCATE {', '.join(names)}")
+        for name in self.schema.tables:
+            self.sql(f"DELETE FROM {name}")
+        for name in (view.header.name, *(child.name for child in view.children.values())):
+            self.edit(f"DELETE FROM {name}")
 
     def fill(self, aggregates: Mapping[str, Rows]) -> None:
         """The legacy's rows, as the source sends them."""
@@ -83,7 +101,7 @@ class Place:
         projector, tables, shown = Projector(self.spec, self.translator.bound.shape), self.view.tables, []
         with self.reader.snapshot() as snapshot:
             found = list(snapshot.read())
-        with self.engine.begin() as connection:
+        with self.shown_in.begin() as connection:
             for aggregate in found:
                 try:
                     state = self.translator.state(aggregate.rows)
@@ -140,7 +158,8 @@ def explain_all(place: Place) -> list[str]:
     for one in asked:
         if one.side != "here":
             inner = one.sql.removeprefix("COPY (").partition(") TO STDOUT")[0]
-            place.sql(f"EXPLAIN {inner}".replace("%", "%%"))
+            ask = place.edit if one.side == "view" else place.sql
+            ask(f"EXPLAIN {inner}".replace("%", "%%"))
     return [one.table for one in asked]
 
 
@@ -169,13 +188,26 @@ class Databases:
     def make(self) -> Engine:
         name = f"plans_{uuid.uuid4().hex[:10]}"
         self._connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
-        engine = create_engine(
-            f"postgresql+psycopg://dragoman@{self._server.at}/{name}",
-            connect_args={"options": "-c timezone=Asia/Tokyo"},
-        )
-        self._engines.append(engine)
-        return engine
+        url = f"postgresql+psycopg://dragoman@{self._server.at}/{name}"
+        return self._made(url, {"options": "-c timezone=Asia/Tokyo"})
+
+    def _made(self, url: str, settings: Mapping[str, str]) -> Engine:
+        self._engines.append(create_engine(url, connect_args=dict(settings)))
+        return self._engines[-1]
 
     def close(self) -> None:
         for engine in self._engines:
             engine.dispose()
+
+
+class MariaDatabases(Databases):
+    """The same in MariaDB, by one of its drivers."""
+
+    def make(self, driver: str = "mysqldb") -> Engine:
+        if driver == "mysqldb":
+            require("mysqlclient, or what it is built with")
+        name = f"plans_{uuid.uuid4().hex[:10]}"
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        url = f"mariadb+{driver}://root@{self._server.at}/{name}?charset=utf8mb4"
+        return self._made(url, {"init_command": "SET time_zone = '+05:30'"})

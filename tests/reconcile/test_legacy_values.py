@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 import psycopg
 import pymysql
+import pytest
 from sqlalchemy import column, create_engine, select, table
 
 from connectors.debezium.decode import Decoder
 from dragoman.stack.server import Server
 from reconcile.legacy_rows import row_reader
 from reconcile.moments import mariadb_moment, postgres_moment
+from tests.capabilities import require
 from tests.connectors.debezium.captures import capture, mariadb_schema, schema
 from translators.change import Change
 from translators.schema import LegacySchema
@@ -71,7 +73,12 @@ def differing(rows: Mapping[str, Row], fed: Mapping[str, Row]) -> dict[tuple[str
     }
 
 
-def test_mariadb(mariadb: pymysql.connections.Connection[Any], mariadb_server: Server, unused_name: str) -> None:
+@pytest.mark.parametrize("driver", ["pymysql", "mysqldb"])
+def test_mariadb(
+    mariadb: pymysql.connections.Connection[Any], mariadb_server: Server, unused_name: str, driver: str
+) -> None:
+    if driver == "mysqldb":
+        require("mysqlclient, or what it is built with")
     legacy = mariadb_schema()
     with mariadb.cursor() as cursor:
         for statement in (
@@ -82,7 +89,7 @@ def test_mariadb(mariadb: pymysql.connections.Connection[Any], mariadb_server: S
             MARIADB_ROW,
         ):
             cursor.execute(statement)
-    engine = create_engine(f"mariadb+pymysql://root@{mariadb_server.at}/{unused_name}")
+    engine = create_engine(f"mariadb+{driver}://root@{mariadb_server.at}/{unused_name}")
     declared = legacy.tables["t"]
     reader = row_reader("t", declared, legacy)
     with mariadb_moment(engine, 2) as moment:
