@@ -183,13 +183,13 @@ def run_recorded(
 ) -> RunResult:
     """Run one check and write it into the ledger: as broken while it runs, and for good if it cannot."""
     started = clock()
-    ledger.begin(run, spec.check, started)
+    ledger.begin(run, spec.check, started, gate=gate)
     try:
         result = run_check(project, spec, log, run=run, wait=wait, stopped=stopped, clock=clock, gate=gate)
     except DragomanError as error:
-        ledger.end(not_run(spec, error, run=run, now=started))
+        ledger.end(not_run(spec, error, run=run, now=started), gate=gate)
         raise
-    return ledger.end(result)
+    return ledger.end(result, gate=gate)
 
 
 def run_id(now: datetime) -> str:

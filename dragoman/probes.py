@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz` of a running worker: for whoever starts processes, and starts them again.
+"""`/healthz` and `/readyz` of a running worker or watch: for whoever starts processes, and starts them again.
 
 Healthy is who gets to the end of a batch now and then, by the watchdog's measure: a worker that is not is about to be ended,
 and so may as well be. Ready is who has its partitions: during a rebalance, and while a process says nothing, it has not.
@@ -15,7 +15,10 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 
+from reconcile.exposition import CONTENT_TYPE
 from translators.errors import DragomanError
+
+METRICS = "/metrics"
 
 SILENT_SECONDS = 15.0
 """A translator's process that has said nothing for so long is not ready: it is paused, or in a very long batch."""
@@ -80,13 +83,13 @@ class Probes:
 
 
 @contextmanager
-def answering(address: str, probes: Probes) -> Iterator[None]:
-    """Answer at HOST:PORT while the block runs; `run.health-address`."""
+def answering(address: str, probes: Probes, metrics: Callable[[], str] | None = None) -> Iterator[None]:
+    """Answer at HOST:PORT while the block runs, with `metrics` at `/metrics` if there are any; `run.health-address`."""
     host, _, port = address.rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and int(port) < 65_536):
         raise AddressUnusable(address=address, reason="it is no HOST:PORT")
     try:
-        server = ThreadingHTTPServer((host.strip("[]"), int(port)), _handler(probes))
+        server = ThreadingHTTPServer((host.strip("[]"), int(port)), _handler(probes, metrics))
     except OSError as error:
         raise AddressUnusable(address=address, reason=error.strerror or str(error)) from error
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="probes", daemon=True)
@@ -99,19 +102,26 @@ def answering(address: str, probes: Probes) -> Iterator[None]:
         thread.join()
 
 
-def _handler(probes: Probes) -> type[BaseHTTPRequestHandler]:
+def _handler(probes: Probes, metrics: Callable[[], str] | None) -> type[BaseHTTPRequestHandler]:
     asked = {"/healthz": probes.healthy, "/readyz": probes.ready}
+    paths = sorted([*asked, *([] if metrics is None else [METRICS])])
 
     class Handler(BaseHTTPRequestHandler):
         server_version, sys_version = "dragoman", ""
 
         def do_GET(self) -> None:
-            """Answer one probe."""
+            """Answer one probe, or with the metrics."""
+            if metrics is not None and self.path == METRICS:
+                self._answer(200, CONTENT_TYPE, metrics().encode())
+                return
             probe = asked.get(self.path)
-            good, told = probe() if probe is not None else (False, {"paths": sorted(asked)})
-            body = msgspec.json.encode({"ok": good, **told})
-            self.send_response(404 if probe is None else 200 if good else 503)
-            self.send_header("Content-Type", "application/json")
+            good, told = probe() if probe is not None else (False, {"paths": paths})
+            status = 404 if probe is None else 200 if good else 503
+            self._answer(status, "application/json", msgspec.json.encode({"ok": good, **told}))
+
+        def _answer(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

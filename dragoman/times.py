@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from translators.errors import DragomanError
+
+_SPAN = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class SpanUnreadable(DragomanError):
+    """{text!r} is no duration."""
+
+    code: ClassVar[str] = "watch.duration"
+    hint: ClassVar[str] = "Write a whole number and its unit: 90s, 15m, 24h or 7d."
+
+
+def span_of(text: str) -> timedelta:
+    """`90s`, `15m`, `24h` or `7d`; `SpanUnreadable`."""
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise SpanUnreadable(text=text)
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def moment(time: datetime | None, now: datetime) -> str:

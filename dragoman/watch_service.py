@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from sqlalchemy import Engine
 from dragoman.checking import opened, run_id, run_recorded
 from dragoman.locks import locked
 from dragoman.project import Project
+from dragoman.watch_gates import GateKeeper, GateTime
 from dragoman.wiring import make_folder
 from pipeline.log.port import Log
 from reconcile.check import CheckSpec
@@ -33,16 +33,6 @@ LONGEST = timedelta(minutes=2)
 
 LOCK = "var/watch.lock"
 
-_SPAN = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class SpanUnreadable(DragomanError):
-    """{text!r} is no duration."""
-
-    code: ClassVar[str] = "watch.duration"
-    hint: ClassVar[str] = "Write a whole number and its unit: 90s, 15m, 24h or 7d."
-
 
 class WatchedAlready(DragomanError):
     """Another process watches this project."""
@@ -58,21 +48,30 @@ class Ended(Exception):
 class Told(Protocol):
     """Whoever is told what happens. Nothing is said of a look at which nothing happened."""
 
-    def began(self, check: CheckSpec, promise: Promise) -> None:
-        """A check is watched from now on."""
+    def began(self, check: CheckSpec, promise: Promise, buckets: Mapping[SideName, Bucket]) -> None:
+        """A check is watched from now on, and its sides are read by these buckets."""
+
+    def looking(self, check: CheckSpec) -> None:
+        """A look is about to begin. May read the ledger: what it raises is told as an error of the look."""
 
     def looked(self, look: Look) -> None:
         """A look is over and written down."""
 
     def failed(self, check: CheckSpec, error: DragomanError, again: datetime) -> None:
-        """A look could not be begun; the next is tried at `again`."""
+        """A look, or a run, could not be begun; the next is tried at `again`."""
 
     def asked(self, result: RunResult) -> None:
         """A check that cannot be looked at key by key was run whole, and is recorded as a run."""
 
+    def gated(self, result: RunResult) -> None:
+        """A check was run whole by the timetable, as a gate, and is recorded as a run."""
+
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """What a watch of a project needs. `wait` passes the time, and raises `Ended`; `stopped` is as for a run."""
+    """What a watch of a project needs. `wait` passes the time, and raises `Ended`; `stopped` is as for a run.
+
+    At the times of `gates` each check is run whole.
+    """
 
     project: Project
     log: Log
@@ -82,14 +81,30 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], datetime]
     wait: Callable[[timedelta], None]
     stopped: Callable[[], str | None]
+    gates: Sequence[GateTime] = ()
+
+    def run_whole(self, spec: CheckSpec, ledger: Ledger, *, gate: bool = False) -> RunResult:
+        """One run, recorded."""
+        return run_recorded(
+            self.project,
+            ledger,
+            spec,
+            self.log,
+            run=run_id(self.clock()),
+            wait=self.wait,
+            stopped=self.stopped,
+            clock=self.clock,
+            gate=gate,
+        )
 
 
-def span_of(text: str) -> timedelta:
-    """`90s`, `15m`, `24h` or `7d`; `SpanUnreadable`."""
-    found = _SPAN.fullmatch(text)
-    if found is None:
-        raise SpanUnreadable(text=text)
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+class Guard(Protocol):
+    """Something that is to be done at `due`, again and again."""
+
+    due: datetime
+
+    def step(self) -> None:
+        """Do it once, and say when it is due next."""
 
 
 def watch_checks(watched: Watched, specs: Sequence[CheckSpec], told: Told) -> None:
@@ -100,12 +115,13 @@ def watch_checks(watched: Watched, specs: Sequence[CheckSpec], told: Told) -> No
         if not held.enter_context(locked(lock, wait=False)):
             raise WatchedAlready
         buckets = _Buckets(watched)
-        guards: list[_Guard | _Asker] = []
+        guards: list[Guard] = []
         for spec in specs:
             if spec.statement is None and not spec.stream:
                 guards.append(held.enter_context(_Guard(watched, spec, buckets.of(spec), told)))
             else:
                 guards.append(_Asker(watched, spec, told))
+        guards += [_gates(watched, spec, told) for spec in specs if watched.gates]
         while True:
             guard = min(guards, key=lambda one: one.due)
             # Even where nothing is to be waited for: that is where the end is noticed.
@@ -113,24 +129,39 @@ def watch_checks(watched: Watched, specs: Sequence[CheckSpec], told: Told) -> No
             guard.step()
 
 
+def _gates(watched: Watched, spec: CheckSpec, told: Told) -> GateKeeper:
+    ledger = Ledger(watched.engine)
+
+    def run() -> RunResult:
+        result = watched.run_whole(spec, ledger, gate=True)
+        told.gated(result)
+        return result
+
+    def failed(error: DragomanError, again: datetime) -> None:
+        told.failed(spec, error, again)
+
+    return GateKeeper(spec, watched.gates, ledger, watched.clock, run, failed)
+
+
 class _Buckets:
     """One for each database: checks that read the same one share it."""
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
-        self._legacy = self._made()
+        self._legacy = self._made("legacy")
         self._views: dict[str, Bucket] = {}
 
     def of(self, spec: CheckSpec) -> dict[SideName, Bucket]:
         """Those of a check's legacy and view."""
         (database,) = (p.database for p in self._watched.project.projections if p.name == spec.view)
         if database not in self._views:
-            self._views[database] = self._made()
+            # Called after a view, since a URL may hold a secret.
+            self._views[database] = self._made(spec.view)
         return {"legacy": self._legacy, "view": self._views[database]}
 
-    def _made(self) -> Bucket:
+    def _made(self, database: str) -> Bucket:
         watched = self._watched
-        return Bucket(watched.rate, max(KEYS_AT_ONCE, int(watched.rate)), watched.clock, watched.wait)
+        return Bucket(watched.rate, max(KEYS_AT_ONCE, int(watched.rate)), watched.clock, watched.wait, database)
 
 
 class _Guard:
@@ -147,7 +178,7 @@ class _Guard:
         self._pause = watched.promise.every
 
     def __enter__(self) -> _Guard:
-        self._told.began(self._spec, self._watched.promise)
+        self._told.began(self._spec, self._watched.promise, self._buckets)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -156,6 +187,7 @@ class _Guard:
     def step(self) -> None:
         """One look, and when the next is due."""
         try:
+            self._told.looking(self._spec)
             if self._watcher is None:
                 self._watcher = self._opened()
             look = self._watcher.look()
@@ -169,7 +201,8 @@ class _Guard:
             if not look.result.ended:
                 self._close()
         else:
-            self.due, self._pause = look.due, self._watched.promise.every
+            # Not in the past, however much is due: what else waits has its turn in between.
+            self.due, self._pause = max(look.due, self._watched.clock()), self._watched.promise.every
         self._told.looked(look)
 
     def _later(self) -> datetime:
@@ -192,9 +225,10 @@ class _Guard:
                 copy=f"watched/{spec.check}",
             )
         )
-        for engine in (sides.reader.engine, views):
+        engines: dict[SideName, Engine | None] = {"legacy": sides.reader.engine, "view": views}
+        for side, engine in engines.items():
             if engine is not None:
-                limit_statements(engine)
+                limit_statements(engine, self._buckets[side].timed_out)
         check_indexes(sides.reader)
         topic = watched.project.source.feed_of(translator).topic
         return Watcher(
@@ -230,16 +264,8 @@ class _Asker:
         """One run, recorded."""
         watched, now = self._watched, self._watched.clock()
         try:
-            result = run_recorded(
-                watched.project,
-                self._ledger,
-                self._spec,
-                watched.log,
-                run=run_id(now),
-                wait=watched.wait,
-                stopped=watched.stopped,
-                clock=watched.clock,
-            )
+            self._told.looking(self._spec)
+            result = watched.run_whole(self._spec, self._ledger)
         except DragomanError as error:
             self.due = now + self._pause
             self._told.failed(self._spec, error, self.due)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,8 @@ from reconcile.ledger.entries import Entry
 from reconcile.ledger.watches import WatchEntry
 from reconcile.run import RunResult
 from reconcile.watch.audit import most_wrong
+from reconcile.watch.bucket import Bucket
+from reconcile.watch.walk import SideName
 from reconcile.watch.watcher import Look, Promise
 from translators.errors import DragomanError
 
@@ -29,9 +31,12 @@ class Words:
         self._clock = clock
         self._troubles: dict[str, str] = {}
 
-    def began(self, check: CheckSpec, promise: Promise) -> None:
+    def began(self, check: CheckSpec, promise: Promise, buckets: Mapping[SideName, Bucket]) -> None:
         """See the port."""
         self._line(check.check, f"watched: {check.mapping} → {check.view}, each key within {_whole(promise)}")
+
+    def looking(self, check: CheckSpec) -> None:
+        """See the port."""
 
     def looked(self, look: Look) -> None:
         """See the port."""
@@ -49,8 +54,12 @@ class Words:
     def asked(self, result: RunResult) -> None:
         """See the port."""
         self._trouble(result.check.check, "", "")
-        said = {0: "clean", 1: f"{result.confirmed:,} differ", 2: "incomplete"}[result.exit_code]
-        self._line(result.check.check, f"run whole, as {result.run}: {said}")
+        self._line(result.check.check, f"run whole, as {result.run}: {_came_out(result)}")
+
+    def gated(self, result: RunResult) -> None:
+        """See the port."""
+        style = "green" if result.exit_code == 0 else "red" if result.exit_code == 1 else "yellow"
+        self._line(result.check.check, f"full run before a gate, as {result.run}: {_came_out(result)}", style)
 
     def _trouble(self, check: str, code: str, said: str) -> None:
         """Said when it begins, when it is another one, and when it is over."""
@@ -76,9 +85,12 @@ class Words:
 class Lines:
     """For machines: a JSON object for each thing that happened."""
 
-    def began(self, check: CheckSpec, promise: Promise) -> None:
+    def began(self, check: CheckSpec, promise: Promise, buckets: Mapping[SideName, Bucket]) -> None:
         """See the port."""
         self._line("watched", check.check, {"within": promise.within.total_seconds()})
+
+    def looking(self, check: CheckSpec) -> None:
+        """See the port."""
 
     def looked(self, look: Look) -> None:
         """See the port."""
@@ -97,6 +109,10 @@ class Lines:
     def asked(self, result: RunResult) -> None:
         """See the port."""
         self._line("run", result.check.check, {"run": result.run, "exit_code": result.exit_code})
+
+    def gated(self, result: RunResult) -> None:
+        """See the port."""
+        self._line("gate", result.check.check, {"run": result.run, "exit_code": result.exit_code})
 
     def _line(self, what: str, check: str, more: dict[str, Any]) -> None:
         say_json({"what": what, "check": check, **more})
@@ -147,6 +163,12 @@ def told_audit(turns: Sequence[WatchEntry], now: datetime) -> list[str]:
     return [
         f"audit: {count(drawn, 'key')} drawn at random since {since}, {found}; at most {most} of all do, at 95 % confidence"
     ]
+
+
+def _came_out(result: RunResult) -> str:
+    if result.incomplete is not None:
+        return f"incomplete: {result.incomplete.code}"
+    return {0: "clean", 1: f"{result.confirmed:,} differ", 2: "incomplete"}[result.exit_code]
 
 
 def _whole(promise: Promise) -> str:

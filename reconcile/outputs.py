@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from reconcile.check import CheckSpec
+from reconcile.exposition import Family, exposed
 from reconcile.pages import answer_of
 from reconcile.run import RunResult
 
@@ -57,22 +59,34 @@ def _outcome(case: Element, result: RunResult) -> None:
 def openmetrics(results: Sequence[RunResult]) -> str:
     """Gauges of the run's checks, in the text format of OpenMetrics 1.0."""
     families = (
-        ("dragoman_reconcile_keys", "Keys by what became of them.", "", _keys),
-        ("dragoman_reconcile_drift_keys", "Confirmed differences by cause.", "", _causes),
-        ("dragoman_reconcile_class_keys", "Findings by their class.", "", _classes),
-        ("dragoman_reconcile_limit_keys", "Differences that a check tolerates.", "", _limits),
-        ("dragoman_reconcile_coverage_ratio", "Share of the keys that were compared and judged.", "ratio", _coverage),
-        ("dragoman_reconcile_exit_code", "0 clean, 1 over the limit, 2 incomplete.", "", _exits),
-        ("dragoman_reconcile_duration_seconds", "How long the check took.", "seconds", _durations),
-        ("dragoman_reconcile_started_seconds", "When the check began, since the epoch.", "seconds", _starts),
-        ("dragoman_reconcile_proven_since_seconds", "Clean without a break since then.", "seconds", _proven),
+        (Family("dragoman_reconcile_keys", "Keys by what became of them."), _keys),
+        (Family("dragoman_reconcile_drift_keys", "Confirmed differences by cause."), _causes),
+        (Family("dragoman_reconcile_class_keys", "Findings by their class."), _classes),
+        (Family("dragoman_reconcile_limit_keys", "Differences that a check tolerates."), _limits),
+        (
+            Family("dragoman_reconcile_coverage_ratio", "Share of the keys that were compared and judged.", "ratio"),
+            _coverage,
+        ),
+        (Family("dragoman_reconcile_exit_code", "0 clean, 1 over the limit, 2 incomplete."), _exits),
+        (Family("dragoman_reconcile_duration_seconds", "How long the check took.", "seconds"), _durations),
+        (
+            Family("dragoman_reconcile_started_seconds", "When the check began, since the epoch.", "seconds"),
+            _starts,
+        ),
+        (Family("dragoman_reconcile_proven_since_seconds", "Clean without a break since then.", "seconds"), _proven),
     )
-    lines: list[str] = []
-    for name, help_text, unit, samples in families:
-        lines += [f"# TYPE {name} gauge", *([f"# UNIT {name} {unit}"] if unit else []), f"# HELP {name} {help_text}"]
-        for result in results:
-            lines += [f"{name}{_labels(result, labels)} {value}" for labels, value in samples(result)]
-    return "\n".join([*lines, "# EOF", ""])
+    return exposed(
+        (
+            family,
+            [({**names_of(result.check), **labels}, value) for result in results for labels, value in said(result)],
+        )
+        for family, said in families
+    )
+
+
+def names_of(check: CheckSpec) -> dict[str, str]:
+    """The labels that every sample of a check has."""
+    return {"check": check.check, "mapping": check.mapping, "view": check.view}
 
 
 Samples = Iterator[tuple[Mapping[str, str], str]]
@@ -130,12 +144,3 @@ def _proven(result: RunResult) -> Samples:
     proven, runs = result.history.proven, result.history.runs
     if proven is not None and runs and runs[-1].state == "clean":
         yield {}, f"{proven.since.timestamp():.3f}"
-
-
-def _labels(result: RunResult, more: Mapping[str, str]) -> str:
-    labels = {"check": result.check.check, "mapping": result.check.mapping, "view": result.check.view, **more}
-    return "{" + ",".join(f'{name}="{_quoted(value)}"' for name, value in labels.items()) + "}"
-
-
-def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

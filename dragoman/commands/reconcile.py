@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -99,6 +99,21 @@ def watch(
     rate: Annotated[
         int, typer.Option("--rate", min=1, metavar="N", help="Keys a second that each database is asked for at most.")
     ] = 500,
+    gate: Annotated[
+        list[str],
+        typer.Option(
+            "--gate",
+            metavar="WHEN",
+            help="Run all of it as a gate: every 24h, daily at 02:30, or before 2027-01-31T06:00 (UTC); repeatable.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006
+    health: Annotated[
+        str | None,
+        typer.Option(
+            "--health", metavar="HOST:PORT", help="Answer /healthz, /readyz and /metrics there.", show_default=False
+        ),
+    ] = None,
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
@@ -110,7 +125,11 @@ def watch(
     from dragoman.checking import chosen_checks
     from dragoman.interrupts import ended_by_signals
     from dragoman.ledgers import ledger_engine
-    from dragoman.watch_service import Ended, Watched, span_of, watch_checks
+    from dragoman.probes import Probes, answering
+    from dragoman.times import span_of
+    from dragoman.watch_gates import gate_time
+    from dragoman.watch_metrics import Both, Metrics
+    from dragoman.watch_service import Ended, Watched, watch_checks
     from dragoman.watch_words import Lines, Words
     from dragoman.wiring import reading, running_worker, utc
     from reconcile.watch.watcher import Promise
@@ -118,6 +137,8 @@ def watch(
     project = project_of(folder)
     specs = chosen_checks(project, check)
     promise = Promise(within=span_of(within), every=span_of(every))
+    gates = tuple(gate_time(text) for text in gate)
+    probes = Probes(promise.within.total_seconds())
 
     def stopped() -> str | None:
         return None if running_worker(project.settings.log) is not None else "no worker is running"
@@ -125,14 +146,50 @@ def watch(
     with ended_by_signals() as ended, reading(project) as log, ledger_engine(project) as engine:
 
         def wait(duration: timedelta) -> None:
+            probes.alive()
             if ended.wait(duration.total_seconds()):
                 raise Ended
 
         watched = Watched(
-            project=project, log=log, engine=engine, promise=promise, rate=rate, clock=utc, wait=wait, stopped=stopped
-        )
-        with suppress(Ended):
-            watch_checks(watched, specs, Lines() if as_json else Words(utc))
+            project=project, log=log, engine=engine, promise=promise, rate=rate, clock=utc, wait=wait, stopped=stopped,
+            gates=gates,
+        )  # fmt: skip
+        metrics = Metrics(engine, specs, promise, utc)
+        probes.started(metrics.parts)
+        with suppress(Ended), nullcontext() if health is None else answering(health, probes, metrics.text):
+            watch_checks(watched, specs, Both(Lines() if as_json else Words(utc), metrics))
+
+
+@app.command(name="gate")
+def gate_answer(
+    check: CheckArgument = None,
+    fresh: Annotated[str, typer.Option("--fresh", metavar="SPAN", help="The last gate is no older than this.")] = "24h",
+    folder: ProjectOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a cutover may go ahead: by the last gate of each check, and by what is open now.
+
+    Compares nothing: `dragoman reconcile run --gate` and `watch --gate` do. Exit code 0: yes; 1: something differs;
+    2: nothing is proven, or it was proven too long ago.
+    """
+    from dragoman.checking import chosen_checks
+    from dragoman.gates_told import as_data, exit_code, say_answers
+    from dragoman.ledgers import ledger_of
+    from dragoman.times import span_of
+    from reconcile.ledger.gates import answer
+
+    project = project_of(folder)
+    age, now = span_of(fresh), datetime.now(UTC)
+    with ledger_of(project) as ledger:
+        answers = [
+            answer(spec, ledger.runs(spec.check), ledger.findings(spec.check), now=now, fresh=age)
+            for spec in chosen_checks(project, check)
+        ]
+    if as_json:
+        say_lines(as_data(answers))
+    else:
+        say_answers(answers, age)
+    raise typer.Exit(exit_code(answers))
 
 
 @app.command()
@@ -224,8 +281,6 @@ def repair(
     Each key is looked at again behind the fence: its finding is closed, or escalated. Nothing is written into a view.
     Exit code 0: all healed; 1: something still differs; 2: refused, moved since the plan, or not proven.
     """
-    from contextlib import nullcontext
-
     from dragoman.checking import chosen_checks
     from dragoman.ledgers import ledger_of
     from dragoman.mending import May, carry_out, exit_code, would_carry_out

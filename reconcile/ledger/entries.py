@@ -26,7 +26,8 @@ Outcome = Literal["given", "closed", "escalated", "unproven"]
 class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One check of one run, whose `seconds` are absent until it ends. `incomplete` is the code of why it proves too little.
 
-    `causes` are the keys by cause; one that has two causes is counted under both.
+    `causes` are the keys by cause; one that has two causes is counted under both. A `gate` was asked to compare everything as
+    of one position.
     """
 
     run: str
@@ -48,6 +49,7 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
     unavailable: int = 0
     ambiguous: int = 0
     causes: Mapping[str, int] = {}
+    gate: bool = False
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +80,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     def accepts(self, finding: Finding, day: date) -> bool:
         """Whether what was accepted is what is found: the same causes, on a day up to the one that was said."""
-        in_time = self.accepted_until is not None and day <= self.accepted_until
-        return self.state == "accepted" and in_time and self.causes == names_of(finding)
+        return self.is_accepted(day) and self.causes == names_of(finding)
+
+    def is_accepted(self, day: date) -> bool:
+        """Whether it was accepted, until this day in UTC or longer."""
+        return self.state == "accepted" and self.accepted_until is not None and day <= self.accepted_until
 
 
 class RepairEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,16 +148,16 @@ def escalated(before: Entry, what_to_do: str) -> Entry:
     return msgspec.structs.replace(before, state="escalated", accepted_until=None, reason=what_to_do)
 
 
-def begun(run: str, check: str, started: datetime) -> RunEntry:
+def begun(run: str, check: str, started: datetime, *, gate: bool = False) -> RunEntry:
     """A run of which nothing is known yet. It stays so if the process dies: that is no clean run."""
     return RunEntry(
         run=run, check=check, started=started, seconds=None, state="broken", exit_code=2, mapping_version="",
         coverage=0.0, compared=0, agree=0, confirmed=0, accepted=0, in_flight=0, unconfirmed=0, not_covered=0,
-        incomplete=None,
+        incomplete=None, gate=gate,
     )  # fmt: skip
 
 
-def ended(result: RunResult) -> RunEntry:
+def ended(result: RunResult, *, gate: bool = False) -> RunEntry:
     """A run that came to its end, whatever it found."""
     return RunEntry(
         run=result.run,
@@ -174,6 +179,7 @@ def ended(result: RunResult) -> RunEntry:
         unavailable=result.unavailable,
         ambiguous=result.ambiguous,
         causes=dict(Counter(cause.name for finding in result.findings for cause in finding.causes)),
+        gate=gate,
     )
 
 

@@ -69,12 +69,12 @@ class Ledger:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def begin(self, run: str, check: str, started: datetime) -> None:
+    def begin(self, run: str, check: str, started: datetime, *, gate: bool = False) -> None:
         """Write down that a check begins: broken until its end is known."""
         with told(), self._engine.begin() as connection:
-            _write(connection, RUNS, begun(run, check, started), ("run", "check"))
+            _write(connection, RUNS, begun(run, check, started, gate=gate), ("run", "check"))
 
-    def end(self, result: RunResult) -> RunResult:
+    def end(self, result: RunResult, *, gate: bool = False) -> RunResult:
         """Write down what a run found; the result, with what the ledger knows of its findings and of the runs before.
 
         What is not found any more is closed, unless the run is incomplete: then it proves nothing of them.
@@ -89,7 +89,7 @@ class Ledger:
                 absent = (e for e in before.values() if e.id not in after and e.state != "closed")
                 after |= {entry.id: gone(entry, result.started) for entry in absent}
             _write_all(connection, list(after.values()), known=set(before))
-            _write(connection, RUNS, ended(result), ("run", "check"))
+            _write(connection, RUNS, ended(result, gate=gate), ("run", "check"))
             past = history(_runs(connection, result.check.check))
         return msgspec.structs.replace(result, history=past)
 

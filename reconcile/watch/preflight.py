@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, Select, event, func, inspect, literal_column, select
+from sqlalchemy import Connection, Engine, ExceptionContext, Select, event, func, inspect, literal_column, select
 
 from reconcile.mysql_rows import MYSQL
 from reconcile.sources import LegacyReader, table_of
@@ -42,8 +42,8 @@ def check_indexes(reader: LegacyReader) -> None:
                 raise Unindexed(table=name, columns=listed, big=BIG, statement=statement)
 
 
-def limit_statements(engine: Engine) -> None:
-    """No statement over this engine goes on for longer than `SECONDS`; SQLite knows no such limit."""
+def limit_statements(engine: Engine, ended: Callable[[], None]) -> None:
+    """No statement over this engine goes on for longer than `SECONDS`; SQLite knows no such limit. `ended`: one did."""
     limits = {
         "postgresql": f"SET statement_timeout = '{SECONDS}s'",
         "mariadb": f"SET SESSION max_statement_time = {SECONDS}",
@@ -57,9 +57,19 @@ def limit_statements(engine: Engine) -> None:
             cursor.execute(limit)
         connection.commit()
 
+    def failed(context: ExceptionContext) -> None:
+        if _is_timeout(context.original_exception):
+            ended()
+
     event.listen(engine, "connect", limited)
+    event.listen(engine, "handle_error", failed)
     # Those that are open already have no limit.
     engine.dispose()
+
+
+def _is_timeout(error: BaseException) -> bool:
+    """Whether a server ended a statement for its time: SQLSTATE 57014 in PostgreSQL, 1969 in MariaDB, 3024 in MySQL."""
+    return getattr(error, "sqlstate", None) == "57014" or bool(error.args and error.args[0] in (1969, 3024))
 
 
 def _is_indexed(connection: Connection, reader: LegacyReader, name: str, columns: Sequence[str], ordered: bool) -> bool:

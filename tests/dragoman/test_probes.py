@@ -6,6 +6,7 @@ import json
 import socket
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from urllib.request import urlopen
 
 import pytest
 
@@ -79,6 +80,13 @@ def test_probes_are_answered_while_the_block_runs(probes: Probes) -> None:
         assert ask(port, "/readyz")[1] == {"ok": False, "starting": True}
     with pytest.raises(ConnectionRefusedError):
         ask(port, "/healthz")
+    with (
+        answering(f"127.0.0.1:{port}", probes, lambda: "x 1\n# EOF\n"),
+        urlopen(f"http://127.0.0.1:{port}/metrics") as found,
+    ):
+        assert found.headers["Content-Type"].startswith("application/openmetrics-text")
+        assert found.read() == b"x 1\n# EOF\n"
+        assert ask(port, "/")[1] == {"ok": False, "paths": ["/healthz", "/metrics", "/readyz"]}
 
 
 def ask(port: int, path: str) -> tuple[int, object]:

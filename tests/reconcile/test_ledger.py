@@ -257,7 +257,7 @@ def test_what_the_first_revision_kept_is_still_there(url: str) -> None:
             kind="stale", causes=("parked",), title="Parked", fields=("name",), owner="Us", accepted_until=SOON,
             reason="known",
         )  # fmt: skip
-        later = {"unavailable", "ambiguous", "causes"}
+        later = {"unavailable", "ambiguous", "causes", "gate"}
         _insert(connection, "dragoman_run", {n: v for n, v in _said(run).items() if n not in later})
         _insert(connection, "dragoman_finding", _said(entry) | {"causes": '["parked"]', "fields": '["name"]'})
     old.dispose()

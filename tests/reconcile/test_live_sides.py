@@ -248,9 +248,13 @@ def test_a_statement_of_a_watch_does_not_go_on_for_long(place: Place, monkeypatc
     monkeypatch.setattr(preflight, "SECONDS", 1)
     with place.reader.connected() as connection:
         connection.exec_driver_sql("SELECT 1")
-    preflight.limit_statements(place.engine)
+    ended: list[str] = []
+    preflight.limit_statements(place.engine, lambda: ended.append("one"))
     sleep = "pg_sleep" if isinstance(place.legacy, PostgresLegacy) else "sleep"
     with pytest.raises(SideUnreadable, match="statement"), place.reader.connected() as connection:
         connection.exec_driver_sql(f"SELECT {sleep}(20)")
+    with pytest.raises(SideUnreadable), place.reader.connected() as connection:
+        connection.exec_driver_sql("SELECT nothing_of_that_name")
+    assert ended == ["one"], "an error of another kind is none of the time"
     with place.reader.snapshot() as snapshot:
         assert list(snapshot.read()) == []

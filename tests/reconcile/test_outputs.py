@@ -12,34 +12,20 @@ import pytest
 from reconcile.outputs import junit, openmetrics
 from reconcile.past import History, Past, Proven
 from reconcile.run import RunResult, not_run
+from tests import openmetrics as openmetrics_text
 from tests.reconcile.test_drift import refused_and_parked
 from tests.reconcile.world import CHECK, START, World
 from translators.errors import DragomanError
 
-SAMPLE = re.compile(r'(?P<name>[a-z_]+)\{(?P<labels>(?:[a-z_]+="(?:[^"\\\n]|\\[\\n"])*",?)*)\} (?P<value>[0-9.e+-]+)')
-LABEL = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\[\\n"])*)"')
-
 
 def samples(text: str) -> dict[str, float]:
-    """Every sample by its name and its own label, read by the rules of the format."""
-    assert text.endswith("# EOF\n")
+    """Every sample by its name and its own labels."""
     found: dict[str, float] = {}
-    family = ""
-    for line in text.removesuffix("# EOF\n").splitlines():
-        if line.startswith("# "):
-            _, word, name, rest = line.split(" ", 3)
-            assert (word == "TYPE") == (name != family), line
-            assert word != "UNIT" or name.endswith(f"_{rest}")
-            family = name
-            continue
-        match = SAMPLE.fullmatch(line)
-        assert match is not None, line
-        assert match["name"] == family
-        labels = dict(LABEL.findall(match["labels"]))
-        own = [value for name, value in labels.items() if name not in ("check", "mapping", "view")]
-        key = " ".join([match["name"].removeprefix("dragoman_reconcile_"), *own])
+    for name, labels, value in openmetrics_text.samples(text):
+        own = [said for label, said in labels.items() if label not in ("check", "mapping", "view")]
+        key = " ".join([name.removeprefix("dragoman_reconcile_"), *own])
         assert key not in found
-        found[key] = float(match["value"])
+        found[key] = value
     return found
 
 

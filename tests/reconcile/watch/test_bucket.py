@@ -90,3 +90,20 @@ def test_a_reading_that_breaks_is_felt_as_well() -> None:
         clock.now += 10 * SLOW
         raise ValueError("timeout")
     assert bucket.backs_off
+
+
+def test_what_is_told_of_a_bucket_is_what_was_waited_for_and_felt() -> None:
+    clock = Exact()
+    bucket = Bucket(50, 100, clock, clock.wait)
+    bucket.take(250)
+    assert (bucket.taken, bucket.backed_off) == (250, 0)
+    assert bucket.waited == pytest.approx(5.0, abs=0.001)
+    bucket.felt(2 * SLOW)
+    clock.now += timedelta(seconds=3)
+    bucket.felt(QUICK)
+    assert (bucket.slow_readings, bucket.backed_off) == (1, 3.0)
+    for _ in range(8):
+        bucket.felt(QUICK)
+    clock.now += timedelta(seconds=3)
+    bucket.felt(QUICK)
+    assert bucket.backed_off == 3.0, "the whole rate again"
