@@ -42,7 +42,7 @@ bench: $(VENV)/dev.stamp
 
 # Starts PostgreSQL and MariaDB, and installs reladiff beside it all.
 bench-reconcile: $(VENV)/dev.stamp
-	$(BIN)/python -m bench reconcile reconcile_mapped
+	$(BIN)/python -m bench reconcile
 
 # Starts a Kafka and climbs from bare aiokafka to whole frameworks, which are fetched for it: six minutes of a quiet machine.
 bench-kafka: $(VENV)/dev.stamp

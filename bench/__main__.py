@@ -24,7 +24,7 @@ NAMES = (
     "huge",
     "latency",
 )
-ALONE = ("reconcile", "reconcile_mapped", "kafka")
+ALONE = ("reconcile", "kafka")
 """The modules of benchmarks: each has `run()`, whose result is a dataclass that says itself. `ALONE` only when they are named:
 they start servers and install other programs."""
 

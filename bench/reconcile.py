@@ -1,4 +1,4 @@
-"""Two tables compared block by block, and what bare COPYs of both take in the same run; reladiff on the same rows.
+"""Two tables compared block by block, and what bare COPYs of both take in the same run; reladiff on the same rows; a mapping.
 
 `make bench-reconcile`. PostgreSQL and MariaDB are started for it; reladiff is installed into an environment of its own.
 """
@@ -18,6 +18,8 @@ from statistics import median
 import psycopg
 from sqlalchemy import Engine, create_engine
 
+from bench import reconcile_mapped
+from bench.measure import machine
 from bench.reconcile_peak import COLUMNS, compared
 from dragoman.stack import parts
 from dragoman.stack.server import Server, shared
@@ -58,9 +60,11 @@ class Result:
     `seconds`; `times` as a multiple of two `psql` that write both COPYs side by side into nothing, in the same round;
     `found` keys that differ (a row under another key is two). `mebibytes` is the peak of a process of its own at the most
     differences, `mebibytes_idle` that of one that only imports. `mariadb_*` is MariaDB to PostgreSQL by `driver`, fewer rows,
-    beside the `mariadb` client's and psql's time. `reladiff` are its seconds on the same PostgreSQL tables, once each.
+    beside the `mariadb` client's and psql's time. `reladiff` are its seconds on the same PostgreSQL tables, once each. `mapped`
+    is a mapping of three tables.
     """
 
+    machine: dict[str, str]
     rows: int
     seconds: dict[int, float]
     times: dict[int, float]
@@ -72,6 +76,7 @@ class Result:
     mariadb_times: float
     driver: str
     reladiff: dict[int, float]
+    mapped: reconcile_mapped.Result
 
     def said(self) -> str:
         """Lines of the report."""
@@ -81,7 +86,8 @@ class Result:
         return (
             f"reconcile          2 x {self.rows:,} rows: {each}; {self.mebibytes:.0f} MiB\n"
             f"                   MariaDB to PostgreSQL by {self.driver}, {mariadb}\n"
-            f"                   reladiff: {other}"
+            f"                   reladiff: {other}\n"
+            f"{self.mapped.said()}"
         )
 
 
@@ -98,7 +104,9 @@ def run() -> Result:
                 pairs = [_mariadb_round(server, other, driver) for _ in range(ROUNDS)]
             peak, idle = _peak(server, DIFFERENCES[-1]), _peak(server, None)
             reladiff = _reladiff(server, folder)
+    mapped = reconcile_mapped.run()
     return Result(
+        machine=machine(),
         rows=ROWS,
         seconds={n: round(median(ours for ours, _, _ in each), 3) for n, each in measured.items()},
         times={n: round(median(ours / bare for ours, bare, _ in each), 3) for n, each in measured.items()},
@@ -110,6 +118,7 @@ def run() -> Result:
         mariadb_times=round(median(ours / bare for ours, bare in pairs), 3),
         driver=driver,
         reladiff=reladiff,
+        mapped=mapped,
     )
 
 

@@ -1,6 +1,7 @@
 """A view compared with what a mapping says of three tables, and what bare COPYs of these and of the view take in the same run.
 
-`make bench-reconcile`. Two PostgreSQLs are started, so that what the legacy pays for is told apart from what the view does.
+A part of `make bench-reconcile`. Two PostgreSQLs are started, so that what the legacy pays for is told apart from what the
+view does.
 """
 
 from __future__ import annotations

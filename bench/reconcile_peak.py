@@ -5,11 +5,11 @@ Prints the MiB that the process took at most; without a number it compares nothi
 
 from __future__ import annotations
 
-import resource
 import sys
 
 from sqlalchemy import Engine, create_engine
 
+from bench.measure import peak
 from reconcile.blocks import blocks
 from reconcile.streams import WHOLE, KeyRange, TableStream
 from translators.schema import Table, Type
@@ -44,4 +44,4 @@ if __name__ == "__main__":
     database = create_engine(url)
     if told:
         compared(database, database, int(told))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak())

@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from bench import by_hand
-from bench.measure import ratio
+from bench.measure import peak, ratio
 from dragoman.stack import parts
 from dragoman.stack.artifacts import cache_folder, fetch
 from dragoman.stack.server import shared
@@ -271,7 +271,7 @@ def measure(kind: str, aggregates: int) -> Side:
         play(store, changes[CHANGES // 2 :])
         taken = time.process_time() - begun
         store.close()
-    return Side(kind, aggregates, taken / (CHANGES - CHANGES // 2) * 1e6, _peak())
+    return Side(kind, aggregates, taken / (CHANGES - CHANGES // 2) * 1e6, peak())
 
 
 def _seldom() -> None:
@@ -285,11 +285,6 @@ def _settle() -> None:
     while time.process_time() - before > 0.05:
         before = time.process_time()
         time.sleep(0.5)
-
-
-def _peak() -> float:
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
 
 
 def recovery() -> tuple[float, float]:

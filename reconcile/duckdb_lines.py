@@ -27,10 +27,9 @@ _ALIKE = {
 
 
 def lines_query(bound: BoundMapping, relations: Mapping[str, str], shape: LineShape, order: KeyOrder) -> str:
-    """One line for each thing, in order. Raises `NotInSql` where a field's value has no one text in both databases."""
+    """One text of all lines, in order; NULL of nothing. Raises `NotInSql` where a field has no one text in both databases."""
     key = f"s.{quote(KEY)}"
-    parts = [f"CAST(length({key}) AS VARCHAR)"] if order.by_length else []
-    parts.append(_escaped(key))
+    parts = [f"CAST(length({key}) AS VARCHAR)", key] if order.by_length else [_escaped(key)]
     for path, of in shape.fields.items():
         parts.append(_text(f"s.{_place(path)}", field_at(bound.fields, path).bound.type, of))
     for path, inner in shape.lists.items():
@@ -43,7 +42,7 @@ def lines_query(bound: BoundMapping, relations: Mapping[str, str], shape: LineSh
         parts.append(f"'{LIST.decode()}' || COALESCE({listed}, '')")
     sort = f"length({key}), {key}" if order.by_length else key
     state = state_query(bound, relations)
-    return f"SELECT concat_ws(chr(9), {', '.join(parts)}) FROM ({state}) AS s ORDER BY {sort}"
+    return f"SELECT string_agg(concat_ws(chr(9), {', '.join(parts)}), chr(10) ORDER BY {sort}) FROM ({state}) AS s"
 
 
 def _place(path: str) -> str:
@@ -102,7 +101,9 @@ def _escaped(value: str) -> str:
     text = value
     for plain, escape in _ESCAPES:
         text = f"replace({text}, chr({ord(plain)}), '{escape}')"
-    return rf"CASE WHEN regexp_matches({value}, '[\\\x08\f\n\r\t\v]') THEN {text} ELSE {value} END"
+    # Looking for each sign takes half the time of one regular expression.
+    found = " OR ".join(f"contains({value}, chr({ord(plain)}))" for plain, _ in _ESCAPES)
+    return f"CASE WHEN {found} THEN {text} ELSE {value} END"
 
 
 def fields_of(fields: Mapping[str, BoundNode]) -> Iterator[BoundField]:

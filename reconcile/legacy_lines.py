@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Double, Integer, Select, cast, column, fun
 
 from reconcile.line_reads import Wanted
 from reconcile.mysql_rows import sends_texts
-from reconcile.mysql_text import as_sent, csv_writer, quoted
+from reconcile.mysql_text import csv_writer, quoted
 from reconcile.native_text import KeyOrder
 from reconcile.sources import LegacyReader, canonical_key, table_of
 from reconcile.streams import WHOLE, KeyRange, within
@@ -67,7 +67,7 @@ class RawRows:
 def raw_statement(
     reader: LegacyReader, name: str, columns: Mapping[str, Type], order: KeyOrder, keys: KeyRange = WHOLE
 ) -> Wanted:
-    """What is asked of a table: its business key and these columns, in the order of the keys."""
+    """What is asked of a table, in the order of the keys: these columns, and before them the key where it is none of them."""
     sort, bounds = legacy_order(reader, name, order, keys)
     texts = sends_texts(reader.engine)
     chosen = [
@@ -75,8 +75,11 @@ def raw_statement(
         (cast(column(c), Double) if texts and kind.kind == "float" else column(c)).label(f"c{number}")
         for number, (c, kind) in enumerate(columns.items())
     ]
-    asked = select(key_column(reader, name, order).label("k"), *chosen).select_from(table_of(name, reader))
-    writers = [as_sent if order.by_length else quoted, *map(csv_writer, columns.values())]
+    writers = [csv_writer(kind) for kind in columns.values()]
+    if not order.by_length:
+        chosen.insert(0, key_column(reader, name, order).label("k"))
+        writers.insert(0, quoted)
+    asked = select(*chosen).select_from(table_of(name, reader))
     return Wanted(name, within(asked.order_by(sort), [sort], bounds, as_bytes=texts), writers, csv=True)
 
 
@@ -146,10 +149,12 @@ def mapping_of(reader: LegacyReader) -> CompiledTranslator:
 
 
 def needed_tables(reader: LegacyReader, translator: CompiledTranslator) -> dict[str, Table]:
-    """The tables with the columns that the mapping needs, and those of their keys."""
+    """The tables with the columns that the mapping needs, and those of their keys: the business key's come first."""
     found = {}
     for name, table in reader.tables.items():
-        needed = {*translator.columns.get(name, ()), *reader.layout.columns(name), *table.key}
-        columns = {column: kind for column, kind in table.columns.items() if column in needed}
+        business = reader.layout.columns(name)
+        needed = {*translator.columns.get(name, ()), *business, *table.key}
+        ordered = [*business, *(column for column in table.columns if column in needed and column not in business)]
+        columns = {column: table.columns[column] for column in ordered}
         found[name] = Table(name=name, columns=columns, native=table.native, key=table.key)
     return found

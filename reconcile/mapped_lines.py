@@ -3,12 +3,15 @@
 An engine may raise where Python answers, and never answers where Python raises: a window that raises is mapped again in
 slices, and a slice that raises by the generated Python, which names the rows that cannot be mapped and why. Rows that DuckDB
 cannot even hold are read again from the legacy.
+
+A thread maps a window, outside of Python's lock, while the lines of the one before are compared and the next one is read.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -47,6 +50,14 @@ _READ = (
 )
 
 
+_Begun = tuple[Sequence[bytes], Future[list[bytes]]]
+"""The roots of a window that is being mapped, and its lines to come."""
+
+
+class _NotHeld(Exception):
+    """DuckDB has no room for a value of some row."""
+
+
 class MappedLines(Canonical):
     """See `reconcile.blocks.Stream`: of what exists, and of what the mapping refuses. `counted` gets the rows by table.
 
@@ -80,7 +91,8 @@ class MappedLines(Canonical):
                 streams[name] = RawRows(batches, number_key if self._order.by_length else text_key)
             connection = held.enter_context(closing(_opened(folder)))
             windows = _Windows(self, reader, tables, streams, connection, folder)
-            yield chain.from_iterable(windows.read())
+            # Closed before the connection, which the thread may be using.
+            yield chain.from_iterable(held.enter_context(closing(windows.read())))
 
 
 def _opened(folder: Path) -> duckdb.DuckDBPyConnection:
@@ -114,14 +126,22 @@ class _Windows:
         relations = {name: quote(name) for name in tables}
         self._query = lines_query(self._translator.bound, relations, of._shape, of._order)
 
-    def read(self) -> Iterator[list[bytes]]:
+    def read(self) -> Generator[list[bytes], None, None]:
         """The lines of one window after the other."""
         count = ROWS // (2 * len(self._tables))
+        before: _Begun | None = None
         try:
-            while window := self._window(count):
-                yield self._mapped(window)
-                rows = sum(len(lines) for lines in window.values())
-                count = max(1, count * ROWS // rows)
+            with ThreadPoolExecutor(max_workers=1) as thread:
+                while window := self._window(count):
+                    # The thread has one window at a time: its tables stay until it is clear that they are mapped.
+                    lines = self._ended(before) if before else []
+                    self._check_ends(window[self._root])
+                    before = window[self._root], thread.submit(self._mapped, window)
+                    yield lines
+                    rows = sum(len(lines) for lines in window.values())
+                    count = max(1, count * ROWS // rows)
+                if before:
+                    yield self._ended(before)
             for stream in self._streams.values():
                 stream.rest()
         except duckdb.Error as error:
@@ -154,17 +174,23 @@ class _Windows:
         return f"a row of {name} has no key"
 
     def _mapped(self, window: Mapping[str, Sequence[bytes]]) -> list[bytes]:
-        roots = window[self._root]
-        self._check_ends(roots)
+        """What DuckDB makes of a window: in the thread, where nothing but DuckDB may be touched."""
         try:
             for name, lines in window.items():
                 self._load(name, lines)
-        except OF_A_ROW:
+        except OF_A_ROW as error:
+            raise _NotHeld from error
+        self._check_rows()
+        return self._fetched(self._query)
+
+    def _ended(self, begun: _Begun) -> list[bytes]:
+        """The lines of a window that the thread was given."""
+        roots, mapped = begun
+        try:
+            return mapped.result()
+        except _NotHeld:
             self._of.by_python += len(roots)
             return self._lined(self._of._snapshot.read_keys(self._keys(roots)))
-        self._check_rows()
-        try:
-            return self._fetched(self._query)
         except OF_A_ROW:
             return self._sliced(self._keys(roots))
 
@@ -182,21 +208,29 @@ class _Windows:
     def _load(self, name: str, lines: Sequence[bytes]) -> None:
         file = self._folder / "window.csv"
         file.write_bytes(b"".join(lines))
-        types = {KEY: "VARCHAR"} | {c: column_type(kind) for c, kind in self._tables[name].columns.items()}
+        types = {c: column_type(kind) for c, kind in self._tables[name].columns.items()}
+        if not self._of._order.by_length:
+            types = {KEY: "VARCHAR"} | types
         columns = ", ".join(f"{_quoted(column)}: {_quoted(of)}" for column, of in types.items())
         read = _READ.format(file=_quoted(str(file)), columns=f"{{{columns}}}")
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS FROM {read}")
 
     def _check_rows(self) -> None:
         for name, table in self._tables.items():
-            key = quote(KEY) if name == self._root else ", ".join(map(quote, (KEY, *table.key)))
-            twice = f"SELECT {quote(KEY)} FROM {quote(name)} GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+            key = self._first(name)
+            both = ", ".join([key, *([] if name == self._root else map(quote, table.key))])
+            twice = f"SELECT {key} FROM {quote(name)} GROUP BY {both} HAVING count(*) > 1 LIMIT 1"
             found = self._connection.execute(twice).fetchone()
             if found is not None:
                 raise SideUnsorted(side=SIDE, problem=f"{found[0]} is there twice in {name}")
 
+    def _first(self, name: str) -> str:
+        """The first column of a loaded table, which is its business key: a number, or its text."""
+        return quote(next(iter(self._tables[name].columns)) if self._of._order.by_length else KEY)
+
     def _fetched(self, query: str) -> list[bytes]:
-        return [f"{row[0]}\n".encode() for row in self._connection.execute(query).fetchall()]
+        (text,) = self._connection.execute(query).fetchone() or (None,)
+        return [] if text is None else f"{text}\n".encode().splitlines(keepends=True)
 
     def _sliced(self, keys: Sequence[str]) -> list[bytes]:
         """The window again, in slices of the order of texts."""
@@ -204,8 +238,7 @@ class _Windows:
         ordered = sorted(keys)
         for start in range(0, len(ordered), SLICE):
             few = ordered[start : start + SLICE]
-            bounds = f"{quote(KEY)} BETWEEN {_quoted(few[0])} AND {_quoted(few[-1])}"
-            relations = {name: f"(SELECT * FROM {quote(name)} WHERE {bounds})" for name in self._tables}
+            relations = {name: self._slice(name, few[0], few[-1]) for name in self._tables}
             try:
                 found += self._fetched(lines_query(self._translator.bound, relations, self._of._shape, self._of._order))
             except OF_A_ROW:
@@ -213,6 +246,12 @@ class _Windows:
                 found += self._lined(dict(read_rows(self._connection, self._tables, relations, KEY, self._root)))
         width = len(self._of.key)
         return sorted(found, key=lambda row: self._of._order.key_of(str(texts_of(row)[width - 1])))
+
+    def _slice(self, name: str, low: str, high: str) -> str:
+        """The rows between two texts of business keys, which stand in `KEY`."""
+        key = f"CAST({self._first(name)} AS VARCHAR)"
+        chosen = f"{key} AS {quote(KEY)}, *" if self._of._order.by_length else "*"
+        return f"(SELECT {chosen} FROM {quote(name)} WHERE {key} BETWEEN {_quoted(low)} AND {_quoted(high)})"
 
     def _lined(self, aggregates: Mapping[str, Rows]) -> list[bytes]:
         """What the generated Python says of things, as lines, in order."""

@@ -19,6 +19,7 @@ from bench.kafka.others import QUIX, Missing, quix, streams
 from bench.kafka.result import Result, Row, aims, row
 from bench.kafka.rung import Reading
 from bench.kafka.small import changes, transform
+from bench.measure import machine
 from dragoman.stack import parts
 from dragoman.stack.artifacts import cache_folder, fetch
 from dragoman.stack.server import shared
@@ -153,17 +154,6 @@ def _mapping(field: Field, found: insurer.Corpus) -> list[Row]:
         "mapping fenced": "our worker as it is",
     }
     return _rounds([Rung(n, text, here(n), warm, found.changes) for n, text in told.items()], climbed)
-
-
-def machine() -> dict[str, str]:
-    """Where it ran; `load` is the load average of the last minute, as it was in the end."""
-    model = [line.partition(":")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
-    return {
-        "processor": model[0].strip() if model else platform.processor(),
-        "cores": str(os.cpu_count()),
-        "system": platform.system(),
-        "load": f"{os.getloadavg()[0]:.1f}",
-    }
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from pathlib import Path
+
+from bench.measure import peak
 
 RUNGS = {
     "copy": ("bare", "copy"),
@@ -87,7 +88,7 @@ class Meter:
         if self._from is None:
             raise RuntimeError("it ended before it was warm")
         count, wall, processor = self._from
-        reading = Reading(self.count - count, time.perf_counter() - wall, _processor() - processor, _peak())
+        reading = Reading(self.count - count, time.perf_counter() - wall, _processor() - processor, peak())
         sys.stdout.write(json.dumps(asdict(reading)) + "\n")
         sys.stdout.flush()
         os._exit(0)
@@ -96,11 +97,6 @@ class Meter:
 def _processor() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
-
-
-def _peak() -> float:
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
 
 
 def main(name: str, job: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,8 +18,9 @@ from pydantic import BaseModel, Field
 from dragoman.stack.server import Server
 from pipeline.projection.rows import ViewReader
 from reconcile import mapped_lines
+from reconcile.choice import plan_of
 from reconcile.errors import SideUnreadable, SideUnsorted
-from reconcile.streams import KeyRange
+from reconcile.streams import WHOLE, KeyRange
 from tests.reconcile import test_whole_tables as kinds
 from tests.reconcile.place import Databases, Place, explain_all
 from tests.translators import test_duckdb_state as policies
@@ -148,6 +151,20 @@ def test_values_of_every_type_and_those_that_the_language_has_no_room_for(thing:
     assert thing.by_plan(ranges) == found
     thing.sql("INSERT INTO thing (id) VALUES (-3)")
     assert thing.by_plan() == ("mapped stream", *thing.one_by_one()), "below zero, keys come as texts"
+
+
+def test_who_stops_reading_ends_the_mapping_of_the_next_window(policy: Place) -> None:
+    policy.empty()
+    policy.fill({"/".join(map(str, key)): rows for key, rows in policies.aggregates(60, good=True).items()})
+    before = {*threading.enumerate()}
+    with (
+        policy.reader.snapshot() as snapshot,
+        plan_of(snapshot, policy.view).opened(snapshot, WHOLE, Counter()) as sides,
+    ):
+        with sides.legacy.lines() as lines:
+            assert next(lines)
+            assert len({*threading.enumerate()} - before) == 1
+        assert not {*threading.enumerate()} - before
 
 
 PLAIN_SCHEMA = """\
