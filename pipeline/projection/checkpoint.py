@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine, Table, insert, select, update
 
 from pipeline.log.port import Log, Record
-from pipeline.projection.database import label
-from pipeline.projection.errors import ViewAhead
+from pipeline.projection.database import label, savepoint
+from pipeline.projection.errors import RowRefused, ViewAhead
 
 
 class Checkpoint:
@@ -43,7 +43,11 @@ class Checkpoint:
         if connection.execute(select(columns["offset"]).where(*same)).first() is not None or found:
             return False
         where = {self._owner.name: self._reader, "topic": topic, "partition": partition}
-        connection.execute(insert(self._table).values(**where, offset=following))
+        try:
+            with savepoint(connection):
+                connection.execute(insert(self._table).values(**where, offset=following))
+        except RowRefused:
+            return False
         return True
 
 

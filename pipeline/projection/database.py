@@ -53,6 +53,20 @@ def translated(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction, each of whose statements sees what is committed by then.
+
+    By MySQL's and MariaDB's default, who looks for a key that is not there yet locks the gap between its neighbours: two
+    workers that write new keys would wait for each other.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name in ("mysql", "mariadb"):
+            connection = connection.execution_options(isolation_level="READ COMMITTED")
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
 def savepoint(connection: Connection) -> Iterator[None]:
     """What is inside is written wholly, or not at all with `RowRefused` if the database does not take the values.
 

@@ -11,7 +11,7 @@ from pipeline.failpoint import failpoint
 from pipeline.log.port import Log, Record
 from pipeline.projection.checkpoint import Checkpoint, partitions, read_on
 from pipeline.projection.content import Projector
-from pipeline.projection.database import savepoint, translated
+from pipeline.projection.database import savepoint, translated, writing
 from pipeline.projection.errors import RowRefused
 from pipeline.projection.fold import Folded, Refusal, fold
 from pipeline.projection.parked import ParkedRecord, Parking
@@ -79,7 +79,7 @@ class Projection:
         records, following = read_on(self._log, self._engine, self.topic, partition, offset, limit)
         if following == offset:
             return 0
-        with translated(self._engine), self._engine.begin() as connection:
+        with translated(self._engine), writing(self._engine) as connection:
             if not self._checkpoint.advance(connection, self.topic, partition, offset, following):
                 return 0
             folded, parked = self._apply(connection, records)

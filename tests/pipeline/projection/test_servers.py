@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -209,3 +210,13 @@ def test_tables_of_another_making_are_refused(engine: Engine) -> None:
     edited(engine, "ALTER TABLE coverage_view RENAME COLUMN note TO remark")
     with pytest.raises(ViewTableConflict, match="it lacks note and it has remark"):
         projection(engine, memory_log())
+
+
+def test_two_workers_write_side_by_side(engine: Engine) -> None:
+    """Keys that are new to both lie between each other; neither waits for the other for ever, nor gives up."""
+    log = memory_log(*[record(f"P{n:03}", 1, state(f"P{n:03}"), partition=n % 2) for n in range(300)])
+    workers = [projection(engine, log), projection(engine, log)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda worker: drain(worker, 10), workers))
+    assert len(shown(engine)) == 300
+    assert [worker.behind() for worker in workers] == [0, 0]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import msgspec
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from dragoman.stack.server import Server
 from tests.connectors.connect.world import PASSWORD
@@ -17,7 +17,7 @@ from tests.reconcile.oracle.followed import Followed, InMariaDB, InPostgres
 from tests.reconcile.oracle.legacies import PARTITIONS
 from tests.reconcile.oracle.scene import Opening
 from tests.reconcile.world import Clock
-from tests.servers.databases import Kind, database, url
+from tests.servers.databases import Kind, database, engine_of, url
 from translators.schema_text import read_schema
 
 
@@ -41,7 +41,7 @@ class Place(msgspec.Struct, frozen=True):
         text = SCHEMA.format(connector=made.connector, namespace=made.namespace, identity=identity)
 
         def opened(clock: Clock, dice: random.Random) -> Followed:
-            engines = create_engine(url(self.kind, self.server, name)), create_engine(reader)
+            engines = engine_of(url(self.kind, self.server, name)), engine_of(reader)
             return Followed(engines, followed, read_schema(text, "schema.yaml"), clock, dice)
 
         try:
