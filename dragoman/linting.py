@@ -170,7 +170,7 @@ class Lint:
                 self._handler(action)
 
     def _handler(self, action: ConsumerSpec) -> None:
-        # Imported here: it brings the databases, which a project without consumers does not need.
+        # Imported here: it brings all that runs, which a project without consumers does not need.
         from dragoman.wiring import handler_of
 
         handler_of(self._project, action)

@@ -13,24 +13,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
 
-from sqlalchemy import Engine
-
 from connectors.capture import SqliteCapture
 from dragoman import __version__
-from dragoman.databases import engine_at
 from dragoman.kafka_source import Kafka
 from dragoman.project import Project
 from dragoman.python_files import python_module
 from dragoman.source import Legacy, Recording, Source
 from pipeline.accounting import Accounting, account
-from pipeline.consume import ActionConsumer, ConsumerSpec, Handler
 from pipeline.engine.embedded import EmbeddedEngine, Turning
 from pipeline.engine.sources import CaptureSource, RecordingSource
 from pipeline.feed import Curated, Identity, read_again
 from pipeline.log.embedded import EmbeddedLog
 from pipeline.log.port import Log, TopicSpec
 from pipeline.projection.check import check_projection
-from pipeline.projection.project import Projection
 from pipeline.projection.spec import ProjectionSpec
 from pipeline.state.port import StateStore
 from pipeline.state.sqlite import SqliteState
@@ -41,7 +36,11 @@ from translators.findings import MappingInvalid
 from translators.parts import key_columns
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from dragoman.kafka_works import GroupWorks
+    from pipeline.consume import ActionConsumer, ConsumerSpec, Handler
+    from pipeline.projection.project import Projection
 
 Progress = Callable[[str, int], None]
 """Told of each batch: the translator's name and how many records it had."""
@@ -318,6 +317,9 @@ def _topics(source: Source, origin: Legacy) -> list[TopicSpec]:
 
 def engine_of(project: Project, name: str, database: str) -> Engine:
     """The database of a consumer."""
+    # Here and below imported late: they bring the databases, for which commands about mappings would wait.
+    from dragoman.databases import engine_at
+
     found = project.settings.database(database, f"consumers ({name})")
     if found.path is not None:
         make_folder(found.path.parent)
@@ -326,6 +328,8 @@ def engine_of(project: Project, name: str, database: str) -> Engine:
 
 def projection_of(project: Project, spec: ProjectionSpec, log: Log, held: ExitStack) -> Projection:
     """A projection over a log; `ProjectionInvalid` if it does not fit the contract of the state that it reads."""
+    from pipeline.projection.project import Projection
+
     shape = project.made(spec.reads).bound.shape
     if findings := check_projection(spec, shape):
         raise ProjectionInvalid(findings)
@@ -336,6 +340,8 @@ def projection_of(project: Project, spec: ProjectionSpec, log: Log, held: ExitSt
 
 def action_of(project: Project, spec: ConsumerSpec, log: Log, held: ExitStack) -> ActionConsumer:
     """An action consumer over a log."""
+    from pipeline.consume import ActionConsumer
+
     handler = handler_of(project, spec)
     engine = engine_of(project, spec.name, spec.database)
     held.callback(engine.dispose)

@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -53,6 +50,11 @@ def open_ledger(url: str, *, to: str = "head") -> Engine:
 
 def migrate(engine: Engine, to: str = "head") -> None:
     """Bring the database to a revision, all of it or nothing."""
+    # Imported here: half a second for whoever only wants to know what a ledger is.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with told(), engine.begin() as connection:
