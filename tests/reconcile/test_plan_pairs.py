@@ -14,8 +14,9 @@ from sqlalchemy import Engine
 
 from dragoman.stack.server import Server
 from pipeline.projection.rows import ViewReader
-from reconcile import mapped_lines
+from reconcile import mapped_lines, moments
 from reconcile.choice import plan_of
+from reconcile.errors import SideUnreadable
 from reconcile.plans import RowPlan
 from reconcile.streams import KeyRange
 from tests.reconcile.place import Databases, MariaDatabases, Place, explain_all
@@ -278,3 +279,15 @@ def test_a_view_whose_column_was_altered_is_read_row_by_row(databases: Mapping[s
     with place.reader.snapshot() as snapshot:
         plan = plan_of(snapshot, place.view)
     assert plan.faster == "item_view.time has to have the type that the projection gives it."
+
+
+def test_a_server_that_says_of_no_snapshot_where_it_stands(
+    databases: Mapping[str, Databases], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one without a binary log, and MySQL: several connections would not know that they see one moment."""
+    shown, legacy = (items(databases, pair, MAPPING, "integer") for pair in (PAIRS[1], PAIRS[0]))
+    monkeypatch.setattr(moments, "binlog_position", lambda file, pos: None)
+    with shown.reader.snapshot() as snapshot:
+        assert plan_of(snapshot, shown.view).faster.startswith("The view's server has to say where a snapshot stands")
+    with pytest.raises(SideUnreadable, match="does not say where a snapshot stands"), legacy.reader.snapshot():
+        pass
