@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Engine, create_engine
 
 from connectors.legacy.reading import sqlite_file
+from dragoman.databases import engine_at
 from dragoman.kafka_source import Kafka
 from dragoman.project import Project
 from dragoman.rows import shown_columns
@@ -20,14 +21,16 @@ from pipeline.log.port import Log
 from pipeline.projection.spec import ProjectionSpec
 from reconcile.answers import SideAnswers
 from reconcile.check import STREAM, CheckSpec, read_check
-from reconcile.embedded import Pipeline, sides_of
+from reconcile.embedded import Declared, OwnDeclared, Pipeline, sides_of
 from reconcile.fence import Pace
 from reconcile.ledger.ledger import Ledger
+from reconcile.own_check import check_tables
 from reconcile.run import RunResult, Sides, not_run, reconcile
 from reconcile.statements import ask
 from reconcile.terms import check_terms
 from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
+from translators.findings import MappingInvalid
 from translators.yaml_text import did_you_mean
 
 COPY = "checked"
@@ -46,6 +49,19 @@ class CheckNamesUnknown(DragomanError):
 
     code: ClassVar[str] = "check.names-unknown"
     hint: ClassVar[str] = "Known are: {known}."
+
+
+class CheckNamesTaken(DragomanError):
+    """The check {check} has tables of its own, and calls them {view}, which is a projection’s name."""
+
+    code: ClassVar[str] = "check.names-taken"
+    hint: ClassVar[str] = "Give the view another name, or leave `tables:` out to check the projection."
+
+
+class CheckInvalid(MappingInvalid):
+    """{count} in {file}; the first: {first}."""
+
+    code = "check.invalid"
 
 
 class CheckTwice(DragomanError):
@@ -130,10 +146,12 @@ def opened(
     Beside Kafka `copy` is the folder of what is read of the workers' state: one process at a time has it.
     """
     origin = _has_legacy(project)
-    projection = None if spec.stream else next(p for p in project.projections if p.name == spec.view)
+    if spec.tables is not None and (findings := check_tables(spec.tables, translator.bound)):
+        raise CheckInvalid(findings)
+    projection = _declared(project, spec)
     pace = Pace(clock=clock, wait=wait)
     with ExitStack() as held:
-        views = None if projection is None else engine_of(project, spec.view, projection.database)
+        views = _views(project, spec, projection)
         if views is not None:
             held.callback(views.dispose)
         if isinstance(origin, Kafka):
@@ -145,12 +163,29 @@ def opened(
         yield msgspec.structs.replace(sides, shown=shown_columns(translator, spec.terms.hidden)), views
 
 
+def _declared(project: Project, spec: CheckSpec) -> Declared | None:
+    """What says how the view of a check is built; `None` where it stands against the stream."""
+    if spec.tables is not None:
+        return OwnDeclared(spec.view, spec.tables)
+    return None if spec.stream else next(p for p in project.projections if p.name == spec.view)
+
+
+def _views(project: Project, spec: CheckSpec, declared: Declared | None) -> Engine | None:
+    """The database of a check's view; `NeverRun` where a file of somebody else's is not there."""
+    if isinstance(declared, OwnDeclared):
+        found = project.settings.database(declared.tables.database, f"the check {spec.check}")
+        if found.path is not None and not found.path.exists():
+            raise NeverRun(check=spec.check, what=declared.tables.database)
+        return engine_at(found.url, spec.view)
+    return None if declared is None else engine_of(project, spec.view, declared.database)
+
+
 def _sides_here(
     project: Project,
     origin: Legacy,
     spec: CheckSpec,
     translator: CompiledTranslator,
-    projection: ProjectionSpec | None,
+    projection: Declared | None,
     log: Log,
     views: Engine | None,
     pace: Pace,
@@ -166,7 +201,9 @@ def _sides_here(
     pipeline = Pipeline(
         log=log, store=store, feed=project.source.feed_of(translator), schema=project.schema, stopped=stopped
     )
-    return sides_of(translator, projection, pipeline, pace, legacy=legacy, views=views)
+    # A projection here always has its checkpoint.
+    group = spec.group if spec.tables is not None else None
+    return sides_of(translator, projection, pipeline, pace, legacy=legacy, views=views, group=group)
 
 
 def run_recorded(
@@ -202,7 +239,7 @@ def check_names(project: Project, file: str) -> CheckSpec:
     spec = read_check(project.text(file), file)
     views = {projection.name: projection for projection in project.projections}
     named = [("mapping", spec.mapping, tuple(project.settings.translators))]
-    named += [] if spec.stream else [("view", spec.view, tuple(views))]
+    named += [] if spec.stream or spec.tables is not None else [("view", spec.view, tuple(views))]
     for kind, name, known in named:
         if name not in known:
             raise CheckNamesUnknown(
@@ -214,6 +251,11 @@ def check_names(project: Project, file: str) -> CheckSpec:
                 where=file,
             )
     if spec.stream:
+        return spec
+    if spec.tables is not None:
+        if spec.view in views:
+            raise CheckNamesTaken(check=spec.check, view=spec.view, where=file)
+        check_terms(spec.check, spec.view, spec.terms, spec.tables.paths, spec.tables.named, ())
         return spec
     check_terms(spec.check, spec.view, spec.terms, _paths(views[spec.view]), tuple(views[spec.view].key.values()), ())
     reads = views[spec.view].reads

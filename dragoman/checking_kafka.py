@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from dragoman.kafka_source import Kafka
     from dragoman.project import Project
     from pipeline.log.port import Log
-    from pipeline.projection.spec import ProjectionSpec
     from reconcile.check import CheckSpec
+    from reconcile.embedded import Declared
     from reconcile.fence import Pace
     from reconcile.run import Sides
     from translators.compiled import CompiledTranslator
@@ -29,7 +29,7 @@ def sides_on_kafka(
     origin: Kafka,
     spec: CheckSpec,
     translator: CompiledTranslator,
-    projection: ProjectionSpec | None,
+    projection: Declared | None,
     log: Log,
     views: Engine | None,
     pace: Pace,

@@ -14,9 +14,11 @@ from pipeline.log.port import Log
 from reconcile.check import CheckSpec
 from reconcile.choice import plan_of
 from reconcile.declared import Compare, Freshness, Invariant, Query, Statement
+from reconcile.own_view import OwnView
 from reconcile.plans import Asked
 from reconcile.run import narrowed_sides
 from reconcile.slices import Slicer
+from reconcile.view import ViewSide
 
 _QUERIES = "The check asks by queries, each as it is written, and looks again at what differs."
 
@@ -42,7 +44,14 @@ def explained(project: Project, spec: CheckSpec, log: Log) -> Explained:
         with sides.reader.snapshot() as legacy:
             plan = plan_of(legacy, sides.view, Slicer(spec.terms.slices).saw if spec.terms.slices else None)
             statements = tuple(plan.asked(legacy))
-    return Explained(check=spec.check, plan=plan.name, why=plan.why, faster=plan.faster, statements=statements)
+            why = " ".join((plan.why, *_unmentioned(whole.view)))
+    return Explained(check=spec.check, plan=plan.name, why=why, faster=plan.faster, statements=statements)
+
+
+def _unmentioned(view: ViewSide) -> Iterator[str]:
+    """What the check leaves out of tables that are somebody else's, so that nobody takes it for compared."""
+    if isinstance(view, OwnView) and (columns := view.unmentioned()):
+        yield f"The check says nothing of {', '.join(columns)}."
 
 
 def say_explained(plans: Sequence[Explained]) -> None:

@@ -21,6 +21,7 @@ from translators.yaml_text import did_you_mean
 if TYPE_CHECKING:
     from dragoman.revision import Earlier
     from pipeline.consume import ConsumerSpec
+    from reconcile.check import CheckSpec
     from translators.binding import BoundMapping
 
 _PLACE = re.compile(r"(?P<file>[^:]+)(?::(?P<line>\d+))?(?::(?P<column>\d+))?")
@@ -193,10 +194,21 @@ class Lint:
         for file in files:
             self.looked_at["check"] += 1
             with self._collected():
-                name = check_names(project, file).check
-                if name in names:
-                    raise CheckTwice(check=name, where=file)
-                names.add(name)
+                spec = check_names(project, file)
+                if spec.check in names:
+                    raise CheckTwice(check=spec.check, where=file)
+                names.add(spec.check)
+                self._tables(spec)
+
+    def _tables(self, spec: CheckSpec) -> None:
+        """What a check says of somebody else's tables, against the state that they show."""
+        bounds = {subject.bound.mapping.name: subject.bound for subject in self._subjects}
+        if spec.tables is None or spec.mapping not in bounds:  # the mapping has told its own errors
+            return
+        from reconcile.own_check import check_tables
+
+        lines = self._project.text(spec.tables.file).splitlines()
+        self.findings += check_tables(spec.tables, bounds[spec.mapping], lines)
 
     def _sound(self, ask: Callable[[], object]) -> bool:
         before = len(self.findings)

@@ -19,7 +19,8 @@ from pipeline.log.port import Log
 from reconcile.check import CheckSpec
 from reconcile.ledger.entries import Entry
 from reconcile.ledger.ledger import Ledger
-from reconcile.repair import WEEK, Basis, Known, Look, Plan, check_basis, look, planned
+from reconcile.remedies import unmended
+from reconcile.repair import WEEK, Basis, Known, Left, Look, Plan, check_basis, look, planned
 from reconcile.run import Sides
 from translators.errors import DragomanError
 
@@ -145,7 +146,9 @@ def make_plan(bench: Bench, *, cause: str | None = None, escalated: bool = False
     if not found:
         raise NothingFound(check=check, more="" if cause is None else f" with the cause {cause}")
     now = bench.clock()
-    seen = bench.look([entry.key for entry in found])
+    # What belongs to no thing has no key that could be looked at.
+    aside = [entry for entry in found if entry.kind == "orphan"]
+    seen = bench.look([entry.key for entry in found if entry.kind != "orphan"])
     keeps_rows = bench.project.made(bench.spec.mapping).keeps_rows
     known = _known(bench, found, now, escalated)
     items, left = planned(seen, known, rereads=bench.rereads, keeps_rows=keeps_rows)
@@ -159,7 +162,7 @@ def make_plan(bench: Bench, *, cause: str | None = None, escalated: bool = False
         compared=bench.ledger.runs(check)[-1].compared,
         made=now,
         items=items,
-        left=left,
+        left=(*left, *(Left(finding=one.id, key=one.key, why=unmended(one.causes)) for one in aside)),
         healed=seen.agreed,
     ).sealed()
 

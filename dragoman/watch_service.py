@@ -117,7 +117,7 @@ def watch_checks(watched: Watched, specs: Sequence[CheckSpec], told: Told) -> No
         buckets = _Buckets(watched)
         guards: list[Guard] = []
         for spec in specs:
-            if spec.statement is None and not spec.stream:
+            if spec.statement is None and not spec.stream and spec.tables is None:
                 guards.append(held.enter_context(_Guard(watched, spec, buckets.of(spec), told)))
             else:
                 guards.append(_Asker(watched, spec, told))
@@ -248,7 +248,7 @@ class _Guard:
 
 
 class _Asker:
-    """A check that asks by queries, or reads a stream: it cannot be looked at key by key, and is run whole within the time."""
+    """A check that asks by queries, or reads a stream or somebody else's tables: it is run whole within the time."""
 
     def __init__(self, watched: Watched, spec: CheckSpec, told: Told) -> None:
         ledger = Ledger(watched.engine)

@@ -18,6 +18,9 @@ from translators.change import Coordinate
 REBUILD = (
     "To heal it now, build the view again: drop its tables and its rows in `_dragoman_checkpoint`, then `dragoman run`."
 )
+REBUILD_OWN = (
+    "To heal it now, delete the row as the view’s owner, or build the view again from the beginning of the stream."
+)
 HEALS = "The next change of the key heals it; published again, it is healed now."
 
 LOOK = "See what waits, and why:"
@@ -32,7 +35,8 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     """Who is who in one check: the translator and its owner, the view and its owner, and by which terms it is judged.
 
     `placeholder` is what the source sends in place of a large value that it does not send again. `stream`: there is no view,
-    the state stream itself is compared. `places` has by field where the mapping says what it means.
+    the state stream itself is compared. `places` has by field where the mapping says what it means. `own`: the view is built by
+    somebody else's code.
     """
 
     check: str
@@ -45,6 +49,12 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     placeholder: str = ""
     stream: bool = False
     places: Mapping[str, str] = {}
+    own: bool = False
+
+    @property
+    def rebuild(self) -> str:
+        """How a row goes away of which nothing is published any more."""
+        return REBUILD_OWN if self.own else REBUILD
 
     @property
     def again(self) -> str:
@@ -130,7 +140,7 @@ def deleted_not_applied(at: Coordinate | None, time: datetime | None, names: Nam
     return Cause(
         name="deleted-not-applied",
         title="Deleted in legacy, still in the view",
-        text=f"The deletion was published and the view's checkpoint has passed it, but the row is there. {REBUILD}",
+        text=f"The deletion was published and the view's checkpoint has passed it, but the row is there. {names.rebuild}",
         owner=names.view_owner,
         evidence=(told,),
         lead=PROVE,
@@ -158,6 +168,7 @@ def misapplied(last: Published, row: ViewRow, names: Names) -> Cause:
 
 def edited(row: ViewRow, names: Names) -> Cause:
     """Somebody wrote into the view: the row's hash does not fit its content."""
+    applied = "" if row.applied_time is None else f", applied at {row.applied_time:%d %b %Y %H:%M:%S} UTC"
     return Cause(
         name="edited-in-view",
         title="Edited in the view by hand",
@@ -166,7 +177,7 @@ def edited(row: ViewRow, names: Names) -> Cause:
             f"ever said so. Find out who needed another value, and change it in legacy. {HEALS}"
         ),
         owner=names.view_owner,
-        evidence=(f"hash broken behind {version(row.sequence)}, applied at {row.applied_time:%d %b %Y %H:%M:%S} UTC",),
+        evidence=(f"hash broken behind {version(row.sequence)}{applied}",),
         lead=PROVE,
         command=names.again,
         since=row.applied_time,
@@ -179,7 +190,7 @@ def invented(row: ViewRow, names: Names) -> Cause:
     return msgspec.structs.replace(
         edited(row, names),
         title="Put into the view by hand",
-        text=f"No record of this key was ever published, so the projection cannot have made the row. {REBUILD}",
+        text=f"No record of this key was ever published, so the projection cannot have made the row. {names.rebuild}",
         evidence=("the state stream holds no record of this key, and the translator does not know it",),
     )
 

@@ -9,13 +9,14 @@ import msgspec
 
 from reconcile import terms_text
 from reconcile.declared import KINDS, Statement, read_statement
+from reconcile.own_tables import OwnTables, read_tables
 from reconcile.terms import CLASSES, Terms
 from translators.errors import DragomanError
 from translators.yaml_form import Form
 from translators.yaml_text import YamlMap, YamlNode, did_you_mean, load
 
 _KEYS = {"check", "mapping", "limit", "owner"}
-_OPTIONAL = {"view", "against", "group", "shown", "limits", *KINDS, *terms_text.KEYS}
+_OPTIONAL = {"view", "against", "group", "shown", "limits", "tables", *KINDS, *terms_text.KEYS}
 
 
 STREAM = "state stream"
@@ -29,6 +30,7 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
     of classes of their own, which do not count against `limit` then; `terms` are said of fields.
 
     `group` is the consumer group that builds the view, where the view has no checkpoint that is written with its rows.
+    `tables` are those of a view that no projection of ours builds; `view` is only what it is called then.
     Without a `statement` each row of the view is compared with what the mapping says. With one, its queries are asked, of the
     legacy of `mapping` and of the database of `view`, behind their fence; `shown` are the columns whose values a report shows.
     """
@@ -44,6 +46,7 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
     limits: Mapping[str, int] = {}
     stream: bool = False
     terms: Terms = Terms()
+    tables: OwnTables | None = None
 
     def over(self, differ: Mapping[str, int]) -> tuple[str, ...]:
         """The classes of which there are more than is tolerated; those without a limit of their own come as ``."""
@@ -71,6 +74,7 @@ def read_check(text: str, file: str) -> CheckSpec:
         fix = "A query says itself what it compares: leave this out, or take the query out."
         raise form.wrong(f"{key} is for checks of rows, and this one asks by queries", found.key_marks[key], fix)
     stream = _is_of_stream(form, found, asked[0] if asked else "")
+    tables = _tables(form, found, file, asked[0] if asked else "")
     return CheckSpec(
         check=form.text(top["check"], "check"),
         mapping=form.text(top["mapping"], "mapping"),
@@ -83,6 +87,7 @@ def read_check(text: str, file: str) -> CheckSpec:
         shown=form.texts(top["shown"], "shown") if "shown" in top else (),
         limits=_limits(form, top["limits"]) if "limits" in top else {},
         terms=terms_text.read_terms(form, top),
+        tables=tables,
     )
 
 
@@ -97,12 +102,30 @@ def _is_of_stream(form: Form, check: YamlMap, asked: str) -> bool:
     text = form.text(top["against"], "against")
     if text != "stream":
         raise form.wrong(f"against is {text!r}", top["against"].mark, "Say stream, or name a view with `view:`.")
-    for key in ("view", "group"):
+    for key in ("view", "group", "tables"):
         if key in top:
             raise form.wrong(f"{key} is no part of a check against the stream", check.key_marks[key], "Leave it out.")
     if asked and "view" in form.a_map(top[asked], asked).items:
         raise form.wrong(f"{asked} asks a view, and the check has none", top[asked].mark, "Name it with `view:`.")
     return True
+
+
+def _tables(form: Form, check: YamlMap, file: str, asked: str) -> OwnTables | None:
+    """The tables of a view that is somebody else's; something has to say how far that has come."""
+    top = check.items
+    if "tables" not in top:
+        return None
+    if asked:
+        fix = "Leave it out: a query names the tables that it reads."
+        raise form.wrong("tables is for checks of rows, and this one asks by queries", check.key_marks["tables"], fix)
+    tables = read_tables(form, top["tables"], file)
+    if tables.checkpoint is None and "group" not in top:
+        fix = "Add `checkpoint:` below it, if offsets are written with the rows, or `group:` beside it."
+        raise form.wrong("nothing says how far the view has come", check.key_marks["tables"], fix)
+    if tables.checkpoint is not None and "group" in top:
+        fix = "Leave `group:` out: the checkpoint is exact."
+        raise form.wrong("the view has a checkpoint, and a group beside it", check.key_marks["group"], fix)
+    return tables
 
 
 def _limits(form: Form, node: YamlNode) -> dict[str, int]:

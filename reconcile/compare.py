@@ -9,6 +9,7 @@ import msgspec
 
 from reconcile.blocks import BLOCK, Stream, blocks
 from reconcile.content import Content, Difference, ViewShape, content_of, differences
+from reconcile.doubled import is_doubled
 from reconcile.errors import NothingCompared, SideEmpty
 from reconcile.sources import SIDE as LEGACY
 from reconcile.streams import Key, KeyRange
@@ -57,6 +58,8 @@ def compare(key: str, expected: Expected, row: ViewRow | None, shape: ViewShape)
     if row is None:
         return Comparison(key, "missing", expected, None)
     found = differences(expected.content, row.content, shape)
+    if is_doubled(expected.content, row, shape):
+        return Comparison(key, "duplicate", expected, row, found)
     return Comparison(key, "mismatch", expected, row, found) if found else None
 
 

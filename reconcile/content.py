@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import zip_longest
@@ -30,6 +30,7 @@ UNSENT = "never sent"
 MAX_SHOWN = 300
 """Characters of a value that a report shows."""
 
+_DAY = len("2026-11-20")
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _CLASSIFIED = ("personal", "sensitive")
 
@@ -39,6 +40,7 @@ class ViewShape(msgspec.Struct, frozen=True, kw_only=True):
 
     `masked` are the paths (for elements: list and path, joined by a dot) whose values no report may show, `keys` those of the
     business key. `tolerance` is by path how far apart two numbers may be, `left_out` are the paths that were taken out.
+    `identity` has by list the paths that tell its elements apart; those of `unordered` lists stand in the order of that.
     """
 
     fields: tuple[str, ...]
@@ -47,6 +49,8 @@ class ViewShape(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...] = ()
     tolerance: Mapping[str, Decimal] = {}
     left_out: tuple[str, ...] = ()
+    identity: Mapping[str, tuple[str, ...]] = {}
+    unordered: frozenset[str] = frozenset()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -75,6 +79,8 @@ def narrowed(shape: ViewShape, terms: Terms) -> ViewShape:
             path: apart for path in shape.paths for name, apart in terms.tolerance.items() if covers((name,), path)
         },
         left_out=terms.left_out,
+        identity={path: names for path, names in shape.identity.items() if path in lists},
+        unordered=shape.unordered & lists.keys(),
     )
 
 
@@ -112,8 +118,40 @@ def content_of(state: Mapping[str, Any], shape: ViewShape, unsent: Collection[st
 
     What it lacks of the fields `unsent` is `Unavailable`, which is the same as nothing.
     """
-    if unsent:
-        return _with_gaps(content_of(state, shape), state, unsent)
+    content = _plainly(state, shape)
+    return in_shape(_with_gaps(content, state, unsent) if unsent else content, shape)
+
+
+def in_shape(content: Content, shape: ViewShape) -> Content:
+    """The content with the elements of lists whose order the view does not show in the order of what tells them apart."""
+    if not shape.unordered:
+        return content
+    lists = {
+        path: tuple(sorted(elements, key=lambda one: identity_of(one, shape.identity[path])))
+        if path in shape.unordered
+        else elements
+        for path, elements in content.lists.items()
+    }
+    return Content(content.fields, lists)
+
+
+def identity_of(element: Mapping[str, Any], names: Iterable[str]) -> tuple[str, ...]:
+    """What tells an element apart, as texts: the same for values that mean the same."""
+    return tuple(_meant(element[name]) for name in names)
+
+
+def _meant(value: Any) -> str:
+    if value is None:
+        return ""
+    number = _number(value)
+    if number is not None and number.is_finite():
+        return format(number.normalize(), "f")
+    # A text may be an instant; one of a day alone is that day.
+    moment = None if isinstance(value, str) and len(value) <= _DAY else _instant(value)
+    return plain(value if moment is None else moment)
+
+
+def _plainly(state: Mapping[str, Any], shape: ViewShape) -> Content:
     return Content(
         {path: _at(state, path) for path in shape.fields},
         {

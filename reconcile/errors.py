@@ -46,4 +46,14 @@ class GateInexact(ReconcileError):
     """The check {check} cannot decide over a cutover: its view is told by a consumer group, which commits before it applies."""
 
     code = "reconcile.gate-inexact"
-    hint = "Let a projection build the view, so that its checkpoint is written with its rows, and take `group:` out."
+    hint = (
+        "Have the offsets written with the view's rows, by a projection or in a table that `checkpoint:` names, and take "
+        "`group:` out."
+    )
+
+
+class ViewUnlike(ReconcileError):
+    """The view {view} has not what the check says of it: {missing}."""
+
+    code = "reconcile.view-unlike"
+    hint = "Correct the check where it says so, or let the view's owner say how its tables look now."

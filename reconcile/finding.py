@@ -29,6 +29,8 @@ CauseName = Literal[
     "not-fresh",
     "legacy-behind",
     "sides-disagree",
+    "duplicate-rows",
+    "orphan-rows",
 ]
 
 Changed = Literal["view", "legacy", "extract", "either"]

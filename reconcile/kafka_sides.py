@@ -16,12 +16,11 @@ from connectors.debezium.decode import Decoder
 from connectors.debezium.records import Truncate
 from pipeline.feed import Curated, Feed, group_of
 from pipeline.log.port import Log, OffsetExpired, TopicPartition
-from pipeline.projection.spec import ProjectionSpec
 from pipeline.state.port import StateStore
-from reconcile.embedded import open_step, places_of, view_of
+from reconcile.embedded import Declared, last_hop, open_step, places_of, view_of
 from reconcile.errors import SideUnreadable
 from reconcile.evidence import Witness
-from reconcile.fence import APART, Fence, Halted, Hop, Pace, Waiting, group_hop, translator_hop, view_hop, watermarks
+from reconcile.fence import APART, Fence, Halted, Hop, Pace, Waiting, translator_hop, watermarks
 from reconcile.moments import mariadb_moment, postgres_moment
 from reconcile.position import Moment, Touched
 from reconcile.run import Sides
@@ -70,7 +69,7 @@ class LivePipeline(msgspec.Struct, frozen=True, kw_only=True):
 
 def live_sides(
     translator: CompiledTranslator,
-    spec: ProjectionSpec | None,
+    spec: Declared | None,
     pipeline: LivePipeline,
     pace: Pace,
     *,
@@ -217,15 +216,5 @@ def _hops(
             pipeline.stopped,
             lambda partition, offset: open_step(log, pipeline.decoder, feed.topic, partition, offset),
         ),
-        *_last_hop(log, topic, name, view, pipeline, group),
+        *last_hop(log, topic, name, view, pipeline.stopped, group),
     )
-
-
-def _last_hop(
-    log: Log, topic: str, name: str | None, view: ViewSide, pipeline: LivePipeline, group: str | None
-) -> Iterator[Hop]:
-    """That of the view, by its checkpoint or a consumer group; none where the stream itself is compared."""
-    if name is not None and group is not None:
-        yield group_hop(log, topic, name, group)
-    elif name is not None:
-        yield view_hop(log, topic, name, view.checkpoint, pipeline.stopped)

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Engine, Select
 
 from reconcile.compare import Expected, Sides, expected_of
+from reconcile.own_view import OwnView
 from reconcile.row_lines import RowSides, Saw
 from reconcile.sources import SIDE as LEGACY
 from reconcile.sources import Aggregate, LegacyReader, LegacySnapshot
@@ -70,7 +71,7 @@ class RowPlan(msgspec.Struct, frozen=True):
         for name in legacy.reader.tables:
             yield Asked(LEGACY, name, written(legacy.statement(name), engine))
         whole = self.view.whole if isinstance(self.view, NarrowedView) else self.view
-        if isinstance(whole, ProjectionView):
+        if isinstance(whole, ProjectionView | OwnView):
             for name, statement in whole.pages():
                 yield Asked(VIEW, name, written(statement, whole.engine))
 

@@ -60,6 +60,11 @@ UNMENDED = {
     "dead-lettered": "Its rows cannot be mapped: mend the mapping, then `dragoman reload` it.",
     "consumer-refused": "The view sets aside what it is sent: mend the projection, and repair it then.",
     "legacy-behind": "The legacy is to be changed: what is published again says what the legacy says.",
+    "duplicate-rows": (
+        "The view has it more than once, and publishing takes no row away: delete what is too much as the view's owner, and "
+        "make its key unique."
+    ),
+    "orphan-rows": "Nothing that is published reaches these rows: delete them as the view's owner.",
     "sides-disagree": "Decide which side holds, and change the other one at its own system.",
 }
 REFUSED = "The mapping refuses its rows as they are now: mend the mapping, or the rows in the legacy."

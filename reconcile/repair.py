@@ -264,7 +264,10 @@ def of_rows(rows: Rows | None) -> str:
 
 def of_view(row: ViewRow | None) -> str:
     """The digest of what a view shows of a key, and of which record it was built from."""
-    return _digest("" if row is None else (row.sequence, row.intact, _content(row.content)))
+    if row is None:
+        return _digest("")
+    shown = (row.sequence, row.intact, _content(row.content))
+    return _digest((*shown, row.ids, tuple(map(_content, row.twins))) if row.ids else shown)
 
 
 def _content(content: Content | None) -> str:

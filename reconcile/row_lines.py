@@ -68,7 +68,8 @@ class RowSides:
         return _line(key, expected.content, self._shape)
 
     def _view_line(self, key: str, row: ViewRow) -> bytes:
-        return _line(key, row.content, self._shape)
+        # What stands there twice is nobody else's line.
+        return _line(key, row.content, self._shape, len(row.ids) > 1)
 
 
 class RowStream(Canonical, Generic[T]):
@@ -106,14 +107,14 @@ def _expected(
             yield aggregate.key, expected
 
 
-def _line(key: str, content: Content, shape: ViewShape) -> bytes:
+def _line(key: str, content: Content, shape: ViewShape, twice: bool = False) -> bytes:
     """The key, the fields, and of each list the number of its elements before their fields."""
     texts = [key, *[_text(content.fields[path]) for path in shape.fields]]
     for path, inner in shape.lists.items():
         elements = content.lists[path]
         texts.append(str(len(elements)))
         texts += [_text(element[name]) for element in elements for name in inner]
-    return line(texts)
+    return line([*texts, "twice"] if twice else texts)
 
 
 def _text(value: Any) -> str | None:

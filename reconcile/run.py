@@ -19,6 +19,7 @@ from reconcile.fence import Fence, FenceResult, Passage
 from reconcile.finding import Finding
 from reconcile.groups import Group, grouped
 from reconcile.incomplete import Incomplete, behind, told
+from reconcile.own_view import Orphaned, Orphans
 from reconcile.past import History
 from reconcile.plans import Plan
 from reconcile.slices import Slice, Slicer
@@ -27,7 +28,7 @@ from reconcile.streams import WHOLE
 from reconcile.sums import FieldSum, Sums
 from reconcile.terms import check_terms
 from reconcile.traits import Mark, Tally, Trait, traits_of
-from reconcile.verdict import judge, mark_of, without_rows
+from reconcile.verdict import judge, mark_of, orphan_finding, without_rows
 from reconcile.view import NarrowedView, ViewSide
 from translators.errors import DragomanError
 
@@ -155,6 +156,7 @@ def reconcile(
         else:
             work.compare()
         work.confirm()
+        work.confirm_orphans()
         work.look_for_traits()
     except DragomanError as error:
         work.stopped(told(error))
@@ -174,6 +176,7 @@ def names_in(check: CheckSpec, sides: Sides) -> Names:
         placeholder=sides.reader.placeholder,
         stream=check.stream,
         places=sides.places,
+        own=check.tables is not None,
     )
 
 
@@ -189,6 +192,8 @@ class _Work:
         self._check = check
         self._sides = narrowed_sides(check, sides)
         self._whole = sides.view.shape
+        self._view = sides.view
+        self._orphans: dict[str, Orphans] = {}
         self._names = names_in(check, sides)
         self._slicer = Slicer(check.terms.slices)
         self._counts = Counts()
@@ -210,8 +215,9 @@ class _Work:
 
     def check_terms(self) -> None:
         """`FieldUnknown` or `FieldUnusable` if the check names a field that it cannot mean."""
-        shape = self._whole
-        check_terms(self._check.check, self._check.view, self._check.terms, shape.paths, shape.keys, shape.masked)
+        shape, check = self._whole, self._check
+        naming = shape.keys if check.tables is None else check.tables.named
+        check_terms(check.check, check.view, check.terms, shape.paths, naming, shape.masked)
 
     def compare_aligned(self) -> None:
         """Look at every key of both sides as of one moment of the source, once the view has passed it."""
@@ -226,16 +232,31 @@ class _Work:
                 return
             self._pending = self._candidates(legacy)
             self._moment = Aligned(legacy.read_keys(self._pending), legacy.position, passed)
-        self._ended = True
-        check_sides(self._counts)
+        self._looked_through()
 
     def compare(self) -> None:
         """Look at every key of both sides once, while both may move."""
         with self._sides.reader.snapshot() as legacy:
             self._position = legacy.position
             self._pending = self._candidates(legacy)
+        self._looked_through()
+
+    def _looked_through(self) -> None:
         self._ended = True
         check_sides(self._counts)
+        if isinstance(self._view, Orphaned):
+            self._orphans = {one.key: one for one in self._view.orphans()}
+            self._counts.compared += len(self._orphans)
+
+    def confirm_orphans(self) -> None:
+        """Rows that belong to no thing, if they do not behind the fence either; each parent that is not there is one."""
+        if self._incomplete is not None or not self._orphans or not isinstance(self._view, Orphaned):
+            return
+        if (apart := self._sides.fence.apart) is not None:
+            self._sides.fence.pace.wait(apart)
+        still = [one for one in self._view.orphans() if one.key in self._orphans]
+        self._in_flight += len(self._orphans) - len(still)
+        self._findings += [orphan_finding(one, self._names) for one in still]
 
     def compare_keys(self, keys: Sequence[str]) -> None:
         """Look at these keys once, while both sides may move."""

@@ -18,10 +18,11 @@ from translators.yaml_text import did_you_mean
 Right = Literal["legacy", "view", "both"]
 """Which side is right: one of the two, or neither by itself (`both` have to agree)."""
 
-Kind = Literal["missing", "extra", "stale", "mismatch", "refused", "unavailable"]
+Kind = Literal["missing", "extra", "stale", "mismatch", "refused", "unavailable", "duplicate", "orphan"]
 """missing: not in the view; extra: only in the view; stale: the view shows an older state; mismatch: fields differ;
 refused: the mapping cannot say what the legacy rows mean; unavailable: the source never sent what would have to be shown,
-which is neither agreement nor drift."""
+which is neither agreement nor drift; duplicate: the view has it twice, or an element of it; orphan: rows of a view's child
+table that belong to no thing."""
 
 CLASSES: tuple[Kind, ...] = get_args(Kind)
 

@@ -10,14 +10,16 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from reconcile import causes, causes_inbound
+from reconcile import causes, causes_inbound, causes_own
 from reconcile.causes import Names
 from reconcile.compare import Comparison, Expected
 from reconcile.confirm import Confirmed
 from reconcile.content import Content, Difference, ViewShape, content_of, differences
 from reconcile.discreet import discreet
+from reconcile.doubled import repeats
 from reconcile.evidence import Evidence, Published
 from reconcile.finding import Cause, FieldRow, Finding, Moment, finding_id
+from reconcile.own_view import Orphans
 from reconcile.patterns import Pattern, pattern_of
 from reconcile.sides import changed_columns, field_rows, legacy_rows
 from reconcile.terms import Kind
@@ -193,10 +195,20 @@ def _outbound(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
     if row is not None and not row.intact and not case.agree(case.comparison.expected.content, row.content, held):
         yield causes.edited(row, names)
     content = case.published
+    if row is not None and case.comparison.kind == "duplicate":
+        repeated = repeats(case.comparison.expected.content, row, case.shape)
+        yield causes_own.duplicate_rows(row, repeated, case.shape, names)
+        doubled = {
+            path for one in repeated for path in (one.path, *(f"{one.path}.{i}" for i in case.shape.lists[one.path]))
+        }
+        if case.agree(content, row.content, case.unsent | doubled):
+            return
     if case.agree(content, None if row is None else row.content, case.unsent):
         return
     if published is None:
         yield from () if row is None else _never_published(row, evidence, names)
+    elif row is not None and published.data is not None and names.own and not _is_older(row, published):
+        yield _otherwise(case, row, published)
     elif row is None or row.sequence < published.sequence:
         lacking = evidence.lacking or published
         if row is not None and evidence.shown is not None and _behind(evidence.shown, published):
@@ -210,6 +222,21 @@ def _outbound(case: _Case, held: frozenset[str]) -> Iterator[Cause]:
     elif row.intact:
         pattern = None if content is None else pattern_of(content, row.content, case.shape)
         yield causes.patterned(causes.misapplied(published, row, names), pattern)
+
+
+def _is_older(row: ViewRow, published: Published) -> bool:
+    """Whether a row says itself that it is of an older version."""
+    return bool(row.sequence) and row.sequence < published.sequence
+
+
+def _otherwise(case: _Case, row: ViewRow, published: Published) -> Cause:
+    """Of a row that may say nothing of who wrote it: whether it shows what an older record said, or what none did."""
+    older = [one for one in case.evidence.last if one.data is not None and one.sequence < published.sequence]
+    for old in reversed(older if not row.sequence else []):
+        if case.agree(content_of(old.data or {}, case.shape), row.content, case.unsent):
+            return causes_own.still_shows(old, published, case.names)
+    differ = () if case.published is None else differences(case.published, row.content, case.shape)
+    return causes_own.shows_otherwise(published, row, differ, case.names)
 
 
 def _behind(one: Published, other: Published) -> bool:
@@ -243,7 +270,7 @@ def _life(evidence: Evidence, row: ViewRow | None) -> tuple[Moment, ...]:
             behind = len(evidence.waiting) - 1
             waits = "1 later step waits" if behind == 1 else f"{behind:,} later steps wait"
             moments.append(Moment(time, "parked", f"{waits} behind it"))
-    if row is not None:
+    if row is not None and row.applied_time is not None:
         moments.append(Moment(row.applied_time, "applied", f"the view took {causes.version(row.sequence)}"))
     if evidence.view_parked is not None:
         parked = evidence.view_parked
@@ -258,6 +285,20 @@ def _publications(evidence: Evidence) -> Iterator[Moment]:
     for record in records.values():
         what = "deleted" if record.data is None else "published"
         yield Moment(record.time, what, f"{causes.version(record.sequence)} at {record.at} ({record.event_class})")
+
+
+def orphan_finding(found: Orphans, names: Names) -> Finding:
+    """The finding of rows that belong to no thing: no business key names them."""
+    return Finding(
+        id=finding_id(names.check, found.key),
+        check=names.check,
+        key=found.key,
+        kind="orphan",
+        causes=(causes_own.orphan_rows(found, names),),
+        fields=(),
+        rows=(),
+        life=(),
+    )
 
 
 def without_rows(finding: Finding) -> Finding:

@@ -35,8 +35,11 @@ class ViewRow(msgspec.Struct, frozen=True, kw_only=True):
     """One thing as the view shows it.
 
     `sequence` is that of the record it was built from, `event_id` its id. `commit_time` is the source's, absent for rows
-    of a snapshot; `applied_time` is when the row was written. `intact` says whether the row's own hash still fits its
-    content.
+    of a snapshot; `applied_time` is when the row was written, if it says so. `intact` says whether the row's own hash still
+    fits its content.
+
+    A view of somebody else's may not say its `sequence` (it is empty then), and may have the thing twice: `ids` are those of
+    its rows, `twins` what the ones behind the first show, `element_ids` by list the ids of the first one's elements.
     """
 
     key: str
@@ -44,8 +47,11 @@ class ViewRow(msgspec.Struct, frozen=True, kw_only=True):
     sequence: str
     event_id: str
     commit_time: datetime | None
-    applied_time: datetime
+    applied_time: datetime | None
     intact: bool
+    ids: tuple[str, ...] = ()
+    twins: tuple[Content, ...] = ()
+    element_ids: Mapping[str, tuple[str, ...]] = {}
 
 
 class ViewParked(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +80,18 @@ class ViewSide(Protocol):
 
     def parked(self) -> Mapping[str, ViewParked]:
         """By key the last record that the projection set aside."""
+
+
+@contextmanager
+def at_one_moment(engine: Engine) -> Iterator[Connection]:
+    """A connection to a view's database that sees one moment of it."""
+    with translated(engine), engine.connect() as connection:
+        # SQLite's driver begins no transaction for reads, and servers show each statement another moment.
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        elif engine.dialect.name in _REPEATABLE:
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
 
 
 class NarrowedView:
@@ -157,12 +175,7 @@ class ProjectionView:
     @contextmanager
     def connected(self) -> Iterator[Connection]:
         """A connection to the view's database that sees one moment of it."""
-        with translated(self.engine), self.engine.connect() as connection:
-            # SQLite's driver begins no transaction for reads, and servers show each statement another moment.
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN")
-            elif self.engine.dialect.name in _REPEATABLE:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        with at_one_moment(self.engine) as connection:
             yield connection
 
     def _paged(self, connection: Connection, keys: KeyRange) -> Iterator[ViewRow]:

@@ -77,6 +77,65 @@ def test_terms_of_a_check(worked: Path) -> None:
     assert "checks/policy.yaml:" in broken.err and "agentCode" in broken.err
 
 
+OWN = """\
+check: own
+mapping: policy
+view: own_policies
+limit: 3
+owner: Portal
+tables:
+  database: var/views.db
+  table: policy_view
+  id: policy_number
+  key:
+    policy_number: policyNumber
+  columns:
+    upper(status): status
+    premium_amount * 1: premium.amount
+  checkpoint:
+    table: _dragoman_checkpoint
+    partition: partition
+    offset: offset
+    where: topic = 'policy.state'
+  children:
+    coverages:
+      table: policy_coverage_view
+      parent: policy_number
+      identity: sequence
+      columns:
+        sequence: sequence
+        kind: kind
+"""
+
+
+def test_tables_that_a_check_declares_are_linted_explained_and_compared(worked: Path) -> None:
+    check = worked / "checks" / "own.yaml"
+    write(check, OWN.replace("premium.amount", "premium.sum").replace("kind: kind", "kind: sort"))
+    told = dragoman("lint", "--json", cwd=worked)
+    found = {(one["code"], one["line"], one["column"]) for one in told.lines if one.get("file") == "checks/own.yaml"}
+    assert found == {("projection.unknown-field", 14, 25), ("projection.unknown-field", 27, 15)}
+    assert dragoman("reconcile", "run", "own", cwd=worked).err.startswith("error check.invalid\n")
+    write(check, OWN)
+    assert succeeds("lint", cwd=worked).code == 0
+    (plan,) = succeeds("reconcile", "explain", "own", "--json", cwd=worked).lines
+    assert plan["plan"] == "mapped stream, row by row" and "policy_view.product" in plan["why"]
+    assert {one["table"] for one in plan["statements"]} >= {"policy_view", "policy_coverage_view"}
+    told = dragoman("reconcile", "run", "own", "--json", cwd=worked)
+    (result,) = told.lines
+    # In capitals: what the check says is compared as it says it.
+    assert (result["classes"]["mismatch"], result["incomplete"]) == (result["confirmed"] - 2, None)
+    write(check, OWN.replace("upper(status)", "status").replace("table: policy_view", "table: policies"))
+    (result,) = dragoman("reconcile", "run", "own", "--json", cwd=worked).lines
+    assert result["incomplete"]["code"] == "reconcile.view-unlike"
+    assert "the table policies (checks/own.yaml:8:10)" in result["incomplete"]["message"]
+    write(check, OWN.replace("upper(status)", "status"))
+    (result,) = dragoman("reconcile", "run", "own", "--json", cwd=worked).lines
+    # What was written by hand there is no field that this check shows.
+    assert (result["classes"], result["exit_code"]) == ({"refused": 2}, 0)
+    write(check, OWN.replace("view: own_policies", "view: policy_view"))
+    assert dragoman("reconcile", "run", "own", cwd=worked).err.startswith("error check.names-taken\n")
+
+
 def test_behind_without_a_worker_is_incomplete_and_no_drift(worked: Path) -> None:
     with application(worked, seed=21) as programs:
         programs.run(20)

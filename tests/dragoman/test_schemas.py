@@ -219,6 +219,8 @@ class Sampler:
             most = max(node.get("minProperties", 0), 0 if depth > 5 else self.random.randrange(3))
             for name in self.random.sample(self.words, most):
                 given[name] = self.draw(node["additionalProperties"], depth + 1)
+        elif known and not given and node.get("minProperties"):
+            given = {name: self.draw(known[name], depth + 1) for name in list(known)[: node["minProperties"]]}
         if "then" in node:
             if given["op"] == "d":
                 given.pop("after", None)
@@ -352,9 +354,27 @@ def _fit_check(drawn: Any) -> None:
     if asks:
         for key in ("phase", "authority", "exclude", "technical", "sensitive", "tolerance", "slices"):
             drawn.pop(key, None)
+    if asks or "against" in drawn:
+        drawn.pop("tables", None)
+    if "tables" in drawn:
+        _fit_tables(drawn)
     drawn.pop("phase", None)
     if isinstance(drawn.get("authority"), dict):
         drawn["phase"] = next(iter(drawn["authority"]))
+
+
+def _fit_tables(drawn: Any) -> None:
+    """A group or a checkpoint; each path once, and elements that are told apart by paths that are shown."""
+    tables = drawn["tables"]
+    if "checkpoint" in tables:
+        drawn.pop("group", None)
+    else:
+        drawn.setdefault("group", "g")
+    children = tables.get("children", {}).values()
+    for columns in (tables["key"], tables["columns"], *(child["columns"] for child in children)):
+        columns.update({column: f"p{number}" for number, column in enumerate(columns)})
+    for child in children:
+        child["identity"] = "p0"
 
 
 def _so_many(drawn: dict[str, Any] | None, *names: str, of: int) -> None:
