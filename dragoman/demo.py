@@ -64,7 +64,7 @@ class LosesOne:
         self._log = log
         self.lost: Record | None = None
         self.create, self.topics, self.append, self.end = log.create, log.topics, log.append, log.end
-        self.writer = log.writer
+        self.ends, self.writer, self.append_each = log.ends, log.writer, log.append_each
         self.committed, self.commit, self.groups = log.committed, log.commit, log.groups
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:

@@ -17,12 +17,12 @@ import msgspec
 
 from dragoman.console import FAILED, show_error
 from dragoman.garbage import look_seldom
+from dragoman.idling import Idle
 from dragoman.interrupts import ended_by_signals, watched
 from dragoman.process_report import Report
 from pipeline.engine.kafka import GroupRunner
 from translators.errors import DragomanError
 
-_IDLE_SECONDS = 0.2
 # Seconds between two reports; one is due only between batches.
 _REPORT_SECONDS = 1.0
 
@@ -81,7 +81,7 @@ def main(folder: str, name: str, *options: str) -> None:
     from dragoman.faust_works import last_report, translator_on_kafka
 
     look_seldom()
-    wake = threading.Event()
+    wake, idle = threading.Event(), Idle()
     with ended_by_signals() as ended, watched(ended) as asked:
         threading.Thread(target=_end_with_parent, args=(ended, wake), daemon=True).start()
         project = project_of(Path(folder))
@@ -90,10 +90,11 @@ def main(folder: str, name: str, *options: str) -> None:
             said.of(runner)
             while not said.asked():
                 if runner.turn():
+                    idle.worked()
                     continue
                 if "--follow" not in options and runner.has_joined:
                     break
-                wake.wait(_IDLE_SECONDS)
+                wake.wait(idle.seconds())
                 wake.clear()
             said.last(last_report(runner))
 

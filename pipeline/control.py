@@ -16,6 +16,9 @@ from translators.errors import DragomanError
 
 CONTROL_TOPIC = TopicSpec(name="dragoman.control", kind="control", partitions=1)
 
+CONTROL = (CONTROL_TOPIC.name, 0)
+"""Its one partition."""
+
 Action = Literal["release", "discard", "republish", "reload", "raise-epoch"]
 
 ANYWHERE = -1

@@ -71,14 +71,19 @@ class Marks:
                 self._positions[name, partition] = self._begun.get((name, partition), 0)
         self._missing -= topics.keys()
 
-    def read_ends(self) -> frozenset[str]:
+    def places(self) -> list[TopicPartition]:
+        """The partitions with marks that are there now."""
+        self._look()
+        return list(self._positions)
+
+    def read_ends(self, high: Mapping[TopicPartition, int]) -> frozenset[str]:
         """The transactions whose END came in since the last time; none where an END may be readable before its rows.
 
-        Their positions are kept in `ends` until the connector has passed them.
+        `high` are the watermarks of all places, up to which is read. Positions of ENDs are kept in `ends` until the connector
+        has passed them.
         """
-        self._look()
         ended = set()
-        for mark in self._read_new(self._job.feed.transactions):
+        for mark in self._read_new(self._job.feed.transactions, high):
             if isinstance(mark, TransactionMark) and mark.status == "END":
                 ended.add(mark.transaction)
                 if mark.position is not None and not self._job.feed.exactly_once:
@@ -86,10 +91,10 @@ class Marks:
                     self._first.setdefault(mark.transaction, mark.at)
         return frozenset(ended) if self._job.feed.exactly_once else frozenset()
 
-    def read_notifications(self) -> list[Completed]:
+    def read_notifications(self, high: Mapping[TopicPartition, int]) -> list[Completed]:
         """The snapshots that were completed since the last time. Those of single keys are told apart from all others."""
         completed = []
-        for note in self._read_new(self._job.feed.notifications):
+        for note in self._read_new(self._job.feed.notifications, high):
             if isinstance(note, Notification) and note.aggregate_type in _SNAPSHOTS:
                 if note.aggregate_type == _INITIAL:
                     self._see_initial(note)
@@ -137,11 +142,10 @@ class Marks:
             self._job.log.commit(self._job.group, positions)
             self._committed = positions
 
-    def _read_new(self, name: str | None) -> Iterator[Decoded]:
+    def _read_new(self, name: str | None, high: Mapping[TopicPartition, int]) -> Iterator[Decoded]:
         log, limit = self._job.log, self._job.batch_size
         for topic, partition in [place for place in self._positions if place[0] == name]:
-            high = log.end(topic, partition)
-            while (offset := self._positions[topic, partition]) < high:
+            while (offset := self._positions[topic, partition]) < high[topic, partition]:
                 page = log.read(topic, partition, offset, limit)
                 if page.next <= offset:
                     break

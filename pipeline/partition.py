@@ -6,8 +6,9 @@ Nothing here knows of other partitions, so a partition can be taken over by anot
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -30,10 +31,10 @@ from pipeline.loading import (
     publish_reread,
     settle_partial,
 )
-from pipeline.log.port import Page, Record
-from pipeline.marks import Completed
+from pipeline.log.port import Page, Record, TopicPartition
 from pipeline.moves import Stopped
-from pipeline.publish import Publisher
+from pipeline.proofs import Proofs
+from pipeline.publish import Publisher, Write, write
 from pipeline.reload import Reloads
 from pipeline.state.port import Pin, Save, Stored
 from pipeline.stateless import RowBatch, not_shown, take_rows
@@ -41,20 +42,6 @@ from pipeline.step import Arrived, Settling, step
 from translators.change import UNREAD, Change, Coordinate
 
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
-
-
-class Proof(NamedTuple):
-    """What holds of a partition once it was read up to `high`, which was asked for after the marks had been read.
-
-    `ended` are transactions that are over, `loaded` says that the initial snapshot is, and `passed` is the commit position
-    that the connector's own offset had reached. `completed` has the tables of each snapshot that is complete with it.
-    """
-
-    high: int
-    ended: frozenset[str]
-    loaded: bool
-    passed: int | None = None
-    completed: Sequence[Completed] = ()
 
 
 class PartitionWorker:
@@ -82,8 +69,8 @@ class PartitionWorker:
         """Whether a command has raised the source epoch: the partition is to be taken over again, and then executes it."""
         self._committed = position
         self._uncounted: Counter[str] = Counter()
-        self._proofs: list[Proof] = []
-        self._ends: Mapping[str, int] = {}
+        self._due: list[Write] = []
+        self.proofs = Proofs(self._grouping)
         self._completed: list[frozenset[str]] = []
         self._pinned = self._open_pin(REREAD)
         self._before = EpochBefore(job, partition)
@@ -97,31 +84,32 @@ class PartitionWorker:
         return self._grouping.in_flight
 
     @property
+    def place(self) -> TopicPartition:
+        """The partition of the feed."""
+        return self._job.feed.topic, self.partition
+
+    @property
     def source_epoch(self) -> int:
         """The source epoch that it is worked on in."""
         return self._producer.source_epoch
 
-    @property
-    def high(self) -> int:
-        """The feed's high watermark now."""
-        return self._job.log.end(self._job.feed.topic, self.partition)
+    def taken(self) -> list[Write]:
+        """What is to be written before this partition does anything else, taken out of its hands."""
+        due, self._due = self._due, []
+        return due
 
-    def load(self) -> int:
-        """Read a batch of the snapshot rows that are there, up to the first streamed one; the number of records read."""
+    def load(self) -> bool:
+        """Read a batch of the snapshot rows that are there, up to the first streamed one; whether there were any."""
         if self._going_live is not None:
-            return 0
+            return False
         batch = self._read(self._job.batch_size).records
         arrived = self._decode(batch)
         cut = self._first_streamed(arrived)
         if cut == 0 or not batch:
-            return 0
+            return False
         self._take(arrived[:cut], batch[cut].offset if cut else batch[-1].offset + 1)
-        return len(batch) if cut is None else cut
-
-    def expect(self, proof: Proof, ends: Mapping[str, int]) -> None:
-        """What holds once the proof's watermark is reached, in this turn or a later one; `ends` are positions of ENDs."""
-        self._proofs.append(proof)
-        self._ends = ends
+        self.records += len(batch) if cut is None else cut
+        return True
 
     def work(self, newest: int | None) -> bool:
         """Do a batch's worth; whether more is left below the watermark that was last expected.
@@ -136,8 +124,7 @@ class PartitionWorker:
         elif self._going_live is not None:
             self._publish_loaded(self._going_live)
         elif self._grouping.over:
-            self._flush(self._settled(self._batch()))
-            self._bound.check()
+            self._flush(self._settled(self._batch()), self._bound.check)
         else:
             self._execute_commands()
             if self.begins_anew:
@@ -162,7 +149,7 @@ class PartitionWorker:
     @property
     def waits(self) -> bool:
         """Whether a proof was given whose watermark is not reached yet, or a snapshot's rows wait for their place."""
-        return bool(self._proofs or self._completed or self._reloads.waits or self._grouping.rereads)
+        return bool(self.proofs or self._completed or self._reloads.waits or self._grouping.rereads)
 
     def _publish_loaded(self, newest: int) -> None:
         """The partition is loaded: publish the state of each loaded key once, then take its changes as news."""
@@ -222,7 +209,7 @@ class PartitionWorker:
 
     def _read_page(self, newest: int | None) -> bool:
         """Read some records; false at the watermark, and where a transaction of the log is open."""
-        high = max((proof.high for proof in self._proofs), default=self.position)
+        high = self.proofs.high(self.position)
         if self.position >= high:
             return False
         limit = min([high, *self.commands.ahead()])
@@ -235,17 +222,13 @@ class PartitionWorker:
         return bool(taken) or self._going_live is not None or not batch
 
     def _act_on_proofs(self, newest: int | None) -> None:
-        reached = [proof for proof in self._proofs if proof.high <= self.position]
-        self._proofs = [proof for proof in self._proofs if proof.high > self.position]
+        self.proofs.close(self.position)
+        reached = self.proofs.reached(self.position)
         completed = [done for proof in reached for done in proof.completed if not self._reloads.tell(done)]
         if not self.live and newest is not None and any(proof.loaded for proof in reached):
             self._going_live = max(newest, self.newest)
         elif self.live:
             self._completed += [done.tables for done in completed]
-        self._grouping.close_ended(frozenset().union(*(proof.ended for proof in reached)))
-        passed = max((proof.passed for proof in reached if proof.passed is not None), default=None)
-        if passed is not None:
-            self._grouping.close_passed(passed, self._ends)
 
     def _finish_snapshots(self) -> None:
         """Snapshots of the live partition are complete, and their rows compared: pin that, then publish what differed."""
@@ -313,8 +296,10 @@ class PartitionWorker:
         self.newest = max([self.newest, *read_at])
         failpoint("batch.middle")
         self.position = next_offset
-        self._flush(self._settled(batch))
-        self._job.progress(self._job.translator.name, len(arrived))
+        if self.live and not self.commands.due(next_offset):
+            # Now and not in a batch of their own, which would take as long as this one.
+            self.proofs.close(next_offset)
+        self._flush(self._settled(batch), partial(self._job.progress, self._job.translator.name, len(arrived)))
 
     def _step(self, batch: Batch, arrived: Sequence[Arrived]) -> None:
         if not isinstance(batch, RowBatch):
@@ -328,21 +313,35 @@ class PartitionWorker:
         self.position = at.offset
         self._flush(self._settled(batch))
         while self._grouping.over:
+            write(self._job, self.taken())
             self._flush(self._settled(self._batch()))
+        write(self._job, self.taken())
 
-    def _flush(self, batch: Batch) -> None:
-        """Write a batch. The offset is that of the first row of an open step, never beyond; open rows are not counted."""
+    def _flush(self, batch: Batch, then: Callable[[], None] = lambda: None) -> None:
+        """A batch is to be written, and `then` called.
+
+        The offset is that of the first row of an open step, never beyond; open rows are not counted.
+        """
         first_open = self._grouping.first_offset
         offset = self.position if first_open is None else first_open
         self._uncount_open(batch)
         self._before.count(batch, self.source_epoch)
-        self._write(batch, offset if offset != self._committed else None)
+        self._put(batch, offset if offset != self._committed else None, then)
         self._committed = offset
 
-    def _write(self, batch: Batch, offset: int | None = None) -> None:
+    def _write(self, batch: Batch) -> None:
+        self._put(batch)
+        for one in self.taken():
+            write(self._job, [one])
+
+    def _put(self, batch: Batch, offset: int | None = None, then: Callable[[], None] = lambda: None) -> None:
         self._bound.count(batch.save)
-        self._out.flush(batch, offset)
-        self._bound.written(batch.save)
+
+        def done() -> None:
+            self._bound.written(batch.save)
+            then()
+
+        self._due.append(Write(self._out, batch, offset, done))
 
     def _uncount_open(self, batch: Batch) -> None:
         """Rows of open steps are read again after a restart, so what is kept counts them only once their step is over."""

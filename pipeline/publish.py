@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from pipeline.batch import Batch
 from pipeline.failpoint import failpoint
@@ -17,65 +18,100 @@ class Publisher:
     """Writes what becomes of one feed partition. Making it fences whoever did before, and brings the store up to date.
 
     State stream and changelog are written by one fenced writer, since in both the last record wins: a worker that was
-    paused and wakes up cannot put old rows last. Events need no fence, late repeats do no harm there.
+    paused and wakes up cannot put old rows last. Events need no fence, late repeats do no harm there. `topic` is the
+    changelog's.
     """
 
     def __init__(self, job: Job, partition: int) -> None:
         self._job = job
-        self._partition = partition
-        self._writer = job.log.writer(f"{job.group}.{partition}")
-        self._topic = job.curated.changelog.name
+        self.partition = partition
+        self.writer = job.log.writer(f"{job.group}.{partition}")
+        self.topic = job.curated.changelog.name
         if job.changelog:
-            changelog.recover(job.store, job.log, self._topic, partition)
+            changelog.recover(job.store, job.log, self.topic, partition)
         life = job.store.lifecycle(partition)
         self._epoch = 1 if life is None else life.state_epoch
 
     def begin(self, lifecycle: Lifecycle) -> None:
         """Write the facts of this worker's life, before its first output."""
-        if self._job.changelog and lifecycle != self._job.store.lifecycle(self._partition):
-            self._writer.append(self._records(lifecycle.state_epoch, [lifecycle_entry(lifecycle)]))
-        self._job.store.begin(self._partition, lifecycle)
+        if self._job.changelog and lifecycle != self._job.store.lifecycle(self.partition):
+            self._epoch = lifecycle.state_epoch
+            self.writer.append(self.records_of([lifecycle_entry(lifecycle)]))
+        self._job.store.begin(self.partition, lifecycle)
         self._epoch = lifecycle.state_epoch
-
-    def flush(self, batch: Batch, offset: int | None) -> None:
-        """Write a batch: 1. events and dead letters, 2. state stream and changelog, 3. state, 4. the feed offset.
-
-        Each is acknowledged before the next begins. A crash after any of them repeats the batch from the old offset; the
-        repeat has the same ids and bytes, since state is never ahead of what was published.
-        """
-        if batch.events or batch.dead_letters:
-            self._job.log.append(batch.events + batch.dead_letters)
-            failpoint("publish.after-events")
-        if not batch.is_empty:
-            self._write(batch.states, batch.save)
-        if offset is not None:
-            self._job.log.commit(self._job.group, {(self._job.feed.topic, self._partition): offset})
-            failpoint("offsets.after-commit")
 
     def save(self, save: Save) -> None:
         """Write what is of the state alone."""
-        self._write([], save)
+        _keep(self._job, [(self, [], save)])
 
     def close(self) -> None:
         """Write nothing more. The next owner fences this one all the same."""
-        self._writer.close()
+        self.writer.close()
 
-    def _write(self, states: Sequence[Outgoing], save: Save) -> None:
-        """State stream and changelog in one transaction, then the store; where there is no changelog, the store is it."""
-        store, log = self._job.store, self._job.log
-        if not self._job.changelog:
-            if states:
-                self._writer.append(states)
-                failpoint("publish.after-state-stream")
-            store.save(save)
-        else:
-            entries = entries_of(save, store.counts(self._partition))
-            # Nobody else has written below this offset, or the append will fail; so at most these records are read again.
-            logged = log.end(self._topic, self._partition)
-            self._writer.append([*states, *self._records(self._epoch, entries)])
+    def records_of(self, entries: Sequence[Entry]) -> list[Outgoing]:
+        """The records of the changelog that say `entries`."""
+        return changelog.records_of(self.topic, self.partition, self._epoch, entries)
+
+
+class Write(NamedTuple):
+    """A batch of one partition that is to be written, and the feed offset behind it if that is another than before.
+
+    `done` is called once it is written; what it raises ends the turn.
+    """
+
+    out: Publisher
+    batch: Batch
+    offset: int | None
+    done: Callable[[], None]
+
+    @property
+    def size(self) -> int:
+        """How many keys and dead letters it is about."""
+        return len(self.batch.save.aggregates) + len(self.batch.dead_letters)
+
+
+def write(job: Job, writes: Sequence[Write]) -> None:
+    """Write batches of different partitions: 1. events and dead letters, 2. state stream and changelog, 3. state, 4. offsets.
+
+    Each is acknowledged for all partitions before the next begins, and takes about as long for all as for one. A crash after
+    any of them repeats the batches from the old offsets; a repeat has the same ids and bytes, since state is never ahead of
+    what was published.
+    """
+    said = [record for one in writes for record in (*one.batch.events, *one.batch.dead_letters)]
+    if said:
+        job.log.append(said)
+        failpoint("publish.after-events")
+    kept = [(one.out, one.batch.states, one.batch.save) for one in writes if not one.batch.is_empty]
+    if kept:
+        _keep(job, kept)
+    offsets = {(job.feed.topic, one.out.partition): one.offset for one in writes if one.offset is not None}
+    if offsets:
+        job.log.commit(job.group, offsets)
+        failpoint("offsets.after-commit")
+    for one in writes:
+        one.done()
+
+
+def _keep(job: Job, kept: Sequence[tuple[Publisher, Sequence[Outgoing], Save]]) -> None:
+    """State stream and changelog in one transaction of each partition, then the store."""
+    if job.changelog:
+        _keep_with_changelog(job, kept)
+        return
+    for out, states, _ in kept:
+        if states:
+            out.writer.append(states)
             failpoint("publish.after-state-stream")
-            store.restore(self._partition, entries, logged)
+    for _, _, save in kept:
+        job.store.save(save)
         failpoint("state.after-commit")
 
-    def _records(self, epoch: int, entries: Sequence[Entry]) -> list[Outgoing]:
-        return changelog.records_of(self._topic, self._partition, epoch, entries)
+
+def _keep_with_changelog(job: Job, kept: Sequence[tuple[Publisher, Sequence[Outgoing], Save]]) -> None:
+    entries = [(out, states, entries_of(save, job.store.counts(out.partition))) for out, states, save in kept]
+    # Nobody else has written below these offsets, or the append will fail; so at most these records are read again.
+    logged = job.log.ends([(out.topic, out.partition) for out, _, _ in entries])
+    job.log.append_each([(out.writer, [*states, *out.records_of(some)]) for out, states, some in entries])
+    for out, _, some in entries:
+        failpoint("publish.after-state-stream")
+        job.store.restore(out.partition, some, logged[out.topic, out.partition])
+        failpoint("state.after-commit")

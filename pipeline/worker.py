@@ -13,19 +13,24 @@ import msgspec
 from connectors.debezium.decode import Decoder
 from pipeline import control
 from pipeline.bounds import Limits
-from pipeline.control import CONTROL_TOPIC
+from pipeline.control import CONTROL, CONTROL_TOPIC
 from pipeline.elsewhere import Elsewhere
 from pipeline.epochs import load_anew
 from pipeline.feed import Curated, Feed, Identity
 from pipeline.job import BATCH, Job
 from pipeline.life import FeedMissing, StateAndLogApart, layout_pin, next_life
-from pipeline.log.port import Log
+from pipeline.log.port import Log, LogError
 from pipeline.marks import Marks
-from pipeline.partition import PartitionWorker, Proof
-from pipeline.publish import Publisher
+from pipeline.partition import PartitionWorker
+from pipeline.proofs import Proof
+from pipeline.publish import Publisher, Write, write
 from pipeline.state.port import Save, StateStore
 from translators.change import SNAPSHOT_POSITION, UNREAD
+from translators.errors import DragomanError
 from translators.translator import Translator
+
+# Batches of this size that may be held at once, of several partitions, to be written side by side.
+_TOGETHER = 4
 
 
 class TranslatorWorker:
@@ -169,18 +174,22 @@ class TranslatorWorker:
         if not self._partitions:
             return 0
         self._failed = True
-        self._pin_commands()
-        marks, passed = self._marks_of(), self._job.passed()
-        ended = marks.read_ends()
-        completed = tuple(marks.read_notifications())
+        log, marks, passed = self._job.log, self._marks_of(), self._job.passed()
+        beside = log.ends([CONTROL, *marks.places()])
+        if self._pin_commands(beside[CONTROL]):
+            # What was asked of the source may have been answered.
+            beside = log.ends([CONTROL, *marks.places()])
+        ended = marks.read_ends(beside)
+        completed = tuple(marks.read_notifications(beside))
         # Where COMPLETED may be readable before the last rows, the connector has to have written down a place of the stream.
         loaded = marks.snapshot_completed and (self._job.feed.exactly_once or passed is not None)
         # All snapshot rows that are there, before any partition goes live: another may hold a newer snapshot's.
-        records = self._load(stop)
         taken = sum(partition.records for partition in self._partitions.values())
+        self._load(stop)
+        highs = log.ends([partition.place for partition in self._partitions.values()])
         for partition in self._partitions.values():
-            partition.expect(Proof(partition.high, ended, loaded, passed, completed), marks.ends)
-        records += self._look_elsewhere(marks)
+            partition.proofs.expect(Proof(highs[partition.place], ended, loaded, passed, completed), marks.ends)
+        records = self._look_elsewhere(marks)
         self._work(stop, self._newest(marks))
         records += sum(partition.records for partition in self._partitions.values()) - taken
         # As long as a partition is loading it needs COMPLETED, and so does whoever takes it over.
@@ -191,12 +200,10 @@ class TranslatorWorker:
         self._failed = False
         return records
 
-    def _load(self, stop: Callable[[], bool]) -> int:
-        records = 0
-        for partition in self.loading:
-            while not stop() and (read := self._partitions[partition].load()):
-                records += read
-        return records
+    def _load(self, stop: Callable[[], bool]) -> None:
+        busy = [self._partitions[number] for number in self.loading]
+        while busy and not stop():
+            busy = self._round(busy, PartitionWorker.load)
 
     def _look_elsewhere(self, marks: Marks) -> int:
         """Read what a snapshot that was begun again showed on the partitions of others; the number of records read."""
@@ -228,7 +235,28 @@ class TranslatorWorker:
         for partition in busy:
             partition.cut = cut
         while busy and not stop():
-            busy = [partition for partition in busy if partition.work(newest)]
+            busy = self._round(busy, lambda partition: partition.work(newest))
+
+    def _round(self, busy: Iterable[PartitionWorker], act: Callable[[PartitionWorker], bool]) -> list[PartitionWorker]:
+        """Let each partition do a batch's worth, and write side by side what came of it; which of them have more to do."""
+        more: list[PartitionWorker] = []
+        due: list[Write] = []
+        try:
+            for partition in busy:
+                if act(partition):
+                    more.append(partition)
+                due += partition.taken()
+                if sum(one.size for one in due) >= _TOGETHER * self._job.batch_size:
+                    write(self._job, due)
+                    due = []
+        except LogError:
+            raise
+        except DragomanError:
+            # What stops one partition keeps back nothing of the others.
+            write(self._job, due)
+            raise
+        write(self._job, due)
+        return more
 
     def _marks_of(self) -> Marks:
         if self._marks is None:
@@ -245,12 +273,14 @@ class TranslatorWorker:
         """The partitions that are not loaded yet."""
         return [number for number, partition in self._partitions.items() if not partition.live]
 
-    def _pin_commands(self) -> None:
-        """Give each new command its place in the feed partition that it concerns, if that is here."""
-        while commands := control.read(self._log, self._commands_from):
+    def _pin_commands(self, end: int) -> bool:
+        """Give each new command its place in the feed partition that it concerns, if that is here; whether there were any."""
+        begun = self._commands_from
+        while self._commands_from < end and (commands := control.read(self._log, self._commands_from)):
             for command in commands:
                 for partition in self._partitions.values():
                     partition.take(command)
             self._commands_from = commands[-1].id + 1
         for partition in self._partitions.values():
             partition.commands.ask()
+        return self._commands_from > begun

@@ -13,6 +13,7 @@ import typer
 
 from dragoman.commands.options import JsonOption, ProjectOption, project_of
 from dragoman.console import FINDINGS, count, say, say_json, say_table
+from dragoman.idling import Idle
 from dragoman.interrupts import ended_by_signals, watched
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from dragoman.probes import Probes
     from dragoman.project import Project
     from dragoman.wiring import Works
-
-_IDLE_SECONDS = 0.2
 
 
 def run(
@@ -67,16 +66,18 @@ class _Until:
     def __init__(self, all_works: Works | GroupWorks, asked: Callable[[], bool]) -> None:
         self._engine = all_works.engine
         self._asked = asked
+        self._idle = Idle()
         self.interrupted = False
 
     def run(self, follow: bool) -> None:
         """One turn after the other."""
         while not self._asked():
             if self._engine.turn():
+                self._idle.worked()
                 continue
             if not follow and self._engine.is_settled:
                 return
-            time.sleep(_IDLE_SECONDS)
+            time.sleep(self._idle.seconds())
         self.interrupted = not follow
 
 

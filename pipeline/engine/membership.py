@@ -7,10 +7,10 @@ acted upon is therefore said with each partition's own offset, and a partition t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from pipeline.log.port import FencedWriter, Log, OffsetBeyondEnd, Outgoing, Page, TopicPartition, TopicSpec
+from pipeline.log.port import Fenced, FencedWriter, Log, OffsetBeyondEnd, Outgoing, Page, TopicPartition, TopicSpec
 
 # Seconds after which a partition that had nothing to commit says again how far the marks were acted upon.
 _REFRESH = 5.0
@@ -119,6 +119,10 @@ class MemberLog:
         """See the port."""
         return self._log.writer(name)
 
+    def append_each(self, batches: Collection[Fenced]) -> None:
+        """See the port."""
+        self._log.append_each(batches)
+
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """See the port."""
         return self._log.read(topic, partition, offset, limit)
@@ -126,6 +130,10 @@ class MemberLog:
     def end(self, topic: str, partition: int) -> int:
         """See the port."""
         return self._log.end(topic, partition)
+
+    def ends(self, places: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """See the port."""
+        return self._log.ends(places)
 
     def groups(self) -> list[str]:
         """See the port."""

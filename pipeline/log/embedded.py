@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import cast
@@ -24,6 +24,7 @@ import msgspec
 from pipeline.log.file import KIND, connect, create, lock_worker, size_of
 from pipeline.log.memory import check_committed, check_partition, check_retained, check_shape, page_of, place_of
 from pipeline.log.port import (
+    Fenced,
     FencedWriter,
     Headers,
     Kind,
@@ -121,6 +122,11 @@ class EmbeddedLog:
             ((epoch,),) = db.execute(_queries["take_over"], (name,)).fetchall()
         return _EmbeddedWriter(self, name, epoch)
 
+    def append_each(self, batches: Collection[Fenced]) -> None:
+        """See the port; one after the other."""
+        for writer, records in batches:
+            writer.append(records)
+
     def append_as(self, name: str, epoch: int, records: Sequence[Outgoing]) -> list[TopicPartition]:
         """Append as the writer `epoch` of this name; `log.fenced` if there is a newer one."""
         with self._transaction() as db:
@@ -146,6 +152,10 @@ class EmbeddedLog:
     def end(self, topic: str, partition: int) -> int:
         """See the port."""
         return self._number("end", self._slot(topic, partition))
+
+    def ends(self, places: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """See the port."""
+        return {place: self.end(*place) for place in places}
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """See the port."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pipeline.log.port import (
+    Fenced,
     FencedWriter,
     LogError,
     LogFenced,
@@ -171,6 +172,11 @@ class MemoryLog:
         self._writers[name] = self._writers.get(name, 0) + 1
         return _MemoryWriter(self, name, self._writers[name])
 
+    def append_each(self, batches: Collection[Fenced]) -> None:
+        """See the port; one after the other."""
+        for writer, records in batches:
+            writer.append(records)
+
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """See the port."""
         found = self._partition(topic, partition)
@@ -182,6 +188,10 @@ class MemoryLog:
     def end(self, topic: str, partition: int) -> int:
         """See the port."""
         return self._partition(topic, partition).end
+
+    def ends(self, places: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """See the port."""
+        return {place: self.end(*place) for place in places}
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """See the port."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Literal, Protocol
 
 import msgspec
@@ -93,6 +93,12 @@ class Log(Protocol):
         this call has seen all that they ever wrote.
         """
 
+    def append_each(self, batches: Collection[Fenced]) -> None:
+        """Append to each of several writers, as its own `append` does, where that can be side by side.
+
+        A failure is raised once all have ended: others may have been written then, whole.
+        """
+
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """Up to `limit` records from `offset` on, in offset order; no records only if there are none to be had now.
 
@@ -103,6 +109,9 @@ class Log(Protocol):
 
     def end(self, topic: str, partition: int) -> int:
         """The high watermark: the offset that the next record will get at the earliest."""
+
+    def ends(self, places: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The high watermarks of several partitions, none of them older than this call."""
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """The group's committed offsets."""
@@ -132,6 +141,10 @@ class FencedWriter(Protocol):
 
     def close(self) -> None:
         """Give back what is held; the name stays with it until it is taken over. Safe to repeat."""
+
+
+Fenced = tuple[FencedWriter, Sequence[Outgoing]]
+"""What is to be appended by which writer."""
 
 
 class LogError(DragomanError):

@@ -35,12 +35,12 @@ class Held(Beside):
 
     def __init__(self, feeds: Log, prefix: str) -> None:
         super().__init__(feeds, prefix)
-        self.ends: dict[TopicPartition, int] = {}
+        self.held: dict[TopicPartition, int] = {}
 
     def hold(self, topic: str) -> None:
         """Let nothing more be seen of a topic."""
         ends = {(topic, number): self.end(topic, number) for number in range(self.topics()[topic].partitions)}
-        self.ends = ends
+        self.held = ends
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """See the port."""
@@ -51,7 +51,7 @@ class Held(Beside):
 
     def end(self, topic: str, partition: int) -> int:
         """See the port."""
-        return self.ends.get((topic, partition), super().end(topic, partition))
+        return self.held.get((topic, partition), super().end(topic, partition))
 
 
 def test_end_is_readable_before_the_last_rows(
@@ -73,12 +73,12 @@ def test_end_is_readable_before_the_last_rows(
         session.commit()
         until(lambda: is_ended(made))
         held.hold(made.feed)
-        assert 1 < sum(held.ends.values()) < LINES + 1
+        assert 1 < sum(held.held.values()) < LINES + 1
         for one in (worker, other):
             one.turn()
         assert versions(product) == [1]
         assert worker.in_flight.total() < LINES
-        held.ends.clear()
+        held.held.clear()
         until(lambda: made.size() == LINES + 1)
         until(lambda: worker.turn() == 0 and not worker.in_flight and other.turn() == 0)
         session.close()

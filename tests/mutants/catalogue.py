@@ -18,19 +18,21 @@ MUTANTS = (
     Mutant(
         "commit before acknowledge",
         "pipeline/publish.py",
-        "        if batch.events or batch.dead_letters:\n            self._job.log.append(",
-        "        if offset is not None:\n"
-        "            self._job.log.commit(self._job.group, {(self._job.feed.topic, self._partition): offset})\n"
-        "        if batch.events or batch.dead_letters:\n            self._job.log.append(",
+        "    if said:\n        job.log.append(said)\n",
+        "    for one in writes:\n"
+        "        if one.offset is not None:\n"
+        "            job.log.commit(job.group, {(job.feed.topic, one.out.partition): one.offset})\n"
+        "    if said:\n        job.log.append(said)\n",
         (SCHEDULES, f"{CRASH}::test_killed_at_a_named_point_and_run_again[publish.after-events-2]"),
     ),
     Mutant(
         "state before publish",
         "pipeline/publish.py",
-        "        if batch.events or batch.dead_letters:\n            self._job.log.append(",
-        "        self._job.store.save(batch.save)\n"
-        "        batch.save = type(batch.save)(partition=batch.save.partition)\n"
-        "        if batch.events or batch.dead_letters:\n            self._job.log.append(",
+        "    if said:\n        job.log.append(said)\n",
+        "    for one in writes:\n"
+        "        job.store.save(one.batch.save)\n"
+        "        one.batch.save = type(one.batch.save)(partition=one.batch.save.partition)\n"
+        "    if said:\n        job.log.append(said)\n",
         (SCHEDULES, f"{CRASH}::test_killed_at_a_named_point_and_run_again[publish.after-events-2]"),
     ),
     Mutant(
@@ -64,14 +66,13 @@ MUTANTS = (
     Mutant(
         "the watermark is asked before the ends",
         "pipeline/worker.py",
-        "        ended = marks.read_ends()\n",
-        "        highs = {number: partition.high for number, partition in self._partitions.items()}\n"
-        "        for number, partition in self._partitions.items():\n"
-        "            class Early(type(partition)):\n"
-        "                high = highs[number]\n"
-        "            partition.__class__ = Early\n"
-        "        ended = marks.read_ends()\n",
-        (SCHEDULES,),
+        "        beside = log.ends([CONTROL, *marks.places()])\n        if",
+        "        highs = log.ends([partition.place for partition in self._partitions.values()])\n"
+        "        beside = log.ends([CONTROL, *marks.places()])\n"
+        "        found = {**beside, **highs}\n"
+        "        log = type('Early', (), {'ends': lambda self, _: found})()\n"
+        "        if",
+        ("tests/pipeline/test_side_by_side.py::test_a_watermark_that_was_asked_before_the_end_proves_nothing",),
     ),
     Mutant(
         "order of arrival instead of order of position",

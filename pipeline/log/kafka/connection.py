@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -90,6 +91,16 @@ class Connection:
 
     async def to_leader(self, topic: str, partition: int, request: Any) -> Any:
         """The answer of the broker that leads the partition."""
+        return await self._client.send(await self._leader(topic, partition), request)
+
+    async def to_leaders(self, topic: str, partitions: Collection[int], request: Callable[[list[int]], Any]) -> Any:
+        """The answers of the brokers that lead these partitions, each asked once for all that it leads."""
+        led: defaultdict[int, list[int]] = defaultdict(list)
+        for partition in partitions:
+            led[await self._leader(topic, partition)].append(partition)
+        return await asyncio.gather(*(self._client.send(node, request(some)) for node, some in led.items()))
+
+    async def _leader(self, topic: str, partition: int) -> int:
         place = Place(topic, partition)
         node = self._client.cluster.leader_for_partition(place)
         if node is None:
@@ -100,7 +111,7 @@ class Connection:
             raise kafka.UnknownTopicOrPartitionError(topic)
         if node is None or node == -1:
             raise kafka.LeaderNotAvailableError(f"{topic} {partition}")
-        return await self._client.send(node, request)
+        return int(node)
 
     async def to_coordinator(self, group: str, request: Any) -> Any:
         """The answer of the broker that keeps the group."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -12,7 +14,7 @@ from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 from aiokafka.record.memory_records import MemoryRecords
 
 from pipeline.log.kafka.connection import Connection, check
-from pipeline.log.port import LogCorrupt, Record
+from pipeline.log.port import LogCorrupt, Record, TopicPartition
 
 # Bytes of one answer: some thousand records. A bigger batch still comes whole.
 _FETCH_BYTES = 1 << 20
@@ -46,25 +48,35 @@ async def fetch(connection: Connection, topic: str, partition: int, offset: int)
     return await connection.patiently(ask, topic=topic)
 
 
-async def watermark(connection: Connection, topic: str, partition: int) -> int:
-    """The high watermark: rows of an open transaction may stand below it, and count."""
-    return await _bound(connection, topic, partition, _LATEST)
+async def watermarks(connection: Connection, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    """The high watermarks, asked for at once: rows of an open transaction may stand below them, and count."""
+    topics: dict[str, list[int]] = {}
+    for topic, partition in places:
+        topics.setdefault(topic, []).append(partition)
+    asked = [_bounds(connection, topic, partitions, _LATEST) for topic, partitions in topics.items()]
+    return {place: bound for found in await asyncio.gather(*asked) for place, bound in found.items()}
 
 
 async def first_offset(connection: Connection, topic: str, partition: int) -> int:
     """The lowest offset that is still kept."""
-    return await _bound(connection, topic, partition, _EARLIEST)
+    return (await _bounds(connection, topic, [partition], _EARLIEST))[topic, partition]
 
 
-async def _bound(connection: Connection, topic: str, partition: int, which: int) -> int:
-    # Asked read_committed, a broker would answer with the last stable offset.
-    request = OffsetRequest(-1, _READ_UNCOMMITTED, [(topic, [(partition, which)])])
+async def _bounds(
+    connection: Connection, topic: str, partitions: Collection[int], which: int
+) -> dict[TopicPartition, int]:
+    def request(led: Collection[int]) -> OffsetRequest:
+        # Asked read_committed, a broker would answer with the last stable offset.
+        return OffsetRequest(-1, _READ_UNCOMMITTED, [(topic, [(partition, which) for partition in led])])
 
-    async def ask() -> int:
-        response = await connection.to_leader(topic, partition, request)
-        ((_, ((_, code, _, offset),)),) = response.topics
-        check(code)
-        return int(offset)
+    async def ask() -> dict[TopicPartition, int]:
+        found = {}
+        for response in await connection.to_leaders(topic, partitions, request):
+            for name, bounds in response.topics:
+                for partition, code, _, offset in bounds:
+                    check(code)
+                    found[name, partition] = int(offset)
+        return found
 
     return await connection.patiently(ask, topic=topic)
 

@@ -7,19 +7,21 @@ idempotent producer, read committed. A log object belongs to one thread; aiokafk
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import cast
 
 from pipeline.log.kafka import groups, topics
 from pipeline.log.kafka.connection import Connection
+from pipeline.log.kafka.fetch import watermarks
 from pipeline.log.kafka.loop import LoopThread
 from pipeline.log.kafka.member import GroupMember
 from pipeline.log.kafka.placing import partition_of
-from pipeline.log.kafka.produce import Appender
+from pipeline.log.kafka.produce import Appender, all_ended
 from pipeline.log.kafka.reader import Reader
 from pipeline.log.kafka.security import OPEN, Security
 from pipeline.log.kafka.writer import KafkaWriter, Placed
 from pipeline.log.memory import RecordRefused, check_committed, check_partition, place_of
-from pipeline.log.port import FencedWriter, LogError, Outgoing, Page, TopicPartition, TopicSpec, TopicUnknown
+from pipeline.log.port import Fenced, FencedWriter, LogError, Outgoing, Page, TopicPartition, TopicSpec, TopicUnknown
 
 # Seconds that a call waits for brokers that do not answer: a restart of one takes less.
 PATIENCE = 60.0
@@ -73,13 +75,26 @@ class KafkaLog:
         self._writers.append(made)
         return made
 
+    def append_each(self, batches: Collection[Fenced]) -> None:
+        """See the port; nothing is sent if one of the records can go nowhere."""
+        self._check_open()
+        placed = [(cast(KafkaWriter, writer), records) for writer, records in batches]
+        sending = [(writer, writer.placed(records)[1]) for writer, records in placed]
+        self._loop.call(all_ended([writer.send(places) for writer, places in sending if places]))
+
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         """See the port."""
         return self._reader.page(self._spec(topic, partition), partition, offset, limit)
 
     def end(self, topic: str, partition: int) -> int:
         """See the port."""
-        return self._reader.end(self._spec(topic, partition), partition)
+        return self.ends([(topic, partition)])[topic, partition]
+
+    def ends(self, places: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """See the port."""
+        for topic, partition in places:
+            self._spec(topic, partition)
+        return self._loop.call(watermarks(self._connection, places))
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         """See the port."""

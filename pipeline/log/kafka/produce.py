@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -65,6 +65,13 @@ async def stop(producer: Any) -> None:
     await discard(producer)
 
 
+async def all_ended(sending: Sequence[Awaitable[object]]) -> None:
+    """Wait until all have ended; the first failure is raised then."""
+    for result in await asyncio.gather(*sending, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
 class Locks:
     """One first-in-first-out lock per partition: two appends that need several batches each must not interleave."""
 
@@ -73,10 +80,7 @@ class Locks:
 
     async def send(self, producer: Any, places: Places) -> None:
         """Send to all partitions and wait for every acknowledgement; the first failure is raised once all have ended."""
-        sending = [self._send(producer, place, records) for place, records in places.items()]
-        for result in await asyncio.gather(*sending, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
+        await all_ended([self._send(producer, place, records) for place, records in places.items()])
 
     async def _send(self, producer: Any, place: TopicPartition, records: Sequence[Outgoing]) -> None:
         topic, partition = place
@@ -84,9 +88,7 @@ class Locks:
             sent = [
                 await producer.send_batch(batch, topic, partition=partition) for batch in _batches(producer, records)
             ]
-            for result in await asyncio.gather(*sent, return_exceptions=True):
-                if isinstance(result, BaseException):
-                    raise result
+            await all_ended(sent)
 
 
 class Appender:

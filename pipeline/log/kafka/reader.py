@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from pipeline.log.kafka.connection import Connection
-from pipeline.log.kafka.fetch import Fetched, decode, fetch, first_offset, watermark
+from pipeline.log.kafka.fetch import Fetched, decode, fetch, first_offset
 from pipeline.log.kafka.loop import LoopThread
 from pipeline.log.port import OffsetExpired, Page, Record, TopicPartition, TopicSpec
 
@@ -91,7 +91,3 @@ class Reader:
     def _forget(self, window: _Window | None) -> None:
         if window is not None and window.ahead is not None:
             window.ahead.cancel()
-
-    def end(self, spec: TopicSpec, partition: int) -> int:
-        """See `Log.end`."""
-        return self._loop.call(watermark(self._connection, spec.name, partition))

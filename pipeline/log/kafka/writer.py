@@ -38,12 +38,16 @@ class KafkaWriter:
 
     def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
         """See the port; the same error again from a writer that is spent."""
+        order, places = self.placed(records)
+        if places:
+            self._loop.call(self.send(places))
+        return order
+
+    def placed(self, records: Sequence[Outgoing]) -> Placed:
+        """The place of each record, and what is to be sent where; raises what would forbid to send it."""
         if self._spent is not None:
             raise self._spent
-        order, places = self._place(records)
-        if places:
-            self._loop.call(self._append(places))
-        return order
+        return self._place(records)
 
     def close(self) -> None:
         """See the port."""
@@ -54,7 +58,8 @@ class KafkaWriter:
     async def _start(self) -> Any:
         return await start_producer(self._connection, self._name, _TRANSACTION_MS)
 
-    async def _append(self, places: Places) -> None:
+    async def send(self, places: Places) -> None:
+        """One transaction, from its begin to its end."""
         try:
             async with asyncio.timeout(self._connection.seconds):
                 await self._producer.begin_transaction()

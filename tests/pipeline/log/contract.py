@@ -101,6 +101,10 @@ class LogContract:
         assert offsets(log.read("feed", 0, 0, 10).records) == [0, 1, 2]
         assert offsets(log.read("feed", 1, 0, 10).records) == [0]
         assert [log.end("feed", number) for number in range(3)] == [3, 1, 0]
+        log.create(STATE)
+        places = [("feed", 2), ("state", 1), ("feed", 0)]
+        assert log.ends(places) == dict(zip(places, (0, 0, 3), strict=True))
+        assert log.ends([]) == {}
 
     def test_reading_starts_at_the_offset_and_stops_at_the_limit(self, log: Log) -> None:
         log.create(FEED)
@@ -154,6 +158,8 @@ class LogContract:
                 log.read(topic, partition, 0, 1)
             with pytest.raises(TopicUnknown):
                 log.end(topic, partition)
+            with pytest.raises(TopicUnknown):
+                log.ends([("feed", 0), (topic, partition)])
             with pytest.raises(TopicUnknown):
                 log.commit("group", {(topic, partition): 1})
 
@@ -240,6 +246,19 @@ class LogContract:
         assert [r.value for r in settled(log, "state", 0)] == [b"old", b"new", b"other"]
         for writer in (old, new, other, new):
             writer.close()
+
+    def test_several_writers_append_at_once(self, log: Log) -> None:
+        log.create(STATE)
+        writers = [log.writer(name) for name in ("one", "two")]
+        log.append_each([(writer, [outgoing("state", b"%d" % n, partition=n)] * 2) for n, writer in enumerate(writers)])
+        assert [[r.key for r in settled(log, "state", n)] for n in (0, 1)] == [[b"0"] * 2, [b"1"] * 2]
+        log.append_each([])
+        log.append_each([(writers[0], [])])
+        log.writer("two")
+        for _ in range(2):
+            with pytest.raises(LogFenced):
+                log.append_each([(writers[1], [outgoing("state", partition=1)])])
+        assert len(settled(log, "state", 1)) == 2
 
     def test_nothing_of_a_refused_batch_is_written(self, log: Log) -> None:
         log.create(STATE)

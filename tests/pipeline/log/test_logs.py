@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.log.embedded import EmbeddedLog
 from pipeline.log.memory import MemoryLog
-from pipeline.log.port import FencedWriter, Log, Outgoing, Page, TopicPartition, TopicSpec
+from pipeline.log.port import Fenced, FencedWriter, Log, Outgoing, Page, TopicPartition, TopicSpec
 from tests.pipeline.log.contract import KeepingLog, KeepingLogContract
 
 Answer = TypeVar("Answer")
@@ -41,11 +41,17 @@ class Reopened:
         self._held.append(EmbeddedLog(self._path))
         return self._held[-1].writer(name)
 
+    def append_each(self, batches: Collection[Fenced]) -> None:
+        self._ask(lambda log: log.append_each(batches))
+
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         return self._ask(lambda log: log.read(topic, partition, offset, limit))
 
     def end(self, topic: str, partition: int) -> int:
         return self._ask(lambda log: log.end(topic, partition))
+
+    def ends(self, places: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return self._ask(lambda log: log.ends(places))
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         return self._ask(lambda log: log.committed(group))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
 from pipeline.log.kafka.log import KafkaLog
-from pipeline.log.port import FencedWriter, Outgoing, Page, TopicPartition, TopicSpec
+from pipeline.log.port import Fenced, FencedWriter, Outgoing, Page, TopicPartition, TopicSpec
 
 
 class Apart:
@@ -31,12 +32,19 @@ class Apart:
     def writer(self, name: str) -> FencedWriter:
         return _Writer(self, self.log.writer(self._before + name))
 
+    def append_each(self, batches: Collection[Fenced]) -> None:
+        self.log.append_each([(cast(_Writer, one).writer, self._sent(records)) for one, records in batches])
+
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Page:
         page = self.log.read(self._before + topic, partition, offset, limit)
         return Page([msgspec.structs.replace(record, topic=topic) for record in page.records], page.next)
 
     def end(self, topic: str, partition: int) -> int:
         return self.log.end(self._before + topic, partition)
+
+    def ends(self, places: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        found = self.log.ends([(self._before + topic, number) for topic, number in places])
+        return {(self._own(topic), number): end for (topic, number), end in found.items()}
 
     def committed(self, group: str) -> Mapping[TopicPartition, int]:
         found = self.log.committed(self._before + group)
@@ -64,10 +72,10 @@ class Apart:
 class _Writer:
     def __init__(self, log: Apart, writer: FencedWriter) -> None:
         self._log = log
-        self._writer = writer
+        self.writer = writer
 
     def append(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
-        return [(self._log._own(topic), number) for topic, number in self._writer.append(self._log._sent(records))]
+        return [(self._log._own(topic), number) for topic, number in self.writer.append(self._log._sent(records))]
 
     def close(self) -> None:
-        self._writer.close()
+        self.writer.close()

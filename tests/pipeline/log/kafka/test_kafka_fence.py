@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from dragoman.stack.server import Server
-from pipeline.log.port import TopicSpec
+from pipeline.log.kafka.produce import Places
+from pipeline.log.kafka.writer import KafkaWriter
+from pipeline.log.port import LogFenced, TopicSpec
 from tests.pipeline.log.contract import STATE, outgoing, settled
 from tests.pipeline.log.kafka.apart import Apart
 from tests.pipeline.log.kafka.bare import Bare
@@ -115,6 +118,24 @@ def test_a_batch_is_one_transaction_over_topics_and_partitions(log: Apart, bare:
         fenced.append(big)
     assert len(settled(log, "changelog", 3)) == 2_000
     assert [log.end("changelog", 3), log.end("state", 0)] == ends
+
+
+def test_transactions_of_several_writers_are_under_way_at_once(log: Apart, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None begins to send before the other has; and one that is fenced takes nothing from the other."""
+    log.create(STATE)
+    writers = [log.writer("one"), log.writer("two")]
+    both, send = asyncio.Barrier(2), KafkaWriter.send
+
+    async def waiting(writer: KafkaWriter, places: Places) -> None:
+        await asyncio.wait_for(both.wait(), 20)
+        await send(writer, places)
+
+    monkeypatch.setattr(KafkaWriter, "send", waiting)
+    log.append_each([(writer, [outgoing("state", partition=n)] * BATCH) for n, writer in enumerate(writers)])
+    log.writer("one")
+    with pytest.raises(LogFenced):
+        log.append_each([(writer, [outgoing("state", partition=n)] * BATCH) for n, writer in enumerate(writers)])
+    assert [len(settled(log, "state", n)) for n in (0, 1)] == [BATCH, 2 * BATCH]
 
 
 def test_appends_of_several_processes_are_all_there(log: Apart, kafka: Server, unused_name: str) -> None:
