@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 
 from reconcile.ledger.opening import told
 from reconcile.ledger.tables import SPANS, WATCHES
-from reconcile.watch.coverage import Span
+from reconcile.watch.spans import Span
 
 
 class WatchEntry(msgspec.Struct, frozen=True, kw_only=True):

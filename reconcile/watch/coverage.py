@@ -9,6 +9,7 @@ from typing import get_args
 
 import msgspec
 
+from reconcile.watch.spans import Span, Spans
 from reconcile.watch.walk import Place, SideName, Walk
 
 SPAN = 1_000
@@ -24,18 +25,6 @@ MOST_OPEN = 500
 """Keys of which nothing could be said yet; while there are more, no further ones are looked at."""
 
 SIDES: tuple[SideName, ...] = get_args(SideName)
-
-
-class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys of a side from behind `after` (`None`: from the first) up to where the next span begins.
-
-    `seen` is when the last look at all of them began that could judge each; `keys` how many there were.
-    """
-
-    side: SideName
-    after: str | None
-    keys: int = 0
-    seen: datetime | None = None
 
 
 class _Pass(msgspec.Struct, kw_only=True):
@@ -56,15 +45,19 @@ class Coverage:
     def __init__(
         self, walks: Mapping[SideName, Walk], spans: Iterable[Span], *, began: datetime, within: timedelta
     ) -> None:
-        self.spans = list(spans)
+        self._spans = Spans(spans, began, within * SHARE)
         self.within = within
         self.began = began
         self._recut = False
         self._news: list[Span] = []
         self._walks = walks
-        self._tried: dict[tuple[SideName, str | None], datetime] = {}
         self._going: _Pass | None = None
         self._open: list[_Pass] = []
+
+    @property
+    def spans(self) -> list[Span]:
+        """The spans, in order."""
+        return self._spans.all
 
     @property
     def again(self) -> list[str]:
@@ -73,7 +66,7 @@ class Coverage:
 
     def oldest(self) -> datetime:
         """The time since when each key has been looked at, and judged."""
-        return min((one.seen or self.began for one in self.spans), default=self.began)
+        return self._spans.oldest()
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether the promise is broken: a key was not looked at within the time."""
@@ -81,27 +74,26 @@ class Coverage:
 
     def seen_since(self, time: datetime) -> float:
         """The share of the spans that were seen since then."""
-        done = sum(one.seen is not None and one.seen >= time for one in self.spans)
-        return done / len(self.spans) if self.spans else 0.0
+        return self._spans.seen_since(time)
 
     def keys(self, side: SideName) -> int:
         """How many keys a side has, as it was last seen."""
-        return sum(one.keys for one in self.spans if one.side == side)
+        return self._spans.keys(side)
 
     def next_due(self) -> datetime:
         """When the time of a span comes; now or earlier if it has come already."""
         if self._going is not None:
             return self._going.begun
-        return min(self._due(at) for at in range(len(self.spans)))
+        return self._spans.first_due()[0]
 
     def drawn(self, dice: Random) -> str | None:
         """A key at random, each row of both sides as likely as any other as far as spans know how many they have.
 
         None if the row is gone, or there are no rows.
         """
-        if not any(one.keys for one in self.spans):
+        span = self._spans.drawn(dice)
+        if span is None:
             return None
-        (span,) = dice.choices(self.spans, [one.keys for one in self.spans])
         found = self._walks[span.side].places(span.after, self._until(span), 1, dice.randrange(span.keys))
         return found[0].key if found else None
 
@@ -132,8 +124,9 @@ class Coverage:
 
     def news(self) -> tuple[dict[int, Span], bool]:
         """The spans that were seen since this was asked before, by their numbers, and whether all have other numbers now."""
-        names = {_name(one) for one in self._news}
-        found = {at: one for at, one in enumerate(self.spans) if _name(one) in names} if names else {}
+        # Where all have other numbers, some of those that were seen may not be there any more.
+        numbers = set() if self._recut else {self._spans.number(one.name) for one in self._news}
+        found = {at: self.spans[at] for at in sorted(numbers)}
         recut, self._recut, self._news = self._recut, False, []
         return found, recut
 
@@ -141,8 +134,8 @@ class Coverage:
         """The look at the span whose time came first, if one's has."""
         if len(self.again) > MOST_OPEN or self.next_due() > now:
             return None
-        span = self.spans[min(range(len(self.spans)), key=self._due)]
-        self._open = [one for one in self._open if _name(one.span) != _name(span)]
+        span = self.spans[self._spans.first_due()[1]]
+        self._open = [one for one in self._open if one.span.name != span.name]
         self._going = _Pass(span=span, begun=now, cursor=span.after)
         return self._going
 
@@ -156,7 +149,7 @@ class Coverage:
 
     def _finish(self, going: _Pass) -> None:
         self._going = None
-        self._tried[_name(going.span)] = going.begun
+        self._spans.tried(going.span, going.begun)
         if going.left:
             self._open.append(going)
         else:
@@ -164,9 +157,10 @@ class Coverage:
 
     def _seen(self, done: _Pass) -> None:
         """A span all of whose keys are judged; cut where it has grown, joined to the one before where little is left."""
-        at = self._number(done.span)
+        at = self._spans.number(done.span.name)
         side = done.span.side
-        cuts = done.cuts if done.keys >= 2 * SPAN else []
+        # Behind the last key begins the next span, if there is one: two of the same name could not be told apart.
+        cuts = done.cuts[: (done.keys - 1) // SPAN] if done.keys >= 2 * SPAN else []
         starts = [done.span.after, *cuts]
         sizes = [SPAN] * len(cuts) + [done.keys - SPAN * len(cuts)]
         found = [
@@ -179,33 +173,19 @@ class Coverage:
             at, replaced = at - 1, 2
         else:
             replaced = 1
-        self._recut = self._recut or replaced != len(found)
-        self.spans[at : at + replaced] = found
+        self._recut = self._spans.replace(at, replaced, found) or self._recut
         self._news += found
 
     def _joins(self, at: int) -> bool:
         """Whether the span before is one of the same side that nobody looks at: a look at it would not have seen both."""
         before = self.spans[at - 1] if at else None
-        busy = [_name(one.span) for one in (*self._open, *([] if self._going is None else [self._going]))]
-        return before is not None and before.side == self.spans[at].side and _name(before) not in busy
-
-    def _due(self, at: int) -> datetime:
-        span = self.spans[at]
-        period = self.within * SHARE
-        last = max((t for t in (span.seen, self._tried.get(_name(span))) if t is not None), default=None)
-        return self.began + period * (at / len(self.spans)) if last is None else last + period
+        busy = [one.span.name for one in (*self._open, *([] if self._going is None else [self._going]))]
+        return before is not None and before.side == self.spans[at].side and before.name not in busy
 
     def _until(self, span: Span) -> str | None:
-        at = self._number(span) + 1
+        at = self._spans.number(span.name) + 1
         following = self.spans[at] if at < len(self.spans) else None
         return following.after if following is not None and following.side == span.side else None
-
-    def _number(self, span: Span) -> int:
-        return next(at for at, one in enumerate(self.spans) if _name(one) == _name(span))
-
-
-def _name(span: Span) -> tuple[SideName, str | None]:
-    return span.side, span.after
 
 
 def cut(walks: Mapping[SideName, Walk]) -> Iterator[Span]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 from tests.mutants.of_checks import CHECKS
+from tests.mutants.of_watches import WATCHES
 
 FOLD, CRASH, PARKING = "tests/pipeline/test_fold.py", "tests/pipeline/test_crash.py", "tests/pipeline/test_parking.py"
 SCHEDULES = "tests/model/test_schedules.py::test_schedules[0]"
@@ -336,4 +337,5 @@ MUTANTS = (
         (f"{BLOCKS}::test_what_cannot_be_compared_is_an_error",),
     ),
     *CHECKS,
+    *WATCHES,
 )

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.watch.audit import most_wrong
-from reconcile.watch.coverage import Coverage, Span
+from reconcile.watch.coverage import Coverage
+from reconcile.watch.spans import Span
 from tests.reconcile.watch.test_coverage import Keys
 from tests.reconcile.world import START
 

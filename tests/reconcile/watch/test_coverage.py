@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.watch import coverage
-from reconcile.watch.coverage import Coverage, Span, cut
+from reconcile.watch.coverage import Coverage, cut
+from reconcile.watch.spans import Span
 from reconcile.watch.walk import Place, SideName
 from tests.reconcile.world import START
 
@@ -163,6 +164,19 @@ def test_a_span_that_has_grown_is_cut_and_one_that_is_nearly_empty_is_joined() -
         assert [one.keys for one in watch.coverage.spans if one.side == "legacy"] == [9]
 
 
+def test_a_span_that_has_grown_to_twice_its_size_ends_where_the_next_begins() -> None:
+    with small():
+        watch = Watch(Keys(set(range(0, 80, 10))), Keys(set()))
+        assert [one.after for one in watch.coverage.spans if one.side == "legacy"] == [None, "70"]
+        watch.legacy.numbers |= {*range(1, 9), 75, 76, 77}
+        for _ in range(3):
+            watch.now += WITHIN
+            watch.turn(set())
+            spans = [(one.after, one.keys) for one in watch.coverage.spans if one.side == "legacy"]
+            assert spans == [(None, 8), ("7", 8), ("70", 3)]
+            assert not watch.coverage.is_overdue(watch.now)
+
+
 def test_a_key_that_never_holds_still_keeps_its_span_unseen_and_is_named() -> None:
     with small():
         watch = Watch(Keys({1, 2}), Keys(set()))
@@ -173,6 +187,16 @@ def test_a_key_that_never_holds_still_keeps_its_span_unseen_and_is_named() -> No
         watch.turn(set())
         assert watch.coverage.again == []
         assert not watch.coverage.is_overdue(watch.now + SECOND)
+
+
+def test_a_span_is_as_old_as_the_first_key_of_the_look_at_it() -> None:
+    """A look that took three hours says nothing of what happened meanwhile to the keys that it began with."""
+    with small():
+        one = [Span(side="legacy", after=None, keys=7)]
+        found = Coverage({"legacy": Keys(set(range(7)))}, one, began=START, within=WITHIN)
+        for hours in (1, 2, 3):
+            found.looked(found.page(START + timedelta(hours=hours)))
+        assert found.oldest() == START + timedelta(hours=1)
 
 
 def test_the_first_turn_is_spread_over_the_time() -> None:

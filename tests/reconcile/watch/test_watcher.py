@@ -6,15 +6,18 @@ import random
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 import pytest
 from sqlalchemy import Engine
 
 from connectors.debezium.decode import Decoder
+from reconcile.errors import SideUnreadable
 from reconcile.ledger.ledger import Ledger
 from reconcile.ledger.opening import open_ledger
 from reconcile.ledger.watches import WatchBook
+from reconcile.sources import LegacyReader
 from reconcile.watch.bucket import Bucket
 from reconcile.watch.changed import FeedTail
 from reconcile.watch.watcher import Look, Promise, Watcher
@@ -161,6 +164,21 @@ def test_a_pipeline_that_stands_is_told_and_proves_nothing(scene: Scene, engine:
     look = guard.look()
     assert look.entry.trouble is None
     assert look.entry.changed == 1, "what could not be judged is read again by the next process"
+
+
+def test_a_side_that_cannot_be_read_is_told_and_closes_nothing(scene: Scene, engine: Engine) -> None:
+    guard = Guard(scene, engine, within=240 * HOUR)
+    edited_field(scene, scene.still[0])
+    while not guard.open():
+        guard.look()
+    before = guard.book.turns(CHECK.check)[0]
+    with patch.object(LegacyReader, "snapshot", side_effect=SideUnreadable(side="the legacy", reason="a timeout")):
+        scene.clock.now += HOUR
+        look = guard.look()
+    assert (look.entry.trouble, look.closed) == ("reconcile.side-unreadable", [])
+    assert guard.open() == {text_of(scene.still[0])}
+    after = guard.book.turns(CHECK.check)[0]
+    assert (after.compared, after.drawn, after.left > before.left) == (before.compared, before.drawn, True)
 
 
 def test_what_is_drawn_at_random_counts_what_is_wrong(scene: Scene, engine: Engine) -> None:
