@@ -210,9 +210,10 @@ class TestColumnsThatAreOnlyRenamed:
             place.edit(f"UPDATE item_view SET day = NULL, time = NULL, instant = NULL WHERE number = {key}")
         assert place.by_plan() == ("stream", *place.one_by_one())
         assert place.by_plan()[1] == []
-        place.edit("UPDATE item_view SET day = '0000-00-00' WHERE number = 1")
+        place.sql("UPDATE item SET day = '0000-00-00' WHERE no = 4")
+        place.edit("UPDATE item_view SET day = '0000-00-00' WHERE number IN (1, 4)")
         assert place.by_plan() == ("stream", *place.one_by_one())
-        assert place.by_plan()[1] == ["1"]
+        assert place.by_plan()[1] == ["1", "4"]
 
 
 class TestMappings:
