@@ -19,7 +19,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from sqlalchemy import Engine, create_engine
 
-from bench.measure import peak
+from bench.memory import peak
 from pipeline.projection.spec import read_projection
 from pipeline.projection.tables import make_tables
 from reconcile.choice import plan_of

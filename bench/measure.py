@@ -1,4 +1,4 @@
-"""How things are measured here. Time: alternately, several rounds, processor time, and only ever as a ratio of two."""
+"""How things are timed here: alternately, several rounds, processor time, and only ever as a ratio of two; and where."""
 
 from __future__ import annotations
 
@@ -21,12 +21,6 @@ def ratio(ours: Callable[[], object], other: Callable[[], object], rounds: int =
     for _ in range(rounds):
         pairs.append((_seconds(ours), _seconds(other)))
     return median(a for a, _ in pairs), median(b for _, b in pairs), median(a / b for a, b in pairs)
-
-
-def peak() -> float:
-    """MiB that this process held at most. `getrusage` would count what its parent held when it was forked."""
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
 
 
 def machine() -> dict[str, str]:

@@ -9,7 +9,7 @@ import sys
 
 from sqlalchemy import Engine, create_engine
 
-from bench.measure import peak
+from bench.memory import peak
 from reconcile.blocks import blocks
 from reconcile.streams import WHOLE, KeyRange, TableStream
 from translators.schema import Table, Type

@@ -24,7 +24,8 @@ from typing import Any
 import msgspec
 
 from bench import by_hand
-from bench.measure import peak, ratio
+from bench.measure import ratio
+from bench.memory import peak
 from dragoman.stack import parts
 from dragoman.stack.artifacts import cache_folder, fetch
 from dragoman.stack.server import shared

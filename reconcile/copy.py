@@ -80,7 +80,7 @@ def _batch(libpq: Any) -> tuple[list[bytes], bool]:
             size, data = read(1)
         if size < 0:
             return lines, True
-        keep(bytes(data))
+        keep(data.tobytes())
     return lines, False
 
 

@@ -37,7 +37,7 @@ from translators.expression.duckdb import SETTINGS
 from translators.schema import Table
 from translators.translator import Refused
 
-ROWS = 60_000
+ROWS = 100_000
 """Raw rows that a window is to have, of all tables together: what bounds the memory, beside the largest aggregate."""
 
 SLICE = 500

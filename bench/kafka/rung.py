@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 
-from bench.measure import peak
+from bench.memory import peak
 
 RUNGS = {
     "copy": ("bare", "copy"),
