@@ -100,6 +100,17 @@ def test_each_class_is_found_and_nothing_else(portal: Portal) -> None:
     assert "row is still as an older one has it" in next(f for f in result.findings if f.key == "C2").causes[0].text
 
 
+def test_a_row_that_is_there_twice_is_found_though_both_say_the_same(portal: Portal) -> None:
+    text = (
+        "check: c\nmapping: item\nview: portal\nlimit: 0\nowner: o\ntables:\n  database: x\n  table: things\n  id: id\n"
+        f"  key: {{code: number}}\n  columns: {{title: name}}\n  {CHECKPOINT}\n"
+    )
+    check = read_check(text, "checks/c.yaml")
+    assert found(portal.check(check)) == {}
+    portal.sql("INSERT INTO things (code, title) SELECT code, title FROM things WHERE code = 'A1'")
+    assert found(portal.check(check)) == {"A1": ("duplicate", ["duplicate-rows"])}
+
+
 def test_a_slice_of_the_view_is_all_that_counts(portal: Portal) -> None:
     """What is softly deleted is not there, and its children are nobody's orphans."""
     portal.world.delete("C1")
@@ -170,7 +181,7 @@ def test_an_order_that_the_view_keeps_is_compared(portal: Portal) -> None:
     assert {one.kind for one in backwards.findings} == {"mismatch"} and len(backwards.findings) == len(KEYS)
 
 
-def test_many_rows_come_in_pages_and_stay_few_in_memory(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_come_in_pages_and_those_of_one_key_together(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reconcile.own_view.PAGE", 4)
     view = portal.view(declared())
     with view.rows() as rows:
