@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine
 from connectors.legacy.reading import sqlite_file
 from dragoman.databases import engine_at
 from dragoman.kafka_source import Kafka
+from dragoman.pooling import basis_of, is_cut, pool_of
 from dragoman.project import Project
 from dragoman.rows import shown_columns
 from dragoman.source import Legacy, Recording
@@ -22,12 +23,15 @@ from pipeline.projection.spec import ProjectionSpec
 from reconcile.answers import SideAnswers
 from reconcile.check import STREAM, CheckSpec, read_check
 from reconcile.embedded import Declared, OwnDeclared, Pipeline, sides_of
+from reconcile.errors import GateResumed, NothingToResume
 from reconcile.fence import Pace
 from reconcile.ledger.ledger import Ledger
 from reconcile.own_check import check_tables
-from reconcile.run import RunResult, Sides, not_run, reconcile
+from reconcile.ranges import RangeBook
+from reconcile.run import RunResult, Sides, reconcile
 from reconcile.statements import ask
 from reconcile.terms import check_terms
+from reconcile.unrun import not_run
 from translators.compiled import CompiledTranslator
 from translators.errors import DragomanError
 from translators.findings import MappingInvalid
@@ -104,10 +108,13 @@ def run_check(
     stopped: Callable[[], str | None],
     clock: Callable[[], datetime] = utc,
     gate: bool = False,
+    processes: int | None = None,
+    book: RangeBook | None = None,
 ) -> RunResult:
     """Run one check behind the fence, as a `gate` at one position; incomplete if its mapping cannot be used.
 
-    `wait` passes the time while a hop is behind, `stopped` says why none would move.
+    `wait` passes the time while a hop is behind, `stopped` says why none would move. `processes` are as many as the check
+    says, unless said; the `book` remembers which ranges of keys are done.
     """
     try:
         translator = project.made(spec.mapping)
@@ -118,7 +125,8 @@ def run_check(
         if spec.statement is not None:
             answers = SideAnswers(sides.reader, views, sides.fence, project.folder)
             return ask(spec, answers, translator.version, run=run, clock=clock)
-        return reconcile(spec, sides, run=run, clock=clock, gate=gate)
+        sides = msgspec.structs.replace(sides, pool=pool_of(project, spec, processes or spec.processes))
+        return reconcile(spec, sides, run=run, clock=clock, gate=gate, book=book)
 
 
 def _has_legacy(project: Project) -> Legacy | Kafka:
@@ -217,16 +225,45 @@ def run_recorded(
     stopped: Callable[[], str | None],
     clock: Callable[[], datetime] = utc,
     gate: bool = False,
+    processes: int | None = None,
+    resume: bool = False,
 ) -> RunResult:
-    """Run one check and write it into the ledger: as broken while it runs, and for good if it cannot."""
+    """Run one check and write it into the ledger: as broken while it runs, and for good if it cannot.
+
+    With `resume` it goes on where a run of it broke off; `NothingToResume`, `ResumeChanged` or `ResumeLate` if it cannot.
+    """
     started = clock()
+    book = None
     ledger.begin(run, spec.check, started, gate=gate)
     try:
-        result = run_check(project, spec, log, run=run, wait=wait, stopped=stopped, clock=clock, gate=gate)
+        if not gate and is_cut(spec):
+            book = ledger.ranges(run, spec.check, started, basis_of(project, spec), resume=resume)
+        result = run_check(
+            project,
+            spec,
+            log,
+            run=run,
+            wait=wait,
+            stopped=stopped,
+            clock=clock,
+            gate=gate,
+            processes=processes,
+            book=book,
+        )
     except DragomanError as error:
         ledger.end(not_run(spec, error, run=run, now=started), gate=gate)
         raise
     return ledger.end(result, gate=gate)
+
+
+def resumed_checks(ledger: Ledger, specs: Sequence[CheckSpec], *, gate: bool) -> list[str]:
+    """Those of these checks whose last run died; `NothingToResume` if there is none, `GateResumed` for a gate."""
+    if gate:
+        raise GateResumed
+    found = [spec.check for spec in specs if ledger.is_begun(spec.check)]
+    if not found:
+        raise NothingToResume(check=", ".join(spec.check for spec in specs))
+    return found
 
 
 def run_id(now: datetime) -> str:

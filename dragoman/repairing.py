@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ import msgspec
 
 from dragoman.checking import opened
 from dragoman.kafka_source import Kafka
+from dragoman.pooling import fingerprint
 from dragoman.project import Project
 from dragoman.wiring import make_folder, running_worker, utc
 from pipeline.log.port import Log
@@ -119,17 +119,13 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
         return Basis(
             run=run if any(one.run == run for one in self.ledger.runs(self.spec.check)) else "none of that name",
             mapping=self.project.made(self.spec.mapping).version,
-            view=_fingerprint("\n".join(lines).encode()),
-            check=_fingerprint(msgspec.json.encode(self.spec, order="deterministic", enc_hook=str)),
+            view=fingerprint("\n".join(lines).encode()),
+            check=fingerprint(msgspec.json.encode(self.spec, order="deterministic", enc_hook=str)),
         )
 
     def findings(self) -> dict[str, Entry]:
         """What the ledger has of the check, by finding."""
         return {entry.id: entry for entry in self.ledger.findings(self.spec.check)}
-
-
-def _fingerprint(said: bytes) -> str:
-    return blake2b(said, digest_size=6).hexdigest()
 
 
 def make_plan(bench: Bench, *, cause: str | None = None, escalated: bool = False) -> Plan:

@@ -17,6 +17,7 @@ from reconcile.charts import percent
 from reconcile.group_pages import CHANGED
 from reconcile.groups import Group
 from reconcile.pages import answer_of
+from reconcile.ranges_text import resumed_said
 from reconcile.report import write_report
 from reconcile.run import RunResult
 from translators.errors import DragomanError
@@ -93,6 +94,7 @@ def as_data(results: Sequence[RunResult], page: Path) -> list[dict[str, Any]]:
                 "ambiguous": one.ambiguous,
                 "unavailable": one.unavailable,
                 "aligned": one.aligned,
+                "cutting": one.cutting,
                 "not_covered": one.not_covered,
                 "coverage": one.coverage,
                 "limit": one.check.limit,
@@ -144,6 +146,8 @@ def say_result(result: RunResult) -> None:
         head = f"{result.check.check}   {head}"
     say((head, "bold"), f"    {things} in {span(result.seconds)}    {coverage}")
     paragraph(_sentence(result), "")
+    if result.cutting.resumed is not None:
+        paragraph(resumed_said(result.cutting.resumed, result.cutting.ranges), "")
     if result.incomplete is not None:
         say(("! ", "bold yellow"), (f"incomplete: {result.incomplete.code}", "bold"))
         paragraph(result.incomplete.message, "  ")

@@ -27,6 +27,7 @@ NAMES: frozenset[str] = frozenset(
         "projection.before-commit",
         "publish.after-events",
         "publish.after-state-stream",
+        "reconcile.after-range",
         "state.after-commit",
     }
 )

@@ -16,8 +16,11 @@ from translators.yaml_form import Form
 from translators.yaml_text import YamlMap, YamlNode, did_you_mean, load
 
 _KEYS = {"check", "mapping", "limit", "owner"}
-_OPTIONAL = {"view", "against", "group", "shown", "limits", "tables", *KINDS, *terms_text.KEYS}
+_OPTIONAL = {"view", "against", "group", "processes", "shown", "limits", "tables", *KINDS, *terms_text.KEYS}
 
+
+MOST_PROCESSES = 99
+"""Each has connections of its own to both databases."""
 
 STREAM = "state stream"
 """What a check calls what it stands against, where that is no view."""
@@ -33,6 +36,7 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
     `tables` are those of a view that no projection of ours builds; `view` is only what it is called then.
     Without a `statement` each row of the view is compared with what the mapping says. With one, its queries are asked, of the
     legacy of `mapping` and of the database of `view`, behind their fence; `shown` are the columns whose values a report shows.
+    `processes` look at the rows of many keys side by side.
     """
 
     check: str
@@ -47,6 +51,7 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     terms: Terms = Terms()
     tables: OwnTables | None = None
+    processes: int = 1
 
     def over(self, differ: Mapping[str, int]) -> tuple[str, ...]:
         """The classes of which there are more than is tolerated; those without a limit of their own come as ``."""
@@ -70,7 +75,7 @@ def read_check(text: str, file: str) -> CheckSpec:
     asked = [kind for kind in top if kind in KINDS]
     if len(asked) > 1:
         raise form.wrong(f"the check asks {' and '.join(asked)}", found.key_marks[asked[1]], "Write a check for each.")
-    for key in sorted(terms_text.KEYS & top.keys()) if asked else ():
+    for key in sorted({*terms_text.KEYS, "processes"} & top.keys()) if asked else ():
         fix = "A query says itself what it compares: leave this out, or take the query out."
         raise form.wrong(f"{key} is for checks of rows, and this one asks by queries", found.key_marks[key], fix)
     stream = _is_of_stream(form, found, asked[0] if asked else "")
@@ -88,6 +93,7 @@ def read_check(text: str, file: str) -> CheckSpec:
         limits=_limits(form, top["limits"]) if "limits" in top else {},
         terms=terms_text.read_terms(form, top),
         tables=tables,
+        processes=_processes(form, top["processes"]) if "processes" in top else 1,
     )
 
 
@@ -126,6 +132,14 @@ def _tables(form: Form, check: YamlMap, file: str, asked: str) -> OwnTables | No
         fix = "Leave `group:` out: the checkpoint is exact."
         raise form.wrong("the view has a checkpoint, and a group beside it", check.key_marks["group"], fix)
     return tables
+
+
+def _processes(form: Form, node: YamlNode) -> int:
+    text = form.text(node, "processes")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_PROCESSES):
+        fix = f"Write a number from 1 to {MOST_PROCESSES}."
+        raise form.wrong(f"processes is {text!r}", node.mark, fix)
+    return int(text)
 
 
 def _limits(form: Form, node: YamlNode) -> dict[str, int]:

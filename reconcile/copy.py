@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, func, select
 
+from reconcile.moments import exported
+
 _COPY_OUT = 3  # PGRES_COPY_OUT of libpq
 BATCH = 1_000
 """Lines that are read at once, at most."""
@@ -33,7 +35,7 @@ def copies(
     engine: Engine, statement: Select[*tuple[Any, ...]], form: str = "", *, of: Connection
 ) -> Iterator[Iterator[list[bytes]]]:
     """The lines of a statement on a connection of its own, as of the moment that `of` sees, which holds it open."""
-    moment = str(of.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
+    moment = exported(of)
     with engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection:
         # Not back into the pool: it has settings of its own, and rows may be left that nobody has read.
         connection.detach()

@@ -6,7 +6,7 @@ The chain of the fence has a hop more than in one process: how far the connector
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Protocol
 
 import msgspec
@@ -18,10 +18,9 @@ from pipeline.feed import Curated, Feed, group_of
 from pipeline.log.port import Log, OffsetExpired, TopicPartition
 from pipeline.state.port import StateStore
 from reconcile.embedded import Declared, last_hop, open_step, places_of, view_of
-from reconcile.errors import SideUnreadable
 from reconcile.evidence import Witness
 from reconcile.fence import APART, Fence, Halted, Hop, Pace, Waiting, translator_hop, watermarks
-from reconcile.moments import mariadb_moment, postgres_moment
+from reconcile.moments import Moments
 from reconcile.position import Moment, Touched
 from reconcile.run import Sides
 from reconcile.sources import Layout, LegacyReader
@@ -103,7 +102,7 @@ class FeedPosition:
         self._feed = feed
         self._decoder = decoder
         self._translator = translator
-        self._connector = connector
+        self._moments = Moments(connector)
         self._marks: dict[int, Mapping[TopicPartition, int]] = {}
 
     @contextmanager
@@ -111,7 +110,7 @@ class FeedPosition:
         """See the port."""
         # Asked first: no record of what is committed after the moment stands below these.
         marks = watermarks(self._log, self._feed)
-        with self._opened(engine, streams) as moment:
+        with self._moments.moment(engine, streams) as moment:
             # Of several moments with one position the last counts: nothing was committed between them.
             self._marks[moment.position] = marks
             while len(self._marks) > _MOMENTS:
@@ -154,18 +153,6 @@ class FeedPosition:
         except (KeyError, Refused):
             return False
         return True
-
-    def _opened(self, engine: Engine, streams: int) -> AbstractContextManager[Moment]:
-        opened = {"postgresql": postgres_moment, "mariadb": mariadb_moment}.get(self._connector)
-        if opened is None or engine.dialect.name not in _DIALECTS[self._connector]:
-            raise SideUnreadable(
-                side="legacy",
-                reason=f"schema.yaml says {self._connector}, and the URL is one of {engine.dialect.name}",
-            )
-        return opened(engine, streams)
-
-
-_DIALECTS: dict[str, tuple[str, ...]] = {"postgresql": ("postgresql",), "mariadb": ("mariadb", "mysql")}
 
 
 def connector_hop(capture: Capture) -> Hop:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+import msgspec
 from sqlalchemy import Connection, Engine, text
 
 from connectors.debezium.sources import binlog_position
 from reconcile.errors import SideUnreadable
-from reconcile.position import Moment
+from reconcile.position import Moment, Touched
 
 _ATTEMPTS = 500
 """How often several connections try to see the same moment: one in two tries does at a thousand commits a second."""
@@ -28,10 +29,62 @@ _MARIADB_SESSION = ("SET time_zone = '+00:00'", "SET SESSION TRANSACTION ISOLATI
 @contextmanager
 def postgres_moment(engine: Engine, streams: int) -> Iterator[Moment]:
     """One transaction: rows come through cursors on the server's side, of which it may have many."""
+    with _reading(engine) as connection:
+        yield Moment((connection,), int(connection.execute(_LSN).scalar_one()))
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """A moment of PostgreSQL that other processes can see, by the name of its snapshot, while its own transaction is open."""
+
+    snapshot: str
+    position: int
+
+
+def exported(connection: Connection) -> str:
+    """The name of the snapshot that a transaction sees."""
+    return str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
+
+
+@contextmanager
+def shared_moment(engine: Engine, shared: Shared) -> Iterator[Moment]:
+    """A transaction that sees another one's moment.
+
+    https://www.postgresql.org/docs/current/sql-set-transaction.html
+    """
+    with _reading(engine, shared.snapshot) as connection:
+        yield Moment((connection,), shared.position)
+
+
+@contextmanager
+def _reading(engine: Engine, snapshot: str | None = None) -> Iterator[Connection]:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection:
+        if snapshot is not None:
+            connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
         for statement in _AS_TEXT:
             connection.exec_driver_sql(statement)
-        yield Moment((connection,), int(connection.execute(_LSN).scalar_one()))
+        yield connection
+
+
+class Moments:
+    """The moments of a server that a connector follows, for who asks nothing of what came between them."""
+
+    def __init__(self, connector: str) -> None:
+        self._connector = connector
+
+    def moment(self, engine: Engine, streams: int) -> AbstractContextManager[Moment]:
+        """See `reconcile.position.SourcePosition`; `SideUnreadable` if the database is another one than `connector` follows."""
+        opened = {"postgresql": postgres_moment, "mariadb": mariadb_moment}.get(self._connector)
+        if opened is None or engine.dialect.name not in _DIALECTS[self._connector]:
+            reason = f"schema.yaml says {self._connector}, and the URL is one of {engine.dialect.name}"
+            raise SideUnreadable(side="legacy", reason=reason)
+        return opened(engine, streams)
+
+    def touched(self, moment: Moment, after: int) -> Iterator[Touched | str] | None:
+        """See the port: nobody knows."""
+        return None
+
+
+_DIALECTS: dict[str, tuple[str, ...]] = {"postgresql": ("postgresql",), "mariadb": ("mariadb", "mysql")}
 
 
 @contextmanager

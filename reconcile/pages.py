@@ -18,6 +18,7 @@ from reconcile.page import (
     Page,
     State,
 )
+from reconcile.ranges_text import cutting_said
 from reconcile.run import RunResult
 from reconcile.slice_pages import slices_of, terms_said
 from reconcile.sums import FieldSum
@@ -308,6 +309,7 @@ def _after(hop: Passage) -> str:
 
 def _notes(result: RunResult) -> Iterator[str]:
     yield from terms_said(result.check.terms)
+    yield from cutting_said(result.cutting)
     if result.check.statement is None and result.hops and all(hop.passed for hop in result.hops):
         last = (
             "The last hop is exact: the view’s checkpoint is written in the same transaction as its rows."

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Engine, Select
 
 from reconcile.compare import Expected, Sides, expected_of
+from reconcile.native_text import KeyOrder
 from reconcile.own_view import OwnView
 from reconcile.row_lines import RowSides, Saw
 from reconcile.sources import SIDE as LEGACY
@@ -30,7 +31,10 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Plan(Protocol):
-    """One way to compare. `why` it is the one; `faster` says what a faster one would need, empty where there is none."""
+    """One way to compare, its ranges in the `order` of keys.
+
+    `why` it is the one; `faster` says what a faster one would need, empty where there is none.
+    """
 
     @property
     def name(self) -> str: ...
@@ -38,6 +42,8 @@ class Plan(Protocol):
     def why(self) -> str: ...
     @property
     def faster(self) -> str: ...
+    @property
+    def order(self) -> KeyOrder: ...
 
     def opened(self, legacy: LegacySnapshot, keys: KeyRange, counted: Counter[str]) -> AbstractContextManager[Sides]:
         """Both sides, in a range of keys: the legacy as of its snapshot, the view as of now.
@@ -58,6 +64,7 @@ class RowPlan(msgspec.Struct, frozen=True):
     saw: Saw | None = None
     name: str = "mapped stream, row by row"
     why: str = "It works with any database and any translator: values are read here, and mapped one thing at a time."
+    order: KeyOrder = KeyOrder(by_length=False)
 
     @contextmanager
     def opened(self, legacy: LegacySnapshot, keys: KeyRange, counted: Counter[str]) -> Iterator[Sides]:

@@ -11,7 +11,7 @@ import msgspec
 from reconcile.causes import Names
 from reconcile.check import CheckSpec
 from reconcile.choice import plan_of
-from reconcile.compare import Counts, candidates, check_sides, compare, expected_of
+from reconcile.compare import Counts, check_sides, compare, expected_of
 from reconcile.confirm import Aligned, Confirmer, Settled
 from reconcile.errors import GateInexact
 from reconcile.evidence import Witness
@@ -22,9 +22,9 @@ from reconcile.incomplete import Incomplete, behind, told
 from reconcile.own_view import Orphaned, Orphans
 from reconcile.past import History
 from reconcile.plans import Plan
+from reconcile.ranges import Cutting, Pass, Pool, RangeBook
 from reconcile.slices import Slice, Slicer
 from reconcile.sources import LegacyReader, LegacySnapshot
-from reconcile.streams import WHOLE
 from reconcile.sums import FieldSum, Sums
 from reconcile.terms import check_terms
 from reconcile.traits import Mark, Tally, Trait, traits_of
@@ -51,7 +51,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     are no more keys. `legacy_rows` are the rows read by table.
     `seconds` is the whole run's time. `exact` says whether the fence's last hop is (`reconcile.fence.Fence.apart`);
     `aligned` whether all was compared as of `position`. `slices` are the counts by the values of the fields that the check
-    names. `left` are the keys, where only some were to be looked at, of which nothing could be said.
+    names. `left` are the keys, where only some were to be looked at, of which nothing could be said. `cutting` says how the
+    keys were cut in ranges, and whether a run that died had done some of them.
     """
 
     run: str
@@ -84,6 +85,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     traits: tuple[Trait, ...] = ()
     sums: tuple[FieldSum, ...] = ()
     left: tuple[str, ...] = ()
+    cutting: Cutting = Cutting()
 
     @property
     def coverage(self) -> float:
@@ -117,7 +119,8 @@ class Sides(msgspec.Struct, frozen=True, kw_only=True):
 
     `shown` are the legacy's columns, as `table.column`, whose values may stand in a report; all others are masked. `plan` is
     the way to compare them, the best one unless said. `places`
-    has by field where the mapping says what it means; `tally` counts the view's rows, where that can be asked.
+    has by field where the mapping says what it means; `tally` counts the view's rows, where that can be asked. `pool` looks
+    at ranges of keys side by side.
     """
 
     reader: LegacyReader
@@ -128,6 +131,7 @@ class Sides(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan | None = None
     places: Mapping[str, str] = {}
     tally: Tally | None = None
+    pool: Pool | None = None
 
 
 def reconcile(
@@ -138,15 +142,16 @@ def reconcile(
     clock: Callable[[], datetime],
     gate: bool = False,
     keys: Sequence[str] | None = None,
+    book: RangeBook | None = None,
 ) -> RunResult:
     """Run one check. `clock` gives UTC. Whatever goes wrong on a side makes the run incomplete; nothing is written.
 
     As a `gate` it compares everything as of one position of the source, whose moment is held until the view has passed it;
     keys that moved since then are looked at again. `GateInexact` ends a run whose fence is not exact. Of `keys`, if they are
-    told, no others are looked at, and where they agree no fence is waited for.
+    told, no others are looked at, and where they agree no fence is waited for. The `book` remembers what is done.
     """
     started = clock()
-    work = _Work(check, sides)
+    work = _Work(check, sides, book)
     try:
         work.check_terms()
         if keys is not None:
@@ -188,8 +193,10 @@ def narrowed_sides(check: CheckSpec, sides: Sides) -> Sides:
 class _Work:
     """The counts and findings of one run, as they come together."""
 
-    def __init__(self, check: CheckSpec, sides: Sides) -> None:
+    def __init__(self, check: CheckSpec, sides: Sides, book: RangeBook | None) -> None:
         self._check = check
+        self._book = book
+        self._cutting = Cutting()
         self._sides = narrowed_sides(check, sides)
         self._whole = sides.view.shape
         self._view = sides.view
@@ -230,7 +237,7 @@ class _Work:
             if passed.stop is not None:
                 self._halted(passed)
                 return
-            self._pending = self._candidates(legacy)
+            self._pending = self._candidates(legacy, aligned=True)
             self._moment = Aligned(legacy.read_keys(self._pending), legacy.position, passed)
         self._looked_through()
 
@@ -334,6 +341,7 @@ class _Work:
             traits=self._traits,
             sums=self._sums.sums(),
             left=self._left(),
+            cutting=self._cutting,
         )
 
     def _left(self) -> tuple[str, ...]:
@@ -362,35 +370,17 @@ class _Work:
             self._fence = fence
         self._incomplete = behind(fence) or self._incomplete
 
-    def _candidates(self, legacy: LegacySnapshot) -> list[str]:
-        """The keys that differ now, by the plan of the check."""
+    def _candidates(self, legacy: LegacySnapshot, *, aligned: bool = False) -> list[str]:
+        """The keys that differ now, by the plan of the check; as one range where values are counted, or there is no table.
+
+        `aligned`: as of this one moment, so that nobody goes on with it, and no process looks who cannot see it.
+        """
         saw = self._slicer.saw if self._check.terms.slices else None
         plan = self._sides.plan or plan_of(legacy, self._sides.view, saw)
-        with plan.opened(legacy, WHOLE, self._legacy) as sides:
-            return list(candidates(sides, WHOLE, self._counts))
-
-
-def not_run(check: CheckSpec, error: DragomanError, *, run: str, now: datetime) -> RunResult:
-    """The result of a check that could not begin: nothing was compared, so nothing is proven."""
-    return RunResult(
-        run=run,
-        check=check,
-        started=now,
-        seconds=0.0,
-        mapping_version="",
-        position=None,
-        compared=0,
-        agree=0,
-        confirmed=0,
-        in_flight=0,
-        unconfirmed=0,
-        not_covered=0,
-        ended=False,
-        legacy_rows=(),
-        view_rows=0,
-        masked=(),
-        findings=(),
-        groups=(),
-        hops=(),
-        incomplete=told(error),
-    )
+        whole = self._check.stream or self._check.tables is not None or saw is not None
+        pool = self._sides.pool if legacy.is_shared or not aligned else None
+        looking = Pass(plan, legacy, pool, None if whole or aligned else self._book)
+        try:
+            return looking.differing(self._counts, self._legacy, whole=whole)
+        finally:
+            self._cutting, self._position = looking.cutting, looking.position

@@ -33,6 +33,7 @@ from reconcile.errors import SideUnreadable, SideUnsorted
 from reconcile.keys import columns_of, in_order, is_whole
 from reconcile.legacy_rows import row_reader
 from reconcile.line_reads import CopyReads, LineReads, TextReads
+from reconcile.moments import Shared, exported, shared_moment
 from reconcile.mysql_rows import MYSQL, by_code_point, sends_texts
 from reconcile.position import Moment, SourcePosition
 from reconcile.streams import WHOLE, KeyRange, within
@@ -109,12 +110,19 @@ class LegacyReader:
         return self.engine.dialect.name
 
     @contextmanager
-    def snapshot(self) -> Iterator[LegacySnapshot]:
-        """One moment of the database; while it is open, a SQLite database that is not in WAL mode takes no writes."""
-        # Where texts are sent, values are read by keys while lines are.
-        streams = len(self.tables) + sends_texts(self.engine)
-        with _translated(), self.source_position.moment(self.engine, streams) as moment:
+    def snapshot(self, shared: Shared | None = None) -> Iterator[LegacySnapshot]:
+        """One moment of the database, another process's if it is `shared`.
+
+        While it is open, a SQLite database that is not in WAL mode takes no writes.
+        """
+        with _translated(), self._moment(shared) as moment:
             yield LegacySnapshot(self, moment)
+
+    def _moment(self, shared: Shared | None) -> AbstractContextManager[Moment]:
+        if shared is None:
+            # Where texts are sent, values are read by keys while lines are.
+            return self.source_position.moment(self.engine, len(self.tables) + sends_texts(self.engine))
+        return shared_moment(self.engine, shared)
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
@@ -138,6 +146,18 @@ class LegacySnapshot:
         if sends_texts(self.reader.engine):
             return TextReads(SIDE, self._moment.connections[1:])
         return CopyReads(self.reader.engine, self.connection)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes can see this moment."""
+        return self.reader.dialect == "postgresql"
+
+    def share(self) -> Shared | None:
+        """What other processes see this moment by while it is open; `None` where none can."""
+        if not self.is_shared:
+            return None
+        with _translated():
+            return Shared(exported(self.connection), self.position)
 
     def read(self, keys: KeyRange = WHOLE) -> Iterator[Aggregate]:
         """The business keys of a range in strict order; `SideUnsorted` if the database answers otherwise or has one twice."""

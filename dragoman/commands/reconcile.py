@@ -33,6 +33,17 @@ def run(
     gate: Annotated[
         bool, typer.Option("--gate", help="Compare all of it as of one position, to decide over a cutover.")
     ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run died.")] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            min=1,
+            metavar="N",
+            help="So many look at many rows side by side.",
+            show_default="as the check says",
+        ),
+    ] = None,
     folder: ProjectOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
@@ -40,7 +51,7 @@ def run(
 
     Exit code 0: clean and complete; 1: more differences than a check's limit; 2: incomplete, so nothing is proven.
     """
-    from dragoman.checking import chosen_checks, run_id, run_recorded
+    from dragoman.checking import chosen_checks, resumed_checks, run_id, run_recorded
     from dragoman.ledgers import ledger_of
     from dragoman.progress import progress_line
     from dragoman.reports import as_data, exit_code, keep, say_results
@@ -54,10 +65,22 @@ def run(
 
     name = run_id(utc())
     with reading(project) as log, ledger_of(project) as ledger, progress_line(enabled=not as_json) as line:
+        going = resumed_checks(ledger, specs, gate=gate) if resume else ()
         results = []
         for spec in specs:
             line.doing(f"comparing {spec.mapping} with {spec.view}")
-            result = run_recorded(project, ledger, spec, log, run=name, wait=_sleep, stopped=stopped, gate=gate)
+            result = run_recorded(
+                project,
+                ledger,
+                spec,
+                log,
+                run=name,
+                wait=_sleep,
+                stopped=stopped,
+                gate=gate,
+                processes=processes,
+                resume=spec.check in going,
+            )
             results.append(result)
     page = keep(project, results)
     if as_json:

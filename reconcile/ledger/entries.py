@@ -27,7 +27,7 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One check of one run, whose `seconds` are absent until it ends. `incomplete` is the code of why it proves too little.
 
     `causes` are the keys by cause; one that has two causes is counted under both. A `gate` was asked to compare everything as
-    of one position.
+    of one position. `resumed` is the run that this one went on with: such a one proves nothing of any one moment.
     """
 
     run: str
@@ -50,6 +50,12 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
     ambiguous: int = 0
     causes: Mapping[str, int] = {}
     gate: bool = False
+    resumed: str | None = None
+
+    @property
+    def proves(self) -> bool:
+        """Whether all was seen to agree, as of when it started."""
+        return self.state == "clean" and self.resumed is None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +186,7 @@ def ended(result: RunResult, *, gate: bool = False) -> RunEntry:
         ambiguous=result.ambiguous,
         causes=dict(Counter(cause.name for finding in result.findings for cause in finding.causes)),
         gate=gate,
+        resumed=None if result.cutting.resumed is None else result.cutting.resumed.run,
     )
 
 
@@ -194,11 +201,11 @@ def state_of(result: RunResult) -> RunState:
 
 def verified(runs: Sequence[RunEntry]) -> Proven | None:
     """The last unbroken row of clean runs of one check, of which `runs` are all, oldest first."""
-    last = next((at for at in range(len(runs) - 1, -1, -1) if runs[at].state == "clean"), None)
+    last = next((at for at in range(len(runs) - 1, -1, -1) if runs[at].proves), None)
     if last is None:
         return None
     first = last
-    while first > 0 and runs[first - 1].state == "clean":
+    while first > 0 and runs[first - 1].proves:
         first -= 1
     row = [one.started for one in runs[first : last + 1]]
     return Proven(

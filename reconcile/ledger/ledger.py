@@ -27,6 +27,7 @@ from reconcile.ledger.entries import (
     sighted,
 )
 from reconcile.ledger.opening import told
+from reconcile.ledger.ranges import LedgerRanges, begun_ranges, forget, resumable
 from reconcile.ledger.tables import FINDINGS, REPAIRS, RUNS
 from reconcile.run import RunResult
 from translators.errors import DragomanError
@@ -90,6 +91,8 @@ class Ledger:
                 after |= {entry.id: gone(entry, result.started) for entry in absent}
             _write_all(connection, list(after.values()), known=set(before))
             _write(connection, RUNS, ended(result, gate=gate), ("run", "check"))
+            if result.ended:
+                forget(connection, result.check.check)
             past = history(_runs(connection, result.check.check))
         return msgspec.structs.replace(result, history=past)
 
@@ -108,6 +111,24 @@ class Ledger:
             _write_all(connection, [*after.values(), *closed], known=set(before))
         news = [one for one in after.values() if one.id not in before or before[one.id].state != one.state]
         return news, closed
+
+    def is_begun(self, check: str) -> bool:
+        """Whether there is a run of the check to go on with."""
+        return begun_ranges(self._engine, check) is not None
+
+    def ranges(
+        self, run: str, check: str, now: datetime, basis: Mapping[str, str], *, resume: bool = False
+    ) -> LedgerRanges:
+        """Where a run writes down which ranges of keys are done; with `resume` it goes on where another one broke off.
+
+        `NothingToResume`, `ResumeChanged` or `ResumeLate` if it cannot.
+        """
+        before = None
+        if resume:
+            before = begun_ranges(self._engine, check)
+            repaired = before is not None and bool(self.repaired_since(before.began))
+            before = resumable(before, check, basis, repaired=repaired, now=now)
+        return LedgerRanges(self._engine, check, run, now, basis, before)
 
     def findings(self, check: str | None = None, *, closed: bool = False) -> list[Entry]:
         """What is not closed (or everything), the longest known first."""

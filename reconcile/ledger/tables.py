@@ -67,6 +67,7 @@ RUNS = Table(
     Column("ambiguous", Integer, nullable=False, server_default="0"),
     Column("causes", JSON),
     Column("gate", Boolean, nullable=False, server_default=false()),
+    Column("resumed", String(64)),
     Index("dragoman_run_by_time", "check", "started"),
 )
 
@@ -142,4 +143,17 @@ SPANS = Table(
     Column("after", Text),
     Column("keys", Integer, nullable=False),
     Column("seen", Utc),
+)
+
+RANGES = Table(
+    "dragoman_range",
+    METADATA,
+    Column("check", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("run", String(64), nullable=False),
+    Column("began", Utc, nullable=False),
+    Column("basis", JSON, nullable=False),
+    Column("by_length", Boolean, nullable=False),
+    Column("keys", JSON, nullable=False),
+    Column("looked", JSON(none_as_null=True)),
 )

@@ -13,7 +13,8 @@ import pytest
 from dragoman.watch_gates import FIRST_PAUSE, LONGEST_PAUSE, GateKeeper, GateTimeUnreadable, gate_time
 from reconcile.ledger.ledger import Ledger
 from reconcile.ledger.opening import open_ledger
-from reconcile.run import RunResult, not_run
+from reconcile.run import RunResult
+from reconcile.unrun import not_run
 from tests.reconcile.world import CHECK, Clock
 from translators.errors import DragomanError
 

@@ -28,6 +28,8 @@ def test_the_example_is_a_check() -> None:
         (GOOD.replace("limit: 3", "limit: -1"), "c.yaml:4:8", "limit is '-1'"),
         (GOOD.replace("limit: 3", "limit: 1.5"), "c.yaml:4:8", "limit is '1.5'"),
         (GOOD.replace("limit: 3", "limit: ٣"), "c.yaml:4:8", "limit is '٣'"),
+        (GOOD + "processes: 0\n", "c.yaml:6:12", "processes is '0'"),
+        (GOOD + "processes: 100\n", "c.yaml:6:12", "processes is '100'"),
         (GOOD.replace("owner", "ownr"), "c.yaml:5:1", "unknown key 'ownr'"),
         (GOOD.replace("view: policy_view\n", ""), "c.yaml:1:1", "lacks the key 'view'"),
         (GOOD.replace("mapping: policy", "mapping: [policy]"), "c.yaml:2:10", "mapping is no text"),

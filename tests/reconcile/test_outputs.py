@@ -11,7 +11,8 @@ import pytest
 
 from reconcile.outputs import junit, openmetrics
 from reconcile.past import History, Past, Proven
-from reconcile.run import RunResult, not_run
+from reconcile.run import RunResult
+from reconcile.unrun import not_run
 from tests import openmetrics as openmetrics_text
 from tests.reconcile.test_drift import refused_and_parked
 from tests.reconcile.world import CHECK, START, World
