@@ -44,7 +44,7 @@ def say_answers(answers: Sequence[GateAnswer], fresh: timedelta) -> None:
     elif no:
         say((f"Not now: {count(len(no), 'check')} of {len(answers):,} {_says(len(no))} no.", "bold red"))
     else:
-        say((f"Go ahead: all {len(answers):,} checks were proven whole.", "bold green"))
+        say(("Go ahead: every check was proven whole.", "bold green"))
     for one in answers:
         say()
         style = "green" if one.refusal is None else "red" if one.exit_code == 1 else "yellow"
@@ -90,7 +90,7 @@ def _proven(run: RunEntry) -> str:
 def _broken(run: RunEntry) -> str:
     if run.incomplete is not None:
         return run.incomplete
-    return f"{run.ambiguous + run.unconfirmed + run.not_covered:,} keys never held still or could not be judged"
+    return f"{count(run.ambiguous + run.unconfirmed + run.not_covered, 'key')} never held still or could not be judged"
 
 
 def _next(one: GateAnswer) -> str | None:
