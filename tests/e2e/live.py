@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -21,6 +22,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from dragoman.stack.server import Server
+from pipeline.log.kafka.log import KafkaLog
+from pipeline.log.port import Outgoing, Record
 from tests.dragoman.support import environment, replace, write
 from tests.killed.legacy import COLUMNS, MariaDBLegacy, PostgresLegacy
 from tests.model.meaning import KNOWN, state_of, text_of
@@ -135,12 +138,14 @@ capture:
 
 @dataclass(frozen=True)
 class Shop:
-    """The project of a legacy in `folder`. `legacy_url` and `view_url` are its databases, for SQLAlchemy."""
+    """The project of a legacy in `folder`. `legacy_url` and `view_url` are its databases, for SQLAlchemy; `kafka` is where its
+    topics are."""
 
     folder: Path
     legacy: PostgresLegacy | MariaDBLegacy
     legacy_url: str
     view_url: str
+    kafka: str
 
     @property
     def name(self) -> str:
@@ -216,6 +221,28 @@ class Shop:
         engine.dispose()
         return hit
 
+    def overwrite(self, key: str) -> None:
+        """Somebody else writes a record of a key into the state stream: the next version, with another sum."""
+        with closing(KafkaLog(self.kafka)) as log:
+            last = [record for record in _records(log, f"{self.name}.state") if record.key == key.encode()][-1]
+            epoch, version, *rest = dict(last.headers)["ce_sequence"].decode().split(".")  # type: ignore[union-attr]
+            higher = ".".join((epoch, f"{int(version) + 1:012d}", *rest))
+            headers = tuple((name, higher.encode() if name == "ce_sequence" else said) for name, said in last.headers)
+            value = re.sub(rb'"paid":"[0-9.]+"', b'"paid":"77.70"', last.value or b"")
+            assert value != last.value
+            log.append(
+                [
+                    Outgoing(
+                        topic=last.topic,
+                        timestamp=0,
+                        key=last.key,
+                        value=value,
+                        headers=headers,
+                        partition=last.partition,
+                    )
+                ]
+            )
+
     def size(self) -> int:
         """How many orders the view shows; none while it is not there yet."""
         engine = create_engine(self.view_url)
@@ -265,6 +292,14 @@ class Shop:
         return found
 
 
+def _records(log: KafkaLog, topic: str) -> Iterator[Record]:
+    for partition in range(log.topics()[topic].partitions):
+        offset, end = 0, log.end(topic, partition)
+        while offset < end and (page := log.read(topic, partition, offset, 10_000)).next > offset:
+            yield from page.records
+            offset = page.next
+
+
 TABLES = ("order_view", "order_line_view", "order_payment_view")
 
 
@@ -304,4 +339,4 @@ def make(
         folder / "checks" / "order_view.yaml",
         f"check: order_view\nmapping: {name}\nview: {name}_view\nlimit: 0\nowner: Orders\n",
     )
-    return Shop(folder, legacy, urls[0], urls[1] or f"sqlite:///{folder / 'var' / 'view.db'}")
+    return Shop(folder, legacy, urls[0], urls[1] or f"sqlite:///{folder / 'var' / 'view.db'}", kafka.at)

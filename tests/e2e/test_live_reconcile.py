@@ -22,6 +22,7 @@ from tests.connectors.connect.world import PASSWORD, secret_of, until
 from tests.e2e.live import Shop, make
 from tests.killed.legacy import MariaDBLegacy, PostgresLegacy
 from tests.killed.writers import Writers
+from tests.servers.databases import database
 
 STILL = range(900_001, 900_013)
 """Orders that no program has in mind: they hold still."""
@@ -34,25 +35,25 @@ def shop(
     """A project whose connector works; nothing else of it has run."""
     server: Server = request.getfixturevalue(f"{request.param}_server")
     legacy: PostgresLegacy | MariaDBLegacy
-    if request.param == "postgres":
-        legacy = PostgresLegacy(server, unused_name, 4, signals=True)
-        url = f"postgresql+psycopg://dragoman@{server.at}/{unused_name}"
-        urls = (url, url)
-    else:
-        legacy = MariaDBLegacy(server, unused_name, secret_of(tmp_path), kafka.at, 1)
-        urls = (f"mariadb+pymysql://{unused_name}:{quote(PASSWORD)}@{server.at}/{unused_name}", "")
-    still(legacy)
-    config = connector_config(replace(legacy.spec, exactly_once=True))
-    if request.param == "postgres":
-        config |= signalled(kafka, f"{unused_name}.signal")
-    with ConnectClient(f"http://{connect.at}") as client:
-        try:
-            client.put(unused_name, config)
-            client.wait_until_working(unused_name, 120)
-            yield make(tmp_path / "shop", legacy, kafka, connect, urls)
-        finally:
-            client.delete(unused_name)
-            legacy.close()
+    with ExitStack() as held:
+        if request.param == "postgres":
+            legacy = PostgresLegacy(server, unused_name, 4, signals=True)
+            url = f"postgresql+psycopg://dragoman@{server.at}/{unused_name}"
+            urls = (url, url)
+        else:
+            legacy = MariaDBLegacy(server, unused_name, secret_of(tmp_path), kafka.at, 1)
+            views = held.enter_context(database("mariadb", server, f"{unused_name}_v"))
+            urls = (f"mariadb+pymysql://{unused_name}:{quote(PASSWORD)}@{server.at}/{unused_name}", str(views.url))
+        held.callback(legacy.close)
+        still(legacy)
+        config = connector_config(replace(legacy.spec, exactly_once=True))
+        if request.param == "postgres":
+            config |= signalled(kafka, f"{unused_name}.signal")
+        client = held.enter_context(ConnectClient(f"http://{connect.at}"))
+        held.callback(client.delete, unused_name)
+        client.put(unused_name, config)
+        client.wait_until_working(unused_name, 120)
+        yield make(tmp_path / "shop", legacy, kafka, connect, urls)
 
 
 def signalled(kafka: Server, topic: str) -> dict[str, str]:
@@ -158,10 +159,10 @@ def mend(shop: Shop) -> None:
     rest = {f"Z/{number}" for number in STILL}
     asked = isinstance(shop.legacy, PostgresLegacy)
     actions = {"Z/900001": "republish", "Z/900002": "republish", "Z/900003": "republish"}
-    actions |= {"Z/900004": "reload"} if asked else {}
+    actions |= {"Z/900005": "republish", **({"Z/900004": "reload"} if asked else {})}
     (plan,) = shop.data("reconcile", "repair", "order_view", "--dry-run")
     assert {item["key"]: item["action"] for item in plan["items"]} == actions
-    assert len(wrong(shop) & rest) == 4, "a dry run orders nothing"
+    assert len(wrong(shop) & rest) == 5, "a dry run orders nothing"
     told = shop.data("reconcile", "repair", "order_view", "--plan", plan["file"])
     assert {one["key"]: one["outcome"] for one in told} == dict.fromkeys(actions, "closed"), told
     assert wrong(shop) & rest == (set() if asked else {"Z/900004"})
@@ -181,8 +182,10 @@ def seed(shop: Shop) -> dict[tuple[str, ...], list[str]]:
     for table in ("order_line_view", "order_payment_view", "order_view"):
         assert shop.sql(f"DELETE FROM {table} WHERE number = 900003") == 1
     unseen(shop, "UPDATE orders SET note = 'nobody heard' WHERE br = 'Z' AND no = 900004")
+    shop.overwrite("Z/900005")
     return {
         ("edited-in-view",): ["Z/900001", "Z/900002"],
         ("consumer-missed",): ["Z/900003"],
         ("capture-gap",): ["Z/900004"],
+        ("not-published",): ["Z/900005"],
     }
