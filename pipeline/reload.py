@@ -8,7 +8,7 @@ the feed between the pin and there, so that a repeat finds the same.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -144,7 +144,8 @@ def reload(batch: Batch, command: Command, told: Told, waiting: Sequence[Waiting
             else "nothing is known of this key, and the source has no row of it"
         )
     rows, removed = _replaced(stored, told, waiting)
-    gone, left = _overtaken(batch, told, waiting)
+    lost = _of_lost_rows(told, waiting, rows)
+    gone, left = _overtaken(batch, waiting, lambda change: told.overtakes(change) or change.identity in lost)
     said = f"{len(told.shown)} rows read, {removed} removed"
     if gone:
         said += f"; {len(gone)} waiting {'step' if len(gone) == 1 else 'steps'} given up"
@@ -168,7 +169,7 @@ def reload_without_rows(batch: RowBatch, command: Command, told: Told, waiting: 
     """
     if command.partition == ANYWHERE and not (told.shown or told.changed or waiting):
         return NOT_HERE
-    gone, left = _overtaken(batch, told, waiting)
+    gone, left = _overtaken(batch, waiting, told.overtakes)
     if waiting and not left:
         batch.unpark(command.key)
     later = {change.identity for step in left for change in step.changes}
@@ -237,11 +238,29 @@ def _replaced(stored: Stored, told: Told, waiting: Sequence[Waiting]) -> tuple[R
     return rows, removed
 
 
-def _overtaken(batch: Batch, told: Told, waiting: Sequence[Waiting]) -> tuple[list[Waiting], list[Waiting]]:
-    """The waiting steps that the reading overtakes, and what is left of the others."""
+def _of_lost_rows(told: Told, waiting: Sequence[Waiting], rows: Rows) -> set[Hashable]:
+    """The last changes of rows that state had lost and that were gone again when the key was read.
+
+    Nothing depends on them, and as changes of rows that were never seen they would make the key one of which not all is known.
+    """
+    there = {(table, row_key) for table, found in rows.items() for row_key in found}
+    lost: set[Hashable] = set()
+    for change in (c for step in waiting if not step.discarded for c in step.changes if not told.overtakes(c)):
+        row = change.table, change.row_key
+        if change.op in ("c", "r"):
+            there.add(row)
+        elif row not in there and change.moved is None:
+            lost.add(change.identity)
+    return lost
+
+
+def _overtaken(
+    batch: Batch, waiting: Sequence[Waiting], given_up: Callable[[Change], bool]
+) -> tuple[list[Waiting], list[Waiting]]:
+    """The waiting steps of which all changes are given up, and what is left of the others."""
     gone, left = [], []
     for step in waiting:
-        newer = [change for change in step.changes if not told.overtakes(change)]
+        newer = [change for change in step.changes if not given_up(change)]
         if not newer:
             batch.settle_waiting(step, OVERTAKEN)
             gone.append(step)
