@@ -45,6 +45,9 @@ def say_answers(answers: Sequence[GateAnswer], fresh: timedelta) -> None:
         say((f"Not now: {count(len(no), 'check')} of {len(answers):,} {_says(len(no))} no.", "bold red"))
     else:
         say(("Go ahead: every check was proven whole.", "bold green"))
+    alike = [one for one in no if _again(one)]
+    if len(alike) > 1:
+        say(("  next   ", "bold"), _GATE, f"    one run, for the {len(alike):,} that lack a gate")
     for one in answers:
         say()
         style = "green" if one.refusal is None else "red" if one.exit_code == 1 else "yellow"
@@ -96,6 +99,12 @@ def _broken(run: RunEntry) -> str:
 def _next(one: GateAnswer) -> str | None:
     if one.refusal is None or one.refusal == "running":
         return None
-    if one.refusal in ("drift", "found-since"):
-        return f"dragoman reconcile findings {one.check}"
-    return f"dragoman reconcile run {one.check} --gate"
+    return f"dragoman reconcile run {one.check} --gate" if _again(one) else f"dragoman reconcile findings {one.check}"
+
+
+def _again(one: GateAnswer) -> bool:
+    """Whether another gate is what it takes."""
+    return one.refusal in ("never", "broken", "old")
+
+
+_GATE = "dragoman reconcile run --gate"

@@ -99,8 +99,8 @@ def say_runs(runs: Sequence[RunEntry], turns: Sequence[WatchEntry], last: int) -
         if not mine:
             say()
             continue
-        head = ("run", "started", "came out", "covered", "compared", "differ", "accepted", "exit")
-        say_table([head, *(_cells(one) for one in mine[-last:])], "<<<>>>>>")
+        head = ("run", "came out", "covered", "compared", "differ", "accepted", "exit")
+        say_table([head, *(_cells(one) for one in mine[-last:])], "<<>>>>>")
         say()
 
 
@@ -119,4 +119,4 @@ def told_stretch(stretch: Proven | None) -> str:
 def _cells(one: RunEntry) -> tuple[str, ...]:
     why = f" ({one.incomplete or 'it did not end'})" if one.state == "broken" else ""
     numbers = (f"{number:,}" for number in (one.compared, one.confirmed, one.accepted))
-    return one.run, moment(one.started, utc()), f"{one.state}{why}", percent(one.coverage), *numbers, str(one.exit_code)
+    return one.run, f"{one.state}{why}", percent(one.coverage), *numbers, str(one.exit_code)

@@ -66,7 +66,7 @@ def say_how(plan: Plan, path: Path, *, override: bool) -> None:
         paragraph(f"{error.message} {error.advice}")
         return
     flag = " --allow-deletes" if deletes else ""
-    say("Nothing was ordered. To carry it out, while nothing that it was made from changes:")
+    say("Nothing was ordered. To carry it out, while what it was made from stands:")
     say(f"  dragoman reconcile repair {shlex.quote(plan.check)} --plan {shlex.quote(str(path))}{flag}")
     if deletes:
         say(f"It deletes {count(deletes, 'thing')} from the view, which needs that permission.")

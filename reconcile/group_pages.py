@@ -28,6 +28,9 @@ SAMPLES = 3
 SHOWN_KEYS = 60
 """Keys of one cause that are listed."""
 
+ABREAST = 6
+"""Columns of a legacy table that are shown side by side; with more of them, each is written with its name."""
+
 CHANGED = {
     "view": "the view, through the pipeline",
     "legacy": "the legacy",
@@ -145,4 +148,5 @@ def _tables(finding: Finding) -> Iterator[TableText]:
             name=name,
             columns=tuple(column for column, _ in rows[0]),
             rows=tuple(tuple(text for _, text in row) for row in rows),
+            wide=len(rows[0]) > ABREAST,
         )

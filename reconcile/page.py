@@ -132,6 +132,8 @@ class TableText(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    wide: bool
+    """Side by side its columns would be too narrow to read, so each is written with its name."""
 
 
 class SampleText(msgspec.Struct, frozen=True, kw_only=True):

@@ -248,7 +248,7 @@ def _states(result: RunResult) -> tuple[State, ...]:
 def _never_still(result: RunResult) -> State:
     hot = result.ambiguous if result.aligned else result.unconfirmed
     return State(
-        name="Ambiguous" if result.aligned else "Could not be confirmed",
+        name="Ambiguous" if result.aligned else "Unconfirmed",
         symbol="~",
         tone="hot",
         count=f"{hot:,}",

@@ -33,14 +33,16 @@ def run(
     gate: Annotated[
         bool, typer.Option("--gate", help="Compare all of it as of one position, to decide over a cutover.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run died.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that died, from the ranges that it had finished.")
+    ] = False,
     processes: Annotated[
         int | None,
         typer.Option(
             "--processes",
             min=1,
             metavar="N",
-            help="So many look at many rows side by side.",
+            help="Compare many rows by so many processes, side by side.",
             show_default="as the check says",
         ),
     ] = None,
@@ -223,10 +225,14 @@ def findings(
     as_json: JsonOption = False,
 ) -> None:
     """List what differs and is not closed: since when, why, whose, what was accepted until when, and how it was repaired."""
+    from dragoman.checking import chosen_checks
     from dragoman.ledgers import as_data, ledger_of, say_entries
 
-    with ledger_of(project_of(folder)) as ledger:
+    project = project_of(folder)
+    with ledger_of(project) as ledger:
         entries, repairs = ledger.findings(check, closed=closed), ledger.repairs()
+    if not entries:
+        chosen_checks(project, check)  # a misspelt check has no findings either, and is not told as one without
     if as_json:
         say_lines(as_data(entries, repairs))
     else:
@@ -267,12 +273,16 @@ def runs(
     """List the runs: what each proved, whether it broke, for how long all was proven, and how far a watch has come."""
     import msgspec
 
+    from dragoman.checking import chosen_checks
     from dragoman.ledgers import ledger_engine, say_runs
     from reconcile.ledger.ledger import Ledger
     from reconcile.ledger.watches import WatchBook
 
-    with ledger_engine(project_of(folder)) as engine:
+    project = project_of(folder)
+    with ledger_engine(project) as engine:
         recorded, turns = Ledger(engine).runs(check), WatchBook(engine).turns(check)
+    if not recorded and not turns:
+        chosen_checks(project, check)
     if as_json:
         say_lines(recorded)
         say_lines({"watch": turn.check, **msgspec.structs.asdict(turn)} for turn in turns)

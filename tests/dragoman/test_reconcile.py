@@ -199,8 +199,28 @@ def test_runs_and_findings_are_remembered(worked: Path) -> None:
     assert "the code is being asked for" in succeeds("reconcile", "findings", cwd=worked).out
     runs = succeeds("reconcile", "runs", "--json", cwd=worked).lines
     assert [(one["state"], one["exit_code"]) for one in runs] == [("drift", 1), ("tolerated", 0)]
-    assert "never clean and complete" in succeeds("reconcile", "runs", cwd=worked).out
+    told = succeeds("reconcile", "runs", cwd=worked).out
+    assert "never clean and complete" in told
+    assert max(map(len, told.splitlines())) <= 80
     assert (worked / "var" / "ledger.db").is_file()
+
+
+@pytest.mark.parametrize("command", ["runs", "findings"])
+def test_a_misspelt_check_is_not_told_as_one_without_anything(insurer: Path, command: str) -> None:
+    refused = dragoman("reconcile", command, "policy_vew", cwd=insurer)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("error check.unknown\n")
+    assert "did you mean 'policy_view'?" in refused.err
+
+
+def test_gates_that_are_missing_are_made_by_one_command(insurer: Path) -> None:
+    told = dragoman("reconcile", "gate", cwd=insurer)
+    assert told.code == 2
+    answer, following, *_ = told.out.splitlines()
+    assert answer == "Not now: 6 checks of 6 say no."
+    assert following == "  next   dragoman reconcile run --gate    one run, for the 6 that lack a gate"
+    one = dragoman("reconcile", "gate", "policy_view", cwd=insurer).out
+    assert one.count("dragoman reconcile run") == 1
 
 
 def test_a_run_that_breaks_is_remembered_as_broken(worked: Path) -> None:

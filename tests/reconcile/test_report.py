@@ -26,6 +26,7 @@ from reconcile.parquet import write_parquet
 from reconcile.past import History, Past, Proven
 from reconcile.report import ReportUnwritable, findings_lines, harmless, prose, render, write_report
 from reconcile.run import RunResult
+from reconcile.slices import Slice
 from tests.reconcile.test_drift import edited_field, lose, lost_update, misapplied, not_captured, refused_and_parked
 from tests.reconcile.world import CHECK, START, World
 
@@ -275,6 +276,29 @@ def test_a_sample_shows_the_legacy_rows_and_the_last_records(full: World) -> Non
     assert "legacy rows of itmlin" in page.text
     assert "Hopper" not in page.text
     assert "dragoman reconcile repair item_view --cause consumer-missed --dry-run" in page.text
+
+
+def test_a_wide_legacy_row_is_written_value_by_value(drifted: RunResult) -> None:
+    one = next(f for f in drifted.findings if f.legacy)
+    columns = tuple((f"col_{n}", f"value {n}") for n in range(7))
+    row = msgspec.structs.replace(one.legacy[0], columns=columns)
+    found = (msgspec.structs.replace(one, legacy=(row, row)),)
+    page = Outline(render([msgspec.structs.replace(drifted, findings=found, groups=grouped(found))], ""))
+    assert page.text.count(" ".join(f"{name} {text}" for name, text in columns)) == 2
+    assert ("table", {"class": "legacy"}) not in page.tags
+
+
+def test_slices_say_what_is_beside_only_where_something_is(drifted: RunResult) -> None:
+    quiet = Slice(field="name", value="bolt", compared=4, agree=3, confirmed=1)
+    busy = msgspec.structs.replace(quiet, compared=5, in_flight=1)
+    said = [Outline(render([msgspec.structs.replace(drifted, slices=(one,))], "")).text for one in (quiet, busy)]
+    assert ["share beside" in text for text in said] == [False, True]
+
+
+def test_a_check_that_is_not_called_as_its_view_says_its_name(drifted: RunResult) -> None:
+    other = msgspec.structs.replace(drifted, check=msgspec.structs.replace(drifted.check, check="item_again"))
+    assert "item_again: item → item_view" in Outline(render([other], "")).text
+    assert "item_view: item" not in Outline(render([drifted], "")).text
 
 
 def test_without_leave_no_legacy_value_is_shown(drifted: RunResult) -> None:
