@@ -42,7 +42,8 @@ def explained(project: Project, spec: CheckSpec, log: Log) -> Explained:
     with opened(project, spec, translator, log, wait=_never, stopped=lambda: None) as (whole, _):
         sides = narrowed_sides(spec, whole)
         with sides.reader.snapshot() as legacy:
-            plan = plan_of(legacy, sides.view, Slicer(spec.terms.slices).saw if spec.terms.slices else None)
+            saw = Slicer(spec.terms.slices).saw if spec.terms.slices else None
+            plan = plan_of(legacy, sides.view, saw, sums=spec.sums)
             statements = tuple(plan.asked(legacy))
             why = " ".join((plan.why, *_unmentioned(whole.view)))
     return Explained(check=spec.check, plan=plan.name, why=why, faster=plan.faster, statements=statements)

@@ -16,7 +16,7 @@ from translators.yaml_form import Form
 from translators.yaml_text import YamlMap, YamlNode, did_you_mean, load
 
 _KEYS = {"check", "mapping", "limit", "owner"}
-_OPTIONAL = {"view", "against", "group", "processes", "shown", "limits", "tables", *KINDS, *terms_text.KEYS}
+_OPTIONAL = {"view", "against", "group", "plan", "processes", "shown", "limits", "tables", *KINDS, *terms_text.KEYS}
 
 
 MOST_PROCESSES = 99
@@ -36,7 +36,7 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
     `tables` are those of a view that no projection of ours builds; `view` is only what it is called then.
     Without a `statement` each row of the view is compared with what the mapping says. With one, its queries are asked, of the
     legacy of `mapping` and of the database of `view`, behind their fence; `shown` are the columns whose values a report shows.
-    `processes` look at the rows of many keys side by side.
+    `processes` look at the rows of many keys side by side. With `sums` both sides are summed up first, where that can be done.
     """
 
     check: str
@@ -52,6 +52,7 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms = Terms()
     tables: OwnTables | None = None
     processes: int = 1
+    sums: bool = False
 
     def over(self, differ: Mapping[str, int]) -> tuple[str, ...]:
         """The classes of which there are more than is tolerated; those without a limit of their own come as ``."""
@@ -75,7 +76,7 @@ def read_check(text: str, file: str) -> CheckSpec:
     asked = [kind for kind in top if kind in KINDS]
     if len(asked) > 1:
         raise form.wrong(f"the check asks {' and '.join(asked)}", found.key_marks[asked[1]], "Write a check for each.")
-    for key in sorted({*terms_text.KEYS, "processes"} & top.keys()) if asked else ():
+    for key in sorted({*terms_text.KEYS, "plan", "processes"} & top.keys()) if asked else ():
         fix = "A query says itself what it compares: leave this out, or take the query out."
         raise form.wrong(f"{key} is for checks of rows, and this one asks by queries", found.key_marks[key], fix)
     stream = _is_of_stream(form, found, asked[0] if asked else "")
@@ -94,6 +95,7 @@ def read_check(text: str, file: str) -> CheckSpec:
         terms=terms_text.read_terms(form, top),
         tables=tables,
         processes=_processes(form, top["processes"]) if "processes" in top else 1,
+        sums=_sums(form, top["plan"]) if "plan" in top else False,
     )
 
 
@@ -140,6 +142,14 @@ def _processes(form: Form, node: YamlNode) -> int:
         fix = f"Write a number from 1 to {MOST_PROCESSES}."
         raise form.wrong(f"processes is {text!r}", node.mark, fix)
     return int(text)
+
+
+def _sums(form: Form, node: YamlNode) -> bool:
+    text = form.text(node, "plan")
+    if text != "sums":
+        fix = "Write sums, or leave it out: then each row is handed over and compared."
+        raise form.wrong(f"plan is {text!r}", node.mark, fix)
+    return True
 
 
 def _limits(form: Form, node: YamlNode) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+import msgspec
 from sqlalchemy import Engine
 
 from reconcile.copy_plans import MappedPlan, StreamPlan
@@ -17,6 +18,7 @@ from reconcile.native_text import KeyOrder, LineShape
 from reconcile.plans import Plan, RowPlan
 from reconcile.row_lines import Saw
 from reconcile.sources import LegacyReader, LegacySnapshot
+from reconcile.sum_plan import SumPlan, against_sums
 from reconcile.view import NarrowedView, ProjectionView, ViewSide
 from reconcile.view_lines import altered_column
 from translators.compiled import CompiledTranslator
@@ -41,11 +43,23 @@ _PLAIN_MYSQL = (
 """Those of which MariaDB sends such a text, in the words of `schema.yaml`."""
 
 
-def plan_of(legacy: LegacySnapshot, view: ViewSide, saw: Saw | None = None) -> Plan:
+def plan_of(legacy: LegacySnapshot, view: ViewSide, saw: Saw | None = None, *, sums: bool = False) -> Plan:
     """The fastest way to compare these sides; they are asked for types and for the lowest key, and for no rows.
 
-    Who is to be told of each key what both sides have (`saw`) needs its values.
+    Who is to be told of each key what both sides have (`saw`) needs its values. `sums` come first if the check wants them.
     """
+    plan = _plan_of(legacy, view, saw)
+    if not sums:
+        return plan
+    if not isinstance(plan, StreamPlan):
+        return msgspec.structs.replace(plan, faster=f"{_STREAMED} {plan.faster}".strip())
+    against = against_sums(legacy, plan.view)
+    if against:
+        return msgspec.structs.replace(plan, faster=against)
+    return SumPlan(plan.view, plan.compared, plan.shape, plan.order)
+
+
+def _plan_of(legacy: LegacySnapshot, view: ViewSide, saw: Saw | None) -> StreamPlan | MappedPlan | RowPlan:
     reader, translator = legacy.reader, legacy.reader.translator
     whole = view.whole if isinstance(view, NarrowedView) else view
     if saw is not None:
@@ -66,6 +80,8 @@ def plan_of(legacy: LegacySnapshot, view: ViewSide, saw: Saw | None = None) -> P
         return RowPlan(reader, view, against)
     return MappedPlan(whole, view.shape, shape, order, "" if order.by_length else _SORTED)
 
+
+_STREAMED = "Sums are of columns that the mapping only names, on both sides in PostgreSQL."
 
 _SLICED = "The check has to do without `slices`, which need the values of every key."
 

@@ -81,6 +81,8 @@ class Sides(Protocol):
 
     legacy: Stream
     view: Stream
+    agreed: int
+    """Keys, beside those that have lines, of which both sides are known to have the same."""
 
     def differing(self, keys: Sequence[str]) -> Sequence[str]:
         """Those of these keys, which have lines on both sides that differ, whose values do."""
@@ -91,6 +93,7 @@ class Sides(Protocol):
 
 def candidates(sides: Sides, keys: KeyRange, counts: Counts, size: int = BLOCK) -> Iterator[str]:
     """The keys of a range that differ at this moment, in order; `counts` is added to on the way."""
+    _agree(counts, sides.agreed)
     for block in blocks(sides.legacy, sides.view, keys, size):
         both = [str(key[-1]) for key, ours, theirs in block.differing if ours is not None and theirs is not None]
         differ = set(sides.differing(both)) if both else set()
@@ -102,6 +105,13 @@ def candidates(sides: Sides, keys: KeyRange, counts: Counts, size: int = BLOCK) 
             if ours is None or theirs is None or key[-1] in differ:
                 yield str(key[-1])
         sides.settled(block.settled)
+
+
+def _agree(counts: Counts, keys: int) -> None:
+    counts.source += keys
+    counts.view += keys
+    counts.compared += keys
+    counts.agree += keys
 
 
 def check_sides(counts: Counts) -> None:

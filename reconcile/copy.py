@@ -24,15 +24,20 @@ CSV = "(FORMAT csv, DELIMITER E'\\t')"
 _SETTINGS = {"client_encoding": "UTF8", "DateStyle": "ISO", "bytea_output": "hex", "TimeZone": "UTC"}
 
 
-def canonical_session(connection: Connection) -> None:
-    """From here on values are written in one way, however the server and the connection are set."""
-    for name, value in _SETTINGS.items():
+def canonical_session(connection: Connection, beside: Mapping[str, str] = {}) -> None:
+    """From here on values are written in one way, however the server and the connection are set; `beside` is set as well."""
+    for name, value in {**_SETTINGS, **beside}.items():
         connection.execute(select(func.set_config(name, value, False)))
 
 
 @contextmanager
 def copies(
-    engine: Engine, statement: Select[*tuple[Any, ...]], form: str = "", *, of: Connection
+    engine: Engine,
+    statement: Select[*tuple[Any, ...]],
+    form: str = "",
+    *,
+    of: Connection,
+    beside: Mapping[str, str] = {},
 ) -> Iterator[Iterator[list[bytes]]]:
     """The lines of a statement on a connection of its own, as of the moment that `of` sees, which holds it open."""
     moment = exported(of)
@@ -40,7 +45,7 @@ def copies(
         # Not back into the pool: it has settings of its own, and rows may be left that nobody has read.
         connection.detach()
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{moment}'")
-        canonical_session(connection)
+        canonical_session(connection, beside)
         compiled = statement.compile(connection)
         with closing(copied(connection, str(compiled), compiled.params, form)) as batches:
             yield batches

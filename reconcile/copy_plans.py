@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -27,6 +28,19 @@ from reconcile.view_lines import ViewLines, view_moment, view_statements
 from translators.expression.dialect import quote
 
 
+class CopyPlan(Protocol):
+    """What the plans here have in common."""
+
+    @property
+    def view(self) -> ProjectionView: ...
+    @property
+    def compared(self) -> ViewShape: ...
+    @property
+    def shape(self) -> LineShape: ...
+    @property
+    def order(self) -> KeyOrder: ...
+
+
 class StreamPlan(msgspec.Struct, frozen=True):
     """Both sides as their databases have them."""
 
@@ -42,14 +56,14 @@ class StreamPlan(msgspec.Struct, frozen=True):
     def opened(self, legacy: LegacySnapshot, keys: KeyRange, counted: Counter[str]) -> Iterator[Sides]:
         """See the port."""
         with view_moment(self.view, self.shape) as (connection, reads):
-            lines = DirectLines(legacy, self.shape, self.order, counted)
+            lines = DirectLines(legacy, self.shape, self.order, counted, legacy.reads)
             yield CopySides(self, legacy, lines, connection, reads)
 
     def asked(self, legacy: LegacySnapshot) -> Iterator[Asked]:
         """See the port."""
         reader = legacy.reader
-        yield _asked(LEGACY, reader.engine, direct_statement(reader, self.shape, self.order))
-        yield from _asked_of_view(self)
+        yield asked_of(LEGACY, reader.engine, direct_statement(reader, self.shape, self.order))
+        yield from asked_of_view(self)
 
 
 class MappedPlan(msgspec.Struct, frozen=True):
@@ -80,18 +94,20 @@ class MappedPlan(msgspec.Struct, frozen=True):
         mapping = mapping_of(reader)
         tables = needed_tables(reader, mapping)
         for name, table in tables.items():
-            yield _asked(LEGACY, reader.engine, raw_statement(reader, name, table.columns, self.order))
-        yield from _asked_of_view(self)
+            yield asked_of(LEGACY, reader.engine, raw_statement(reader, name, table.columns, self.order))
+        yield from asked_of_view(self)
         relations = {name: quote(name) for name in tables}
         yield Asked("here", "DuckDB", lines_query(mapping.bound, relations, self.shape, self.order))
 
 
-def _asked_of_view(plan: StreamPlan | MappedPlan) -> Iterator[Asked]:
+def asked_of_view(plan: CopyPlan) -> Iterator[Asked]:
+    """What the view is asked, all of it."""
     for wanted in view_statements(plan.view, plan.shape, plan.order):
-        yield _asked(VIEW, plan.view.engine, wanted)
+        yield asked_of(VIEW, plan.view.engine, wanted)
 
 
-def _asked(side: str, engine: Engine, wanted: Wanted) -> Asked:
+def asked_of(side: str, engine: Engine, wanted: Wanted) -> Asked:
+    """A statement as it is asked, for people."""
     return Asked(side, wanted.table, told(engine, wanted, written(wanted.statement, engine)))
 
 
@@ -100,12 +116,14 @@ class CopySides:
 
     def __init__(
         self,
-        plan: StreamPlan | MappedPlan,
+        plan: CopyPlan,
         snapshot: LegacySnapshot,
         legacy: Stream,
         connection: Connection,
         reads: LineReads,
+        agreed: int = 0,
     ) -> None:
+        self.agreed = agreed
         self.legacy = legacy
         self.view: Stream = ViewLines(plan.view, plan.shape, plan.order, reads)
         self._plan = plan

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Numeric, Text, case, cast, column, func, l
 from reconcile.blocks import Canonical
 from reconcile.duckdb_lines import field_at, fields_of, has_one_text
 from reconcile.legacy_lines import key_column, legacy_order, mapping_of
-from reconcile.line_reads import Wanted
+from reconcile.line_reads import LineReads, Wanted
 from reconcile.mysql_rows import sends_texts
 from reconcile.mysql_text import Writer, as_sent, escaped, legacy_writer
 from reconcile.native_text import KeyOrder, LineShape
@@ -53,8 +53,11 @@ class DirectLines(Canonical):
 
     side = SIDE
 
-    def __init__(self, snapshot: LegacySnapshot, shape: LineShape, order: KeyOrder, counted: Counter[str]) -> None:
+    def __init__(
+        self, snapshot: LegacySnapshot, shape: LineShape, order: KeyOrder, counted: Counter[str], reads: LineReads
+    ) -> None:
         self.key = order.key
+        self._reads = reads
         self._snapshot = snapshot
         self._shape = shape
         self._order = order
@@ -65,7 +68,7 @@ class DirectLines(Canonical):
         """See the port."""
         reader = self._snapshot.reader
         asked = direct_statement(reader, self._shape, self._order, keys)
-        with self._snapshot.reads.lines(asked) as batches:
+        with self._reads.lines(asked) as batches:
             yield self._read(batches)
 
     def _read(self, batches: Iterator[list[bytes]]) -> Iterator[bytes]:
@@ -83,7 +86,7 @@ def direct_statement(reader: LegacyReader, shape: LineShape, order: KeyOrder, ke
     parts: list[ColumnElement[Any]] = [func.char_length(cast(key, Text)), key] if order.by_length else [key]
     writers: list[Writer] = [*[as_sent] * order.by_length, escaped]
     for path, of in shape.fields.items():
-        found = _column(bound.fields, path)
+        found = column_at(bound.fields, path)
         parts.append(column(found.column) if texts else _text(found, of))
         writers.append(legacy_writer(found.type, of))
     named = [part.label(f"c{number}") for number, part in enumerate(parts)]
@@ -91,7 +94,8 @@ def direct_statement(reader: LegacyReader, shape: LineShape, order: KeyOrder, ke
     return Wanted(root, within(asked, [sort], bounds, as_bytes=texts), writers)
 
 
-def _column(fields: Mapping[str, Any], path: str) -> Column:
+def column_at(fields: Mapping[str, Any], path: str) -> Column:
+    """The column that a field is."""
     found = field_at(fields, path).bound
     if not isinstance(found, Column):
         raise TypeError(f"{path} is more than a column")
@@ -105,9 +109,10 @@ def _text(of: Column, shape: Shape) -> ColumnElement[Any]:
         case "text" if of.type.padded:
             return func.rtrim(cast(value, Text), " ")
         case "decimal":
-            return case((value != literal_column("'NaN'"), _decimal(value, shape)), (value.is_not(None), _STRANGE))
+            return case((~strange(value, of.type), _decimal(value, shape)), (value.is_not(None), _STRANGE))
         case "date" | "timestamp" | "timestamptz":
-            return _time(value, of.type)
+            shown = cast(on_utc(value, of.type), Text)
+            return case((~strange(value, of.type), shown), (value.is_not(None), _STRANGE))
         case _:
             return value
 
@@ -118,8 +123,14 @@ def _decimal(value: ColumnElement[Any], shape: Shape) -> ColumnElement[Any]:
     return cast(cast(value, Numeric(1000, shape.places)), Text)
 
 
-def _time(value: ColumnElement[Any], kind: Type) -> ColumnElement[Any]:
+def on_utc(value: ColumnElement[Any], kind: Type) -> ColumnElement[Any]:
+    """A time as the view has it: one without a zone is UTC's."""
+    return func.timezone("UTC", value) if kind.kind == "timestamp" else value
+
+
+def strange(value: ColumnElement[Any], kind: Type) -> ColumnElement[bool]:
+    """Whether the language has no room for a number or a time; NULL where there is none."""
+    if kind.kind == "decimal":
+        return value == literal_column("'NaN'")
     low, high = _BOUNDS[kind.kind]
-    shown = func.timezone("UTC", value) if kind.kind == "timestamp" else value
-    inside = value.between(literal_column(low), literal_column(high))
-    return case((inside, cast(shown, Text)), (value.is_not(None), _STRANGE))
+    return ~value.between(literal_column(low), literal_column(high))

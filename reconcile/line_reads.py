@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Protocol
 
@@ -34,15 +34,18 @@ class LineReads(Protocol):
 
 
 class CopyReads:
-    """See the port, of PostgreSQL: the moment that `connection` sees, which holds it open."""
+    """See the port, of PostgreSQL: the moment that `connection` sees, which holds it open. `beside` are settings for it."""
 
-    def __init__(self, engine: Engine, connection: Connection) -> None:
+    def __init__(self, engine: Engine, connection: Connection, beside: Mapping[str, str] = {}) -> None:
+        self._beside = beside
         self._engine = engine
         self._connection = connection
 
     def lines(self, wanted: Wanted) -> AbstractContextManager[Iterator[list[bytes]]]:
         """See the port."""
-        return copies(self._engine, wanted.statement, CSV if wanted.csv else "", of=self._connection)
+        return copies(
+            self._engine, wanted.statement, CSV if wanted.csv else "", of=self._connection, beside=self._beside
+        )
 
 
 class TextReads:

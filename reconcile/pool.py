@@ -27,6 +27,7 @@ from reconcile.plans import Plan
 from reconcile.ranges import Looked, look, looked_at
 from reconcile.sources import LegacyReader, LegacySnapshot
 from reconcile.streams import KeyRange
+from reconcile.sum_plan import SumPlan
 from reconcile.view import ViewSide
 from translators.errors import DragomanError
 
@@ -44,6 +45,7 @@ class Job(msgspec.Struct, frozen=True):
     plan: str
     by_length: bool
     shared: Shared | None
+    sums: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -65,7 +67,7 @@ class ProcessPool:
     ) -> Iterator[tuple[KeyRange, Looked]]:
         """See the port."""
         shared = legacy.share()
-        left = {keys: Job(keys, plan.name, plan.order.by_length, shared) for keys in ranges}
+        left = {keys: Job(keys, plan.name, plan.order.by_length, shared, isinstance(plan, SumPlan)) for keys in ranges}
         for attempt in range(1, ATTEMPTS + 1):
             for future, keys in self._tried(left):
                 looked = _looked(future, last=attempt == ATTEMPTS)
@@ -146,7 +148,7 @@ def _look(job: Job) -> Looked | Failure:
     try:
         reader, view = _PROCESS[0].sides()
         with reader.snapshot(job.shared) as legacy:
-            plan = plan_of(legacy, view)
+            plan = plan_of(legacy, view, sums=job.sums)
             if (plan.name, plan.order.by_length) != (job.plan, job.by_length):
                 raise PlanChanged(plan=job.plan, other=plan.name)
             counts, rows = Counts(), Counter[str]()

@@ -29,6 +29,8 @@ Saw = Callable[[str, Expected, ViewRow | None, bool], None]
 class RowSides:
     """See `reconcile.compare.Sides`. The streams are read once, as they come: their range is that of who opened them."""
 
+    agreed = 0
+
     def __init__(
         self,
         aggregates: Iterable[Aggregate],

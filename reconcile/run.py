@@ -376,7 +376,7 @@ class _Work:
         `aligned`: as of this one moment, so that nobody goes on with it, and no process looks who cannot see it.
         """
         saw = self._slicer.saw if self._check.terms.slices else None
-        plan = self._sides.plan or plan_of(legacy, self._sides.view, saw)
+        plan = self._sides.plan or plan_of(legacy, self._sides.view, saw, sums=self._check.sums)
         whole = self._check.stream or self._check.tables is not None or saw is not None
         pool = self._sides.pool if legacy.is_shared or not aligned else None
         looking = Pass(plan, legacy, pool, None if whole or aligned else self._book)

@@ -352,7 +352,17 @@ def _fit_check(drawn: Any) -> None:
         drawn.pop("against", None)
         drawn.setdefault("view", "v")
     if asks:
-        for key in ("phase", "authority", "exclude", "technical", "sensitive", "tolerance", "slices", "processes"):
+        for key in (
+            "phase",
+            "authority",
+            "exclude",
+            "technical",
+            "sensitive",
+            "tolerance",
+            "slices",
+            "processes",
+            "plan",
+        ):
             drawn.pop(key, None)
     if asks or "against" in drawn:
         drawn.pop("tables", None)

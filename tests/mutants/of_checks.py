@@ -10,6 +10,8 @@ FOUND = "test_what_was_seeded_is_found_and_nothing_else"
 
 DRIFT = "tests/reconcile/test_drift.py"
 PLANS = "tests/reconcile/test_plans.py"
+SUMS = "tests/reconcile/test_sum_plan.py"
+SWAPPED = "values of two rows swapped, in one chunk each"
 
 CHECKS = (
     Mutant(
@@ -32,6 +34,27 @@ CHECKS = (
         "                count = bisect_right(self._lines, key, key=self._key)\n",
         "                count = bisect_right(self._lines, key, key=self._key) - 1\n",
         (f"{PLANS}::test_nothing_differs_and_nothing_is_read_again",),
+    ),
+    Mutant(
+        "pairs of rows cancel in a chunk",
+        "reconcile/chunk_sums.py",
+        "func.sum(hashed)",
+        "func.bit_xor(hashed)",
+        (f"{SUMS}::test_pairs_do_not_cancel",),
+    ),
+    Mutant(
+        "columns of two rows cancel in a chunk",
+        "reconcile/chunk_sums.py",
+        'func.hashint8extended(func.hash_record_extended(row, literal_column("0")), literal_column("0"))',
+        'func.hash_record_extended(row, literal_column("0"))',
+        (f"{SUMS}::test_what_is_seeded_is_found_as_by_values[texts-{SWAPPED}]",),
+    ),
+    Mutant(
+        "the count of a chunk is ignored",
+        "reconcile/chunk_sums.py",
+        "ours.get(one) != theirs.get(one)",
+        "ours.get(one, ())[1:] != theirs.get(one, ())[1:]",
+        (f"{SUMS}::test_a_chunk_has_its_count_and_its_sum",),
     ),
     Mutant(
         "a check takes NULL for anything",

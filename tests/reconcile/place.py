@@ -120,11 +120,13 @@ class Place:
                 shown.append(aggregate.key)
         return shown
 
-    def by_plan(self, keys: Sequence[KeyRange] = (WHOLE,)) -> tuple[str, list[str], Counts, Counter[str]]:
+    def by_plan(
+        self, keys: Sequence[KeyRange] = (WHOLE,), *, sums: bool = False
+    ) -> tuple[str, list[str], Counts, Counter[str]]:
         """What the check's own plan finds."""
         counts, rows, found = Counts(), Counter(dict.fromkeys(self.reader.tables, 0)), []
         with self.reader.snapshot() as snapshot:
-            plan: Plan = plan_of(snapshot, self.view)
+            plan: Plan = plan_of(snapshot, self.view, sums=sums)
             for one in keys:
                 with plan.opened(snapshot, one, rows) as sides:
                     found += list(candidates(sides, one, counts, size=7))
@@ -151,10 +153,10 @@ class Place:
         return found, counts, rows
 
 
-def explain_all(place: Place) -> list[str]:
+def explain_all(place: Place, *, sums: bool = False) -> list[str]:
     """The tables that a plan's statements are for; each is one that the database takes."""
     with place.reader.snapshot() as snapshot:
-        asked = list(plan_of(snapshot, place.view).asked(snapshot))
+        asked = list(plan_of(snapshot, place.view, sums=sums).asked(snapshot))
     for one in asked:
         if one.side != "here":
             inner = one.sql.removeprefix("COPY (").partition(") TO STDOUT")[0]

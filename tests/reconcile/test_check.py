@@ -17,6 +17,10 @@ def test_a_check_is_read() -> None:
     )
 
 
+def test_a_check_may_ask_for_sums() -> None:
+    assert read_check(GOOD + "plan: sums\n", "c.yaml").sums
+
+
 def test_the_example_is_a_check() -> None:
     file = Path(__file__).parents[2] / "examples" / "insurer" / "checks" / "policy.yaml"
     assert read_check(file.read_text("utf-8"), file.name).limit == 0
@@ -30,6 +34,7 @@ def test_the_example_is_a_check() -> None:
         (GOOD.replace("limit: 3", "limit: ٣"), "c.yaml:4:8", "limit is '٣'"),
         (GOOD + "processes: 0\n", "c.yaml:6:12", "processes is '0'"),
         (GOOD + "processes: 100\n", "c.yaml:6:12", "processes is '100'"),
+        (GOOD + "plan: stream\n", "c.yaml:6:7", "plan is 'stream'"),
         (GOOD.replace("owner", "ownr"), "c.yaml:5:1", "unknown key 'ownr'"),
         (GOOD.replace("view: policy_view\n", ""), "c.yaml:1:1", "lacks the key 'view'"),
         (GOOD.replace("mapping: policy", "mapping: [policy]"), "c.yaml:2:10", "mapping is no text"),

@@ -120,7 +120,10 @@ def databases(postgres_server: Server, postgres: Any) -> Iterator[Databases]:
     made.close()
 
 
-def test_processes_see_the_moment_of_who_cut_the_ranges(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("sums", "name"), [(False, "stream"), (True, "sums, then stream")])
+def test_processes_see_the_moment_of_who_cut_the_ranges(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch, sums: bool, name: str
+) -> None:
     """By texts, in PostgreSQL, where what is written after that moment is in no range."""
     monkeypatch.setattr(cutting, "SMALL", 100)
     item = Place(databases.make(), elsewhere.item_translator(), plans.PLAIN_VIEW, {})
@@ -131,11 +134,11 @@ def test_processes_see_the_moment_of_who_cut_the_ranges(databases: Databases, mo
     pool = ProcessPool(partial(elsewhere.item_sides, item.engine.url.render_as_string(hide_password=False)), 2)
     with item.reader.snapshot() as legacy:
         item.sql("UPDATE item SET nam = 'later'")
-        plan = plan_of(legacy, item.view)
+        plan = plan_of(legacy, item.view, sums=sums)
         looking = Pass(plan, legacy, pool, None)
         seen, read = Counts(), Counter[str]()
         assert looking.differing(seen, read) == expected
-    assert (plan.name, looking.cutting.ranges, looking.cutting.together) == ("stream", 2, True)
+    assert (plan.name, looking.cutting.ranges, looking.cutting.together) == (name, 2, True)
     assert (seen, read) == (counts, rows)
 
 
