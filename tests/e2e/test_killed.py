@@ -17,8 +17,8 @@ from tests.e2e.insurer import dragoman, letters, make, streams, view, work
 
 TRANSACTIONS = 60
 PASSAGES = {"capture.after-append": (1,)}
-ORDERED = ("control.", "reload.", "reread.")
-"""The beginnings of points that are passed only by order of an operator."""
+ORDERED = ("control.", "reload.", "reread.", "reconcile.")
+"""The beginnings of points that are passed only by order of an operator, or by a check."""
 CASES = [
     (name, passage) for name in sorted(NAMES) if not name.startswith(ORDERED) for passage in PASSAGES.get(name, (1, 3))
 ]

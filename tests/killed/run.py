@@ -84,10 +84,14 @@ class Live:
         return self.run
 
     def _has_shown_all(self, kills: int) -> bool:
-        """Whether the kills have brought about what they are for; a few more are tried."""
+        """Whether the kills have brought about what they are for; a few more are tried.
+
+        Rows are looked at last: those of each END that was seen are there by then, however much is still written.
+        """
         if self._connector.kills >= kills + MORE:
             return True
-        return look(self.run.names.connector, everything(self._connector.log, self._connector.topics)).has_all
+        topics = self._connector.topics[::-1]
+        return look(self.run.names.connector, everything(self._connector.log, topics)).has_all
 
     def _outcomes(self) -> int:
         counts = self.product.store.counts().items()

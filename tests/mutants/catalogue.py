@@ -127,8 +127,8 @@ MUTANTS = (
     Mutant(
         "stable end instead of high watermark",
         "pipeline/log/kafka/fetch.py",
-        "    request = OffsetRequest(-1, _READ_UNCOMMITTED,",
-        "    request = OffsetRequest(-1, _READ_COMMITTED,",
+        "        return OffsetRequest(-1, _READ_UNCOMMITTED,",
+        "        return OffsetRequest(-1, _READ_COMMITTED,",
         (f"{KAFKA}::test_the_end_is_the_high_watermark_and_what_is_open_is_neither_shown_nor_passed",),
         "Kafka's jars, or Maven and a Maven Central to fetch them from",
     ),

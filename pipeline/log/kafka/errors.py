@@ -97,6 +97,11 @@ def is_fenced(error: BaseException) -> bool:
     return any(isinstance(found, _FENCED) for found in _chain(error))
 
 
+def is_unknown(error: BaseException) -> bool:
+    """Whether the broker failed in a way that it has no code for."""
+    return any(isinstance(found, kafka.UnknownError) for found in _chain(error))
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may be answered later."""
     if _is_of_tls(error):

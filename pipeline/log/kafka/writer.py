@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import errors as kafka
+from aiokafka.client import ConnectionGroup, CoordinationType
+from aiokafka.protocol.transaction import EndTxnRequest
 
 from pipeline.log.kafka.connection import Connection, quietly
-from pipeline.log.kafka.errors import is_fenced, translated
+from pipeline.log.kafka.errors import is_fenced, is_unknown, translated
 from pipeline.log.kafka.loop import LoopThread
 from pipeline.log.kafka.produce import Locks, Places, discard, start_producer, stop
 from pipeline.log.port import LogError, LogFenced, Outgoing, TopicPartition
@@ -18,6 +21,8 @@ from pipeline.log.port import LogError, LogFenced, Outgoing, TopicPartition
 _TRANSACTION_MS = 30_000
 # Seconds for taking back what a failed batch has sent; else the broker does it, or the next writer of the name.
 _ABORTING = 2.0
+# Seconds between two questions whether a transaction is over.
+_AGAIN = 0.05
 
 Placed = tuple[list[TopicPartition], Places]
 
@@ -66,13 +71,36 @@ class KafkaWriter:
                 await self._locks.send(self._producer, places)
                 await self._producer.commit_transaction()
         except (kafka.KafkaError, kafka.IllegalOperation, OSError) as error:
-            self._spent = self._told(self._reason(error), next(iter(places))[0])
+            reason = self._reason(error)
+            if is_unknown(reason):
+                reason = await self._asked_again() or reason
+            self._spent = self._told(reason, next(iter(places))[0])
             if not isinstance(self._spent, LogFenced):
                 await quietly(self._abort(), _ABORTING)
             raise self._spent from error
 
     async def _abort(self) -> None:
-        await self._producer.abort_transaction()
+        # A producer to which the broker said what it does not know ends with an assertion where it is asked to abort.
+        with suppress(AssertionError):
+            await self._producer.abort_transaction()
+
+    async def _asked_again(self) -> BaseException | None:
+        """What the broker says to an abort, where it said to a commit that it does not know.
+
+        So it answers while a newer writer takes the name over and has this one's transaction aborted; then it knows.
+        """
+        sender, manager = self._producer._sender, self._producer._txn_manager
+        abort = EndTxnRequest(self._name, manager.producer_id, manager.producer_epoch, False)
+        with suppress(TimeoutError, OSError, kafka.KafkaError):
+            async with asyncio.timeout(_ABORTING):
+                while True:
+                    node = await sender._find_coordinator(CoordinationType.TRANSACTION, self._name)
+                    answer = await sender.client.send(node, abort, group=ConnectionGroup.COORDINATION)
+                    said = kafka.for_code(answer.error_code)
+                    if said not in (kafka.UnknownError, kafka.ConcurrentTransactions):
+                        return None if said is kafka.NoError else said()
+                    await asyncio.sleep(_AGAIN)
+        return None
 
     def _reason(self, error: BaseException) -> BaseException:
         """A producer that finds its transaction ended by an error refuses what is still to be sent, and keeps the error."""
