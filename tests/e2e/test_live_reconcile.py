@@ -116,7 +116,7 @@ def test_a_killed_worker_leaves_nothing_to_find_and_what_is_seeded_is_found(
         first, _ = held.enter_context(shop.worker()), held.enter_context(shop.worker())
         writers.start()
         try:
-            until(lambda: shop.size() > len(STILL), 150)
+            until(lambda: shop.size() > len(STILL), 300)
             writers.write_much()
             first.kill()
             clean = shop.check()

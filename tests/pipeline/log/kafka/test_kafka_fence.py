@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaError
@@ -131,10 +132,16 @@ def test_transactions_of_several_writers_are_under_way_at_once(log: Apart, monke
         await send(writer, places)
 
     monkeypatch.setattr(KafkaWriter, "send", waiting)
-    log.append_each([(writer, [outgoing("state", partition=n)] * BATCH) for n, writer in enumerate(writers)])
+
+    def turn(first: int) -> list[Any]:
+        # Keys of their own: compaction would forget all but the last record of one.
+        keys = [b"%d" % key for key in range(first, first + BATCH)]
+        return [(writer, [outgoing("state", key, partition=n) for key in keys]) for n, writer in enumerate(writers)]
+
+    log.append_each(turn(0))
     log.writer("one")
     with pytest.raises(LogFenced):
-        log.append_each([(writer, [outgoing("state", partition=n)] * BATCH) for n, writer in enumerate(writers)])
+        log.append_each(turn(BATCH))
     assert [len(settled(log, "state", n)) for n in (0, 1)] == [BATCH, 2 * BATCH]
 
 
