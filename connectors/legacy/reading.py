@@ -9,9 +9,13 @@ from pathlib import Path
 from sqlalchemy import URL, Connection
 
 _SESSION = {
-    "postgresql": ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET statement_timeout = '{seconds}s'"),
-    "mariadb": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION max_statement_time = {seconds}"),
-    "sqlite": ("PRAGMA query_only = ON",),
+    "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "mariadb": "SET SESSION TRANSACTION READ ONLY",
+    "sqlite": "PRAGMA query_only = ON",
+}
+_LIMIT = {
+    "postgresql": "SET statement_timeout = '{seconds}s'",
+    "mariadb": "SET SESSION max_statement_time = {seconds}",
 }
 _TRANSACTION = {
     "postgresql": "SET TRANSACTION READ ONLY",
@@ -31,8 +35,16 @@ def only_read(connection: Connection, dialect: str, seconds: int) -> None:
 
     For connections that commit each statement and are not used for anything else. SQLite knows no limit of time.
     """
-    for statement in _SESSION[dialect]:
-        connection.exec_driver_sql(statement.format(seconds=seconds))
+    connection.exec_driver_sql(_SESSION[dialect])
+    limit = time_limit(dialect, seconds)
+    if limit is not None:
+        connection.exec_driver_sql(limit)
+
+
+def time_limit(dialect: str, seconds: int) -> str | None:
+    """What ends each statement of a session after so long; `None` where a database knows no such limit."""
+    limit = _LIMIT.get(dialect)
+    return None if limit is None else limit.format(seconds=seconds)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, ExceptionContext, Select, event, func, inspect, literal_column, select
 
+from connectors.legacy.reading import time_limit
 from reconcile.mysql_rows import MYSQL
 from reconcile.sources import LegacyReader, table_of
 from translators.errors import DragomanError
@@ -44,11 +45,7 @@ def check_indexes(reader: LegacyReader) -> None:
 
 def limit_statements(engine: Engine, ended: Callable[[], None]) -> None:
     """No statement over this engine goes on for longer than `SECONDS`; SQLite knows no such limit. `ended`: one did."""
-    limits = {
-        "postgresql": f"SET statement_timeout = '{SECONDS}s'",
-        "mariadb": f"SET SESSION max_statement_time = {SECONDS}",
-    }
-    limit = limits.get("mariadb" if engine.dialect.name in MYSQL else engine.dialect.name)
+    limit = time_limit("mariadb" if engine.dialect.name in MYSQL else engine.dialect.name, SECONDS)
     if limit is None:
         return
 

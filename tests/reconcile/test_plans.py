@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from dragoman.stack.server import Server
 from pipeline.projection.rows import ViewReader
 from reconcile import mapped_lines
 from reconcile.choice import plan_of
@@ -61,13 +60,6 @@ def small_windows() -> Iterator[None]:
         patch.setattr(mapped_lines, "ROWS", 40)
         patch.setattr(mapped_lines, "SLICE", 3)
         yield
-
-
-@pytest.fixture(scope="module")
-def databases(postgres_server: Server, postgres: Any) -> Iterator[Databases]:
-    made = Databases(postgres_server, postgres)
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.stack.server import Server
 from reconcile import cutting
 from reconcile.choice import plan_of
 from reconcile.compare import Counts
@@ -111,13 +109,6 @@ def test_a_row_without_a_key_is_in_no_range(full: World, small_ranges: None) -> 
     result = full.run()
     assert result.incomplete is not None
     assert (result.exit_code, result.incomplete.code) == (2, "reconcile.side-unreadable")
-
-
-@pytest.fixture(scope="module")
-def databases(postgres_server: Server, postgres: Any) -> Iterator[Databases]:
-    made = Databases(postgres_server, postgres)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(("sums", "name"), [(False, "stream"), (True, "sums, then stream")])

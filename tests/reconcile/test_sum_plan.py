@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.stack.server import Server
 from pipeline.projection.rows import ViewReader
 from reconcile import chunk_sums, sum_plan
 from reconcile.choice import plan_of
@@ -43,13 +42,6 @@ def small_chunks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunk_sums, "CHUNK", 10)
         yield
-
-
-@pytest.fixture(scope="module")
-def databases(postgres_server: Server, postgres: Any) -> Iterator[Databases]:
-    made = Databases(postgres_server, postgres)
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
